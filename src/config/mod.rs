@@ -1,0 +1,231 @@
+//! The config: a file that people write, turned into values that can be acted on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::{AccountId, Class, PageId, Severity};
+
+/// Everything that is set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The local state file.
+    pub state: State,
+    /// Whom we watch. At least one, names unique.
+    pub tenants: Vec<Tenant>,
+    /// How often and how soon a request that failed passingly is tried again.
+    pub retry: Retry,
+    /// What is looked for.
+    pub detect: Detect,
+    /// Who is told.
+    pub notifiers: Vec<Notifier>,
+}
+
+/// The local state file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How long events are kept, counted from the newest event of the stream.
+    pub retention: Duration,
+}
+
+/// One Atlassian organisation with its Confluence sites; at least one of the two is there.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// What we call it.
+    pub name: String,
+    /// The organisation, if we may see it.
+    pub organization: Option<Organization>,
+    /// Its sites that we may see.
+    pub sites: Vec<Site>,
+    /// When what is polled.
+    pub schedule: Schedule,
+    /// What makes an account privileged.
+    pub admins: Admins,
+    /// Action ids, or patterns with `*`, whose class is set by hand, in the file's order.
+    pub actions: Vec<(String, Class)>,
+}
+
+/// How to reach an organisation.
+#[derive(Debug, Clone)]
+pub struct Organization {
+    /// Its id.
+    pub id: String,
+    /// Where the key is.
+    pub api_key: SecretSource,
+    /// When the key ends, if told: the last day on which it works.
+    pub expires: Option<chrono::NaiveDate>,
+    /// The origin of the admin API and of the gateway.
+    pub url: Url,
+    /// The most requests a minute to the organisation's events.
+    pub requests_per_minute: u32,
+}
+
+/// How to reach a Confluence site.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Its origin.
+    pub url: Url,
+    /// Whose token it is.
+    pub email: String,
+    /// Where the token is.
+    pub api_token: SecretSource,
+    /// When the token ends, if told.
+    pub expires: Option<chrono::NaiveDate>,
+    /// Which way its API is reached.
+    pub via: SiteRoute,
+    /// The origin of the gateway: the organisation's url, or Atlassian's own.
+    pub gateway: Url,
+}
+
+/// Which way a site's API is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SiteRoute {
+    /// On the site itself, with an unscoped token.
+    Site,
+    /// Through the gateway, with a scoped token.
+    Gateway,
+}
+
+/// When what is polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Organisation events.
+    pub access: Duration,
+    /// Site audit log.
+    pub audit: Duration,
+    /// Roles and groups.
+    pub admins: Duration,
+    /// How far back the first poll begins.
+    pub lookback: Duration,
+}
+
+/// What makes an account privileged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admins {
+    /// Platform roles, without their `atlassian/` prefix.
+    pub roles: Vec<String>,
+    /// Group names, or patterns with `*`.
+    pub groups: Vec<String>,
+    /// Accounts, whatever roles and groups say.
+    pub accounts: Vec<AccountId>,
+}
+
+/// How often and how soon a request that failed passingly is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The first wait; doubles, with jitter.
+    pub base: Duration,
+    /// Tries in all, at least one.
+    pub attempts: u32,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detect {
+    /// The expected number of false alarms of all statistical detectors together, per tenant and week.
+    pub alerts_per_week: f64,
+    /// The longest pause within a session.
+    pub session_gap: Duration,
+    /// How long to wait before a session is judged.
+    pub lateness: Duration,
+    /// How long to wait before a session teaches the baselines.
+    pub settle: Duration,
+    /// The least that a session or a day must hold to be told on its own.
+    pub min_pages: u32,
+    /// Pages that nobody has a reason to open.
+    pub canary_pages: Vec<PageId>,
+    /// The `volume-anomaly` detector.
+    pub volume_anomaly: VolumeAnomaly,
+    /// The `privileged-reading` detector.
+    pub privileged_reading: PrivilegedReading,
+    /// What is kept from being told.
+    pub ignore: Vec<IgnoreRule>,
+}
+
+/// The `volume-anomaly` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeAnomaly {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `privileged-reading` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrivilegedReading {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// How it judges.
+    pub mode: PrivilegedMode,
+    /// Strict: more different pages a day than this are told.
+    pub pages_per_day: u32,
+}
+
+/// How privileged reading is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivilegedMode {
+    /// Like everybody's reading, with a line lower by 2 bits.
+    Unusual,
+    /// By a fixed number of pages a day.
+    Strict,
+}
+
+/// One thing that is kept from being told, with reason and end date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreRule {
+    /// What.
+    pub what: Ignored,
+    /// Why. Shown to people.
+    pub reason: String,
+    /// The last day (UTC) on which it holds.
+    pub until: chrono::NaiveDate,
+}
+
+/// What an ignore rule names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// An account.
+    Account(AccountId),
+    /// The members of a group, as far as the roster knows it.
+    Group(String),
+    /// A space.
+    Space(String),
+    /// A network address, or a network in CIDR notation.
+    Network(String),
+}
+
+/// One place that is told of findings.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    /// What we call it.
+    pub name: String,
+    /// What sort of place, and how to reach it.
+    pub kind: NotifierKind,
+    /// The least severity that is told.
+    pub min_severity: Severity,
+}
+
+/// What sort of place, and how to reach it.
+#[derive(Debug, Clone)]
+pub enum NotifierKind {
+    /// An HTTP endpoint that takes JSON (Standard Webhooks).
+    Webhook {
+        /// Where its address is: a secret, because such addresses let anybody in.
+        url: SecretSource,
+        /// Where the signing secret is, if it signs.
+        secret: Option<SecretSource>,
+    },
+}
+
+/// Where a secret is: never in the config itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file; its trailing line end is not part of it.
+    File(PathBuf),
+    /// In an environment variable.
+    Env(String),
+    /// In a systemd credential, under `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}

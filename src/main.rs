@@ -1,0 +1,3 @@
+//! The pagewarden binary.
+
+fn main() {}

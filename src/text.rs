@@ -1,0 +1,1 @@
+//! The only way that untrusted text leaves: every format has its function here.
