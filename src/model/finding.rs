@@ -1,4 +1,4 @@
-//! Something a person should look at.
+//! Something a person should look at. Its serde form is the state file's, not the one for users (`output`).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,7 @@ pub struct Verdict {
 }
 
 /// What was seen in the window.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// Different pages.
     pub pages: u32,
@@ -137,7 +137,7 @@ pub struct Observed {
 }
 
 /// What is usual for the account.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     /// Different pages, on average.
     pub pages: f64,
@@ -146,7 +146,7 @@ pub struct Expected {
 }
 
 /// One detector's measure of surprise, with its reason.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
     /// Which measure, kebab-case.
     pub name: String,
@@ -157,7 +157,7 @@ pub struct Signal {
 }
 
 /// One page that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRead {
     /// Which page.
     pub id: PageId,
@@ -168,7 +168,7 @@ pub struct PageRead {
 }
 
 /// What a finding rests on, capped.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Events, oldest first.
     pub event_ids: Vec<EventId>,
@@ -179,7 +179,7 @@ pub struct Evidence {
 }
 
 /// Whom a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The account.
     pub id: AccountId,
@@ -192,7 +192,7 @@ pub struct Account {
 }
 
 /// Something a person should look at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What makes two findings the same.
     pub id: FindingId,

@@ -1,0 +1,145 @@
+//! Findings, what people said of them, and the deliveries that come with them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use super::{NewDelivery, Store, StoreError, TenantId};
+use crate::model::{Finding, FindingId, Severity, Status, Verdict};
+
+/// A finding as recorded, before verdicts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// The finding; its revision counts crossings and rises only, its status is open.
+    pub finding: Finding,
+    /// Whether its period is behind the settle line, so that only a fold from scratch can change it.
+    pub settled: bool,
+}
+
+impl Store {
+    /// The findings of a tenant as recorded, before verdicts.
+    pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, Recorded>, StoreError> {
+        let rows: Vec<(bool, String)> = self.ask(|database| {
+            let mut list = database.prepare_cached("select final, body from finding where tenant = ?1 order by id")?;
+            let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        rows.into_iter()
+            .map(|(settled, body)| {
+                let finding: Finding = read_back(&body)?;
+                Ok((finding.id.clone(), Recorded { finding, settled }))
+            })
+            .collect()
+    }
+
+    /// Writes findings that are new or changed, removes those that are no more, and puts their messages into the outbox.
+    pub fn record(
+        &self,
+        tenant: TenantId,
+        changed: &[Recorded],
+        gone: &[FindingId],
+        deliveries: &[NewDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let bodies = changed
+            .iter()
+            .map(|recorded| serde_json::to_string(&recorded.finding))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        self.change(|transaction, _| {
+            let mut insert = transaction.prepare_cached(
+                "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for (Recorded { finding, settled }, body) in changed.iter().zip(&bodies) {
+                insert.execute(params![
+                    finding.id.as_str(),
+                    tenant.0,
+                    finding.family.as_str(),
+                    finding.detector,
+                    super::words::position(&Severity::ALL, &finding.severity),
+                    finding.revision,
+                    settled,
+                    finding.last_seen.timestamp(),
+                    body
+                ])?;
+            }
+            let mut remove = transaction.prepare_cached("delete from finding where id = ?1")?;
+            for id in gone {
+                remove.execute([id.as_str()])?;
+            }
+            super::delivery::put(transaction, tenant, deliveries, now)
+        })
+    }
+
+    /// Every finding with what people said of it, by id; of one tenant, or of all.
+    pub fn findings(&self, tenant: Option<&str>) -> Result<Vec<Finding>, StoreError> {
+        let (bodies, verdicts) = self.ask(|database| {
+            let mut list = database.prepare_cached(
+                "select body from finding join tenant on tenant.id = finding.tenant
+                 where ?1 is null or tenant.name = ?1 order by finding.id",
+            )?;
+            let bodies = list.query_map([tenant], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok((bodies, verdicts(database)?))
+        })?;
+        bodies
+            .iter()
+            .map(|body| {
+                let mut finding: Finding = read_back(body)?;
+                if let Some(said) = verdicts.get(&finding.id) {
+                    judge(&mut finding, said);
+                }
+                Ok(finding)
+            })
+            .collect()
+    }
+
+    /// Keeps what a person said. Saying the same again of the same revision changes nothing.
+    pub fn mark(&self, verdict: &Verdict) -> Result<(), StoreError> {
+        let Verdict { finding, status, note, at, revision } = verdict;
+        self.change(|transaction, _| {
+            transaction.execute(
+                "insert or replace into verdict (finding, at_ms, status, note, revision) values (?1, ?2, ?3, ?4, ?5)",
+                params![finding.as_str(), at.timestamp_millis(), status.as_str(), note, revision],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// The verdicts of all findings, oldest first: status, and the recorded revision that was judged.
+fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(Status, u32)>>> {
+    let mut list = database.prepare_cached("select finding, status, revision from verdict order by finding, at_ms")?;
+    let mut rows = list.query([])?;
+    let mut said: BTreeMap<FindingId, Vec<(Status, u32)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let status = match row.get_ref(1)?.as_str()? {
+            "expected" => Status::Expected,
+            "confirmed" => Status::Confirmed,
+            "resolved" => Status::Resolved,
+            _ => Status::Open,
+        };
+        said.entry(FindingId::new(row.get::<_, String>(0)?)).or_default().push((status, row.get(2)?));
+    }
+    Ok(said)
+}
+
+/// Puts what people said onto a recorded finding: each verdict that changed it is a revision, growth reopens it.
+fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
+    let recorded = finding.revision;
+    let mut status = Status::Open;
+    for (to, judged) in said {
+        let was = status;
+        status = *to;
+        finding.revision += u32::from(was != status);
+        if recorded > *judged {
+            status = Status::Open;
+        }
+    }
+    finding.status = status;
+}
+
+fn read_back(body: &str) -> Result<Finding, StoreError> {
+    serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
+}

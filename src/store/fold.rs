@@ -1,0 +1,141 @@
+//! What the analysis reads, and the working state it keeps at its settle line.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::commit::stored_id;
+use super::tenant::name_of;
+use super::words::kind_of;
+use super::{Store, StoreError, StreamId, TenantId, WordId};
+use crate::model::{ActorKind, Auth, Class, EventId, StreamName};
+
+/// One stored reading event, as the fold takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoldRow {
+    /// Event time, seconds.
+    pub at: i64,
+    /// Breaks ties of time.
+    pub key: [u8; 16],
+    /// Whose.
+    pub account: WordId,
+    /// What.
+    pub class: Class,
+    /// By what sort of actor.
+    pub actor: ActorKind,
+    /// How the actor proved who it is.
+    pub auth: Auth,
+    /// Which page.
+    pub page: Option<WordId>,
+    /// In which space.
+    pub space: Option<WordId>,
+    /// From where.
+    pub address: Option<WordId>,
+    /// On which site.
+    pub site: Option<WordId>,
+}
+
+/// Which stored events to read: those of one stream with `from <= at < until`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Which stream.
+    pub stream: StreamId,
+    /// The first second inside.
+    pub from: i64,
+    /// The first second after it.
+    pub until: i64,
+}
+
+/// The working state at its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldState {
+    /// A digest of everything but events that the state depends on.
+    pub basis: [u8; 16],
+    /// Everything before this second is folded in.
+    pub line: i64,
+    /// The tenant's part.
+    pub tenant: Vec<u8>,
+    /// Each account's part.
+    pub accounts: Vec<(WordId, Vec<u8>)>,
+}
+
+impl Store {
+    /// Gives every reading event of a window in order of time and key.
+    pub fn read(&self, window: Reading, mut take: impl FnMut(&FoldRow)) -> Result<(), StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached(
+                "select at, key, account, class, actor, auth, page, space, address, site from event
+                 where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key",
+            )?;
+            let mut rows = list.query(params![window.stream.0, window.from, window.until])?;
+            while let Some(row) = rows.next()? {
+                take(&FoldRow {
+                    at: row.get(0)?,
+                    key: row.get(1)?,
+                    account: row.get(2)?,
+                    class: Class::ALL.get(row.get::<_, usize>(3)?).copied().unwrap_or(Class::Other),
+                    actor: kind_of(row.get(4)?),
+                    auth: Auth::ALL.get(row.get::<_, usize>(5)?).copied().unwrap_or(Auth::Other),
+                    page: row.get(6)?,
+                    space: row.get(7)?,
+                    address: row.get(8)?,
+                    site: row.get(9)?,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// The newest event time of a stream, in seconds.
+    pub fn newest(&self, stream: StreamId) -> Result<Option<i64>, StoreError> {
+        self.ask(|database| database.query_row("select newest from stream where id = ?1", [stream.0], |row| row.get(0)))
+    }
+
+    /// What Atlassian calls the events with these times and keys, in the order asked.
+    pub fn event_ids(&self, stream: StreamId, events: &[(i64, [u8; 16])]) -> Result<Vec<EventId>, StoreError> {
+        self.ask(|database| {
+            let name: String = database.query_row("select name from stream where id = ?1", [stream.0], |row| row.get(0))?;
+            let access = name_of(&name) == StreamName::Access;
+            let mut find = database.prepare_cached("select id from event where stream = ?1 and at = ?2 and key = ?3")?;
+            events
+                .iter()
+                .map(|(at, key)| {
+                    let id = find.query_row(params![stream.0, at, key], |row| row.get(0)).optional()?.flatten();
+                    Ok(stored_id(id, *key, access))
+                })
+                .collect()
+        })
+    }
+
+    /// The working state, unless there is none or something came in behind its line.
+    pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
+        self.ask(|database| {
+            let head = database
+                .query_row("select basis, line, state from fold where tenant = ?1 and stale = 0", [tenant.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()?;
+            let Some((basis, line, state)) = head else { return Ok(None) };
+            let mut list = database.prepare_cached("select account, state from fold_account where tenant = ?1 order by account")?;
+            let accounts = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Some(FoldState { basis, line, tenant: state, accounts: accounts.collect::<rusqlite::Result<_>>()? }))
+        })
+    }
+
+    /// Keeps the working state: `state.accounts` are those that changed, or all of them where `anew`.
+    pub fn save_fold(&self, tenant: TenantId, state: &FoldState, anew: bool) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            if anew {
+                transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
+            }
+            transaction.execute(
+                "insert or replace into fold (tenant, basis, line, state) values (?1, ?2, ?3, ?4)",
+                params![tenant.0, state.basis, state.line, state.tenant],
+            )?;
+            let mut insert =
+                transaction.prepare_cached("insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)")?;
+            for (account, state) in &state.accounts {
+                insert.execute(params![tenant.0, account, state])?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! Tenants, their streams, and how far each was read.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{Store, StoreError};
+use crate::model::{Checkpoint, EventAction, Stream, StreamName};
+use crate::time::Window;
+
+/// The number of a tenant in this state file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(pub(super) i64);
+
+/// The number of a stream in this state file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub(super) i64);
+
+/// The reading of an old window: what was asked for, and how far it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillState {
+    /// What was asked for.
+    pub span: Window,
+    /// How far it came.
+    pub checkpoint: Checkpoint,
+    /// Records received so far.
+    pub received: u64,
+    /// Whether all of it was read.
+    pub done: bool,
+}
+
+impl Store {
+    /// The tenant of that name, made on first sight.
+    pub fn tenant(&self, name: &str, organization: Option<&str>, now: DateTime<Utc>) -> Result<TenantId, StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "insert into tenant (name, organization, installed_ms) values (?1, ?2, ?3)
+                 on conflict (name) do update set organization = coalesce(excluded.organization, organization)",
+                params![name, organization, now.timestamp_millis()],
+            )?;
+            transaction.query_row("select id from tenant where name = ?1", [name], |row| row.get(0)).map(TenantId)
+        })
+    }
+
+    /// When the tenant was first seen by this state file: what ended before is history.
+    pub fn installed(&self, tenant: TenantId) -> Result<DateTime<Utc>, StoreError> {
+        self.ask(|database| {
+            database.query_row("select installed_ms from tenant where id = ?1", [tenant.0], |row| millis(row, 0))
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    /// The stream, made on first sight.
+    pub fn stream(&self, tenant: TenantId, stream: &Stream) -> Result<StreamId, StoreError> {
+        let site = stream.site.as_deref().unwrap_or_default();
+        self.change(|transaction, _| {
+            transaction.execute(
+                "insert into stream (tenant, name, site) values (?1, ?2, ?3) on conflict do nothing",
+                params![tenant.0, stream.name.as_str(), site],
+            )?;
+            transaction
+                .query_row(
+                    "select id from stream where tenant = ?1 and name = ?2 and site = ?3",
+                    params![tenant.0, stream.name.as_str(), site],
+                    |row| row.get(0),
+                )
+                .map(StreamId)
+        })
+    }
+
+    /// The streams of a tenant that this file knows.
+    pub fn streams(&self, tenant: TenantId) -> Result<Vec<(StreamId, StreamName)>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached("select id, name from stream where tenant = ?1 order by name, site")?;
+            let rows = list.query_map([tenant.0], |row| Ok((StreamId(row.get(0)?), name_of(&row.get::<_, String>(1)?))))?;
+            rows.collect()
+        })
+    }
+
+    /// How far the live walk has read; empty where it has not begun.
+    pub fn live(&self, stream: StreamId) -> Result<Checkpoint, StoreError> {
+        self.ask(|database| {
+            database
+                .prepare_cached(
+                    "select began_ms, watermark_ms, cursor from checkpoint where stream = ?1 and walk = 'live'",
+                )?
+                .query_row([stream.0], checkpoint)
+                .optional()
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    /// The last backfill of a stream, done or not.
+    pub fn backfill(&self, stream: StreamId) -> Result<Option<BackfillState>, StoreError> {
+        self.ask(|database| backfill(database, stream))
+    }
+
+    /// Asks for the reading of an old window; the same window again goes on where it stopped.
+    pub fn request_backfill(&self, stream: StreamId, span: Window) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            if backfill(transaction, stream)?.is_some_and(|kept| kept.span == span && !kept.done) {
+                return Ok(());
+            }
+            transaction.execute(
+                "insert or replace into checkpoint (stream, walk, span_from_ms, span_until_ms) values (?1, 'backfill', ?2, ?3)",
+                params![stream.0, span.from.timestamp_millis(), span.until.timestamp_millis()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes that a backfill has read all of its window.
+    pub fn finish_backfill(&self, stream: StreamId) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute("update checkpoint set done = 1, cursor = null where stream = ?1 and walk = 'backfill'", [stream.0])?;
+            Ok(())
+        })
+    }
+
+    /// Notes how a poll of a stream ended.
+    pub fn record_poll(&self, stream: StreamId, ended: Result<DateTime<Utc>, &str>) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            match ended {
+                Ok(at) => transaction.execute(
+                    "update stream set last_success_ms = ?2, last_error = null where id = ?1",
+                    params![stream.0, at.timestamp_millis()],
+                )?,
+                Err(why) => transaction.execute("update stream set last_error = ?2 where id = ?1", params![stream.0, why])?,
+            };
+            Ok(())
+        })
+    }
+
+    /// Keeps what kinds of event the tenant has.
+    pub fn keep_actions(&self, tenant: TenantId, actions: &[EventAction], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let pairs: Vec<(&str, &str)> = actions.iter().map(|action| (action.id.as_str(), action.display_name.as_str())).collect();
+        let body = serde_json::to_string(&pairs).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        self.change(|transaction, _| {
+            transaction.execute(
+                "update tenant set actions = ?2, actions_ms = ?3 where id = ?1",
+                params![tenant.0, body, now.timestamp_millis()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// What kinds of event the tenant had when last asked, and when that was.
+    pub fn actions(&self, tenant: TenantId) -> Result<(Vec<EventAction>, Option<DateTime<Utc>>), StoreError> {
+        let (body, at) = self.ask(|database| {
+            database.query_row("select actions, actions_ms from tenant where id = ?1", [tenant.0], |row| {
+                Ok((row.get::<_, String>(0)?, millis(row, 1)?))
+            })
+        })?;
+        let pairs: Vec<(String, String)> =
+            serde_json::from_str(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        Ok((pairs.into_iter().map(|(id, display_name)| EventAction { id, display_name }).collect(), at))
+    }
+}
+
+fn backfill(database: &Connection, stream: StreamId) -> rusqlite::Result<Option<BackfillState>> {
+    database
+        .prepare_cached(
+            "select began_ms, watermark_ms, cursor, span_from_ms, span_until_ms, received, done
+             from checkpoint where stream = ?1 and walk = 'backfill'",
+        )?
+        .query_row([stream.0], |row| {
+            Ok(BackfillState {
+                checkpoint: checkpoint(row)?,
+                span: Window {
+                    from: millis(row, 3)?.unwrap_or_default(),
+                    until: millis(row, 4)?.unwrap_or_default(),
+                },
+                received: row.get(5)?,
+                done: row.get(6)?,
+            })
+        })
+        .optional()
+}
+
+fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
+    Ok(Checkpoint { began: millis(row, 0)?, watermark: millis(row, 1)?, cursor: row.get(2)? })
+}
+
+/// A moment stored as milliseconds.
+pub(super) fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    Ok(row.get::<_, Option<i64>>(column)?.and_then(DateTime::from_timestamp_millis))
+}
+
+/// The stream's name behind its word.
+pub(super) fn name_of(word: &str) -> StreamName {
+    if word == StreamName::Audit.as_str() { StreamName::Audit } else { StreamName::Access }
+}
