@@ -1,1 +1,203 @@
-//! To come.
+//! Who is privileged: asks the directories, and keeps what they say.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use crate::atlassian::{Error, Organization, Site, UserRecord};
+use crate::config::Admins;
+use crate::model::{AccountId, Group, Privilege, Snapshot, Via};
+use crate::store::{Store, StoreError, TenantId};
+
+/// What makes an account privileged, ready to be asked.
+#[derive(Debug)]
+pub struct Privileging {
+    roles: Vec<String>,
+    groups: GlobSet,
+}
+
+impl Privileging {
+    /// Takes the settings; a pattern that is none matches nothing (the config's check has refused it).
+    pub fn new(admins: &Admins) -> Self {
+        let mut groups = GlobSetBuilder::new();
+        for glob in admins.groups.iter().filter_map(|pattern| Glob::new(&pattern.to_lowercase()).ok()) {
+            groups.add(glob);
+        }
+        Self { roles: admins.roles.clone(), groups: groups.build().unwrap_or_else(|_| GlobSet::empty()) }
+    }
+
+    /// Whether a role or group makes privileged by its name.
+    pub fn makes(&self, via: &Via) -> bool {
+        match via {
+            Via::Role(role) => self.roles.iter().any(|named| named == role),
+            Via::Group(name) => self.group(name),
+            Via::Listed => true,
+        }
+    }
+
+    fn group(&self, name: &str) -> bool {
+        self.groups.is_match(name.to_lowercase())
+    }
+}
+
+/// Why the roster could not be read, or only in part.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// A directory did not answer.
+    #[error("{0}")]
+    Api(#[from] Error),
+    /// It answered with nobody, where there was somebody before.
+    #[error("the directory named no privileged account, although it did before; the old roster is kept")]
+    Empty,
+    /// The state file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where a tenant's privileges are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Directories<'a> {
+    /// The organisation, if we may see it.
+    pub organization: Option<&'a Organization>,
+    /// Its sites that we may see.
+    pub sites: &'a [(String, Site)],
+}
+
+/// What was gathered so far.
+#[derive(Debug, Default)]
+struct Gathered {
+    privileges: BTreeSet<Privilege>,
+    groups: BTreeSet<Group>,
+    as_of: Option<DateTime<Utc>>,
+}
+
+impl Gathered {
+    fn add(&mut self, account: &AccountId, via: Via) {
+        self.privileges.insert(Privilege { account: account.clone(), via });
+    }
+
+    fn user(&mut self, user: &UserRecord, privileging: &Privileging) {
+        for role in user.roles.iter().filter(|role| privileging.makes(&Via::Role((*role).clone()))) {
+            self.add(&user.id, Via::Role(role.clone()));
+        }
+        for group in user.groups.iter().filter(|group| privileging.group(&group.name)) {
+            self.groups.insert(group.clone());
+            self.add(&user.id, Via::Group(group.name.clone()));
+        }
+    }
+}
+
+/// A roster from records of a file.
+pub fn snapshot_of(users: &[UserRecord], admins: &Admins, as_of: DateTime<Utc>) -> Snapshot {
+    let privileging = Privileging::new(admins);
+    let mut gathered = Gathered::default();
+    for user in users {
+        gathered.user(user, &privileging);
+    }
+    gathered.snapshot(as_of)
+}
+
+impl Gathered {
+    fn snapshot(self, now: DateTime<Utc>) -> Snapshot {
+        Snapshot {
+            as_of: self.as_of.unwrap_or(now),
+            privileges: self.privileges.into_iter().collect(),
+            groups: self.groups.into_iter().collect(),
+        }
+    }
+}
+
+/// Asks the directories who is privileged, and keeps the answer. A failed refresh keeps the old roster; an empty answer
+/// never empties it. Where one directory answered and another did not, what it said is added to the old roster.
+pub async fn refresh(
+    store: &Store,
+    tenant: TenantId,
+    directories: Directories<'_>,
+    admins: &Admins,
+    now: DateTime<Utc>,
+) -> Result<usize, RosterError> {
+    let outcome = gather(directories, admins).await;
+    let (mut gathered, failure) = outcome;
+    let previous = store.rosters(tenant)?.pop();
+    if let Some(failure) = failure {
+        let Some(previous) = previous.filter(|_| !gathered.privileges.is_empty()) else {
+            if gathered.privileges.is_empty() {
+                return fail(store, tenant, RosterError::Api(failure));
+            }
+            store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+            return fail(store, tenant, RosterError::Api(failure));
+        };
+        gathered.privileges.extend(previous.privileges);
+        gathered.groups.extend(previous.groups);
+        store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+        return fail(store, tenant, RosterError::Api(failure));
+    }
+    if gathered.privileges.is_empty() && previous.is_some_and(|previous| !previous.privileges.is_empty()) {
+        return fail(store, tenant, RosterError::Empty);
+    }
+    let count = gathered.privileges.iter().map(|privilege| &privilege.account).collect::<BTreeSet<_>>().len();
+    store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+    Ok(count)
+}
+
+fn fail(store: &Store, tenant: TenantId, why: RosterError) -> Result<usize, RosterError> {
+    store.record_roster_failure(tenant, &why.to_string())?;
+    Err(why)
+}
+
+async fn gather(directories: Directories<'_>, admins: &Admins) -> (Gathered, Option<Error>) {
+    let privileging = Privileging::new(admins);
+    let mut gathered = Gathered::default();
+    let mut failure = None;
+    if let Some(organization) = directories.organization
+        && let Err(error) = from_organization(organization, &privileging, &mut gathered).await
+    {
+        failure = Some(error);
+    }
+    for (_, site) in directories.sites {
+        if let Err(error) = from_site(site, &privileging, &mut gathered).await {
+            failure = failure.or(Some(error));
+        }
+    }
+    (gathered, failure)
+}
+
+async fn from_organization(
+    organization: &Organization,
+    privileging: &Privileging,
+    gathered: &mut Gathered,
+) -> Result<(), Error> {
+    let as_of = organization
+        .all_users(|users| {
+            for user in users {
+                gathered.user(user, privileging);
+            }
+        })
+        .await?;
+    gathered.as_of = gathered.as_of.max(as_of);
+    Ok(())
+}
+
+/// Groups that give administrator's access, whatever they are called, then groups by their name.
+async fn from_site(site: &Site, privileging: &Privileging, gathered: &mut Gathered) -> Result<(), Error> {
+    let mut groups = BTreeSet::new();
+    for access_type in ["admin", "site-admin"] {
+        groups.extend(site.groups(Some(access_type)).await?);
+    }
+    groups.extend(site.groups(None).await?.into_iter().filter(|group| privileging.group(&group.name)));
+    for group in groups {
+        let Some(id) = group.id.clone() else { continue };
+        let members = site.members(&id).await?;
+        // An unknown group answers like an empty one, so an empty one is asked for by its id.
+        if members.is_empty() && !site.group_exists(&id).await? {
+            continue;
+        }
+        for account in &members {
+            gathered.add(account, Via::Group(group.name.clone()));
+        }
+        gathered.groups.insert(group);
+    }
+    gathered.as_of = gathered.as_of.max(site.server_time());
+    Ok(())
+}

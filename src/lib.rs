@@ -4,7 +4,7 @@
 //! Floors; imports only point down, and adapters never import each other (`tests/it/architecture.rs` checks it):
 //!
 //! 1. ground: [`model`], [`time`], [`text`], [`exit`]: values and arithmetic; no tokio, no files, no clock.
-//! 2. logic: [`sessionize`], [`baseline`], [`detect`]: pure, over the ground floor.
+//! 2. logic: [`sessionize`], [`baseline`], [`detect`], [`fold`]: pure, over the ground floor.
 //! 3. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`store`], [`notify`],
 //!    [`output`], [`telemetry`].
 //! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`deliver`], [`cycle`].
@@ -21,6 +21,7 @@ pub mod commands;
 pub mod config;
 pub mod detect;
 pub mod exit;
+pub mod fold;
 pub mod http;
 pub mod import;
 pub mod model;

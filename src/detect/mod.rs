@@ -1,1 +1,146 @@
-//! To come.
+//! What is looked for. One file per detector, pure, registered here by hand, described by data.
+
+mod canary_page;
+mod privileged_reading;
+mod volume_anomaly;
+
+use crate::config::Detect;
+use crate::model::{Family, Severity};
+use crate::sessionize::Tally;
+
+/// What `explain` tells of a detector.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    /// Its name for ever, kebab-case.
+    pub id: &'static str,
+    /// What sort of matter it finds.
+    pub family: Family,
+    /// One line.
+    pub summary: &'static str,
+    /// What it looks for, in a paragraph.
+    pub looks_for: &'static str,
+    /// What it needs to see.
+    pub needs: &'static str,
+    /// What it cannot see.
+    pub cannot_see: &'static str,
+    /// Its settings: key, and what it does.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// Which stretch of reading is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// One session.
+    Session,
+    /// The sessions that began in one UTC day.
+    Day,
+}
+
+impl Unit {
+    /// How sentences call it.
+    pub const fn sitting(self) -> &'static str {
+        match self {
+            Self::Session => "sitting",
+            Self::Day => "day",
+        }
+    }
+
+    /// The name of its volume signal.
+    pub const fn volume_signal(self) -> &'static str {
+        match self {
+            Self::Session => "session-volume",
+            Self::Day => "day-volume",
+        }
+    }
+}
+
+/// A stretch of reading as it stands, and what is usual.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Which stretch.
+    pub unit: Unit,
+    /// What was done in it so far.
+    pub tally: &'a Tally,
+    /// How surprising its number of different pages is, in bits.
+    pub bits: f64,
+    /// The line that spends `alerts_per_week`, in bits.
+    pub line: f64,
+    /// Whether the account is privileged at that time.
+    pub privileged: bool,
+    /// Different pages of the day that it opened while it was privileged.
+    pub privileged_pages: u32,
+    /// Whether a canary page was opened in it.
+    pub canaries: u32,
+}
+
+/// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usual {
+    /// Different pages on average, for this account.
+    pub mean: f64,
+    /// Different pages that 99 of 100 of its own stay at or under.
+    pub p99: u32,
+    /// How surprising the number would be for any colleague, in bits.
+    pub colleagues_bits: f64,
+}
+
+/// A detector's judgement of a subject that is to be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// How surprising, in bits.
+    pub bits: f64,
+    /// The line in force for it, in bits.
+    pub line: f64,
+    /// How grave.
+    pub severity: Severity,
+}
+
+/// A rule or a measure.
+pub trait Detector: Sync {
+    /// What it is.
+    fn meta(&self) -> &'static Meta;
+
+    /// Whether it looks at all.
+    fn enabled(&self, settings: &Detect) -> bool;
+
+    /// Judges a subject; none where there is nothing to tell. Called at every event: cheap, and never falling while the subject grows.
+    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score>;
+
+    /// The name of its signal for a unit.
+    fn signal(&self, unit: Unit) -> &'static str;
+
+    /// Why, in a sentence for a person.
+    fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
+}
+
+/// Every detector, in the order in which `explain` lists them.
+pub static REGISTRY: [&dyn Detector; 3] =
+    [&volume_anomaly::VolumeAnomaly, &privileged_reading::PrivilegedReading, &canary_page::CanaryPage];
+
+#[cfg(test)]
+pub(crate) mod kit {
+    //! A subject to try detectors on.
+
+    use super::{Subject, Tally, Unit, Usual};
+
+    /// What is usual for the subject's account.
+    pub(crate) const USUAL: Usual = Usual { mean: 4.1, p99: 31, colleagues_bits: 13.1 };
+
+    /// A stretch of so many pages in so many minutes.
+    pub(crate) fn tally(pages: u32, minutes: i64) -> Tally {
+        Tally { first: 0, last: minutes * 60, pages, views: pages, ..Tally::default() }
+    }
+
+    /// A subject of so many bits over a line of 10.
+    pub(crate) fn subject(tally: &Tally, bits: f64) -> Subject<'_> {
+        Subject {
+            unit: Unit::Session,
+            tally,
+            bits,
+            line: 10.0,
+            privileged: false,
+            privileged_pages: 0,
+            canaries: 0,
+        }
+    }
+}

@@ -43,6 +43,16 @@ pub enum Walk {
     Backfill(Window),
 }
 
+impl Walk {
+    /// The word in the state file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Backfill(_) => "backfill",
+        }
+    }
+}
+
 /// Our durable note of how far a walk has read a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {

@@ -53,6 +53,9 @@ word!(
     FindingId
 );
 
+/// The number of a string or an account in one state file. Means nothing outside it, so it decides no order and no output.
+pub type WordId = u32;
+
 /// What makes two copies of an event the same: sixteen bytes, unique within a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventKey(pub [u8; 16]);

@@ -107,6 +107,28 @@ impl RosterHistory {
         history
     }
 
+    /// Makes accounts privileged at all times, because the config lists them.
+    #[must_use]
+    pub fn listing(mut self, accounts: &[AccountId]) -> Self {
+        for account in accounts {
+            self.spans.entry(account.clone()).or_default().insert(Via::Listed, vec![(i64::MIN, true)]);
+        }
+        self
+    }
+
+    /// What is said of the time before a moment (in seconds), as bytes to compare.
+    pub fn before(&self, line: i64) -> Vec<u8> {
+        let mut told = Vec::new();
+        for (account, vias) in &self.spans {
+            for (via, spans) in vias {
+                for (from, held) in spans.iter().take_while(|(from, _)| *from < line) {
+                    told.extend(format!("{account}\0{via:?}\0{from}\0{held}\n").bytes());
+                }
+            }
+        }
+        told
+    }
+
     /// Why the account is privileged at a moment (in seconds); empty where it is not.
     pub fn privileged(&self, account: &AccountId, at: i64) -> Vec<&Via> {
         let Some(vias) = self.spans.get(account) else { return Vec::new() };

@@ -224,10 +224,6 @@ fn move_checkpoint(
     to: &Checkpoint,
     received: usize,
 ) -> rusqlite::Result<()> {
-    let word = match walk {
-        Walk::Live => "live",
-        Walk::Backfill(_) => "backfill",
-    };
     let ms = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_millis());
     transaction
         .prepare_cached(
@@ -238,6 +234,6 @@ fn move_checkpoint(
              cursor = coalesce(excluded.cursor, cursor),
              received = received + excluded.received",
         )?
-        .execute(params![stream.0, word, ms(to.began), ms(to.watermark), to.cursor, received])?;
+        .execute(params![stream.0, walk.word(), ms(to.began), ms(to.watermark), to.cursor, received])?;
     Ok(())
 }

@@ -5,37 +5,13 @@ use rusqlite::{OptionalExtension as _, params};
 use super::commit::stored_id;
 use super::tenant::name_of;
 use super::words::kind_of;
-use super::{Store, StoreError, StreamId, TenantId, WordId};
-use crate::model::{ActorKind, Auth, Class, EventId, StreamName};
-
-/// One stored reading event, as the fold takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FoldRow {
-    /// Event time, seconds.
-    pub at: i64,
-    /// Breaks ties of time.
-    pub key: [u8; 16],
-    /// Whose.
-    pub account: WordId,
-    /// What.
-    pub class: Class,
-    /// By what sort of actor.
-    pub actor: ActorKind,
-    /// How the actor proved who it is.
-    pub auth: Auth,
-    /// Which page.
-    pub page: Option<WordId>,
-    /// In which space.
-    pub space: Option<WordId>,
-    /// From where.
-    pub address: Option<WordId>,
-    /// On which site.
-    pub site: Option<WordId>,
-}
+use super::{Store, StoreError, StreamId, TenantId};
+use crate::model::{Auth, Class, EventId, StreamName, WordId};
+use crate::sessionize::Read;
 
 /// Which stored events to read: those of one stream with `from <= at < until`.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct Stretch {
     /// Which stream.
     pub stream: StreamId,
     /// The first second inside.
@@ -51,6 +27,8 @@ pub struct FoldState {
     pub basis: [u8; 16],
     /// Everything before this second is folded in.
     pub line: i64,
+    /// Everything before this second has been judged, provisionally behind the line; never goes back.
+    pub judged: i64,
     /// The tenant's part.
     pub tenant: Vec<u8>,
     /// Each account's part.
@@ -59,15 +37,15 @@ pub struct FoldState {
 
 impl Store {
     /// Gives every reading event of a window in order of time and key.
-    pub fn read(&self, window: Reading, mut take: impl FnMut(&FoldRow)) -> Result<(), StoreError> {
+    pub fn read(&self, stretch: Stretch, mut take: impl FnMut(&Read)) -> Result<(), StoreError> {
         self.ask(|database| {
             let mut list = database.prepare_cached(
                 "select at, key, account, class, actor, auth, page, space, address, site from event
                  where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key",
             )?;
-            let mut rows = list.query(params![window.stream.0, window.from, window.until])?;
+            let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
             while let Some(row) = rows.next()? {
-                take(&FoldRow {
+                take(&Read {
                     at: row.get(0)?,
                     key: row.get(1)?,
                     account: row.get(2)?,
@@ -105,18 +83,25 @@ impl Store {
         })
     }
 
+    /// Up to which second a tenant has been judged, whatever became of the working state.
+    pub fn judged(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
+        self.ask(|database| {
+            database.query_row("select judged from fold where tenant = ?1", [tenant.0], |row| row.get(0)).optional()
+        })
+    }
+
     /// The working state, unless there is none or something came in behind its line.
     pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
         self.ask(|database| {
             let head = database
-                .query_row("select basis, line, state from fold where tenant = ?1 and stale = 0", [tenant.0], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                .query_row("select basis, line, judged, state from fold where tenant = ?1 and stale = 0", [tenant.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                 })
                 .optional()?;
-            let Some((basis, line, state)) = head else { return Ok(None) };
+            let Some((basis, line, judged, state)) = head else { return Ok(None) };
             let mut list = database.prepare_cached("select account, state from fold_account where tenant = ?1 order by account")?;
             let accounts = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(Some(FoldState { basis, line, tenant: state, accounts: accounts.collect::<rusqlite::Result<_>>()? }))
+            Ok(Some(FoldState { basis, line, judged, tenant: state, accounts: accounts.collect::<rusqlite::Result<_>>()? }))
         })
     }
 
@@ -127,8 +112,8 @@ impl Store {
                 transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
             }
             transaction.execute(
-                "insert or replace into fold (tenant, basis, line, state) values (?1, ?2, ?3, ?4)",
-                params![tenant.0, state.basis, state.line, state.tenant],
+                "insert or replace into fold (tenant, basis, line, judged, state) values (?1, ?2, ?3, ?4, ?5)",
+                params![tenant.0, state.basis, state.line, state.judged, state.tenant],
             )?;
             let mut insert =
                 transaction.prepare_cached("insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)")?;

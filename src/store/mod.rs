@@ -22,11 +22,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};
 pub use finding::Recorded;
-pub use fold::{FoldRow, FoldState, Reading};
+pub use fold::{FoldState, Stretch};
 pub use lease::Lease;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};
 pub use tenant::{BackfillState, StreamId, TenantId};
-pub use words::WordId;
 
 /// The version of the schema, kept in `user_version`.
 const VERSION: i64 = 1;

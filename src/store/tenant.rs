@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError};
-use crate::model::{Checkpoint, EventAction, Stream, StreamName};
+use crate::model::{Checkpoint, EventAction, Stream, StreamName, Walk};
 use crate::time::Window;
 
 /// The number of a tenant in this state file.
@@ -104,6 +104,14 @@ impl Store {
                 "insert or replace into checkpoint (stream, walk, span_from_ms, span_until_ms) values (?1, 'backfill', ?2, ?3)",
                 params![stream.0, span.from.timestamp_millis(), span.until.timestamp_millis()],
             )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a cursor that the API refused.
+    pub fn forget_cursor(&self, stream: StreamId, walk: Walk) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute("update checkpoint set cursor = null where stream = ?1 and walk = ?2", params![stream.0, walk.word()])?;
             Ok(())
         })
     }

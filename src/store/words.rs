@@ -1,13 +1,10 @@
 //! Strings that repeat, kept once and named by a number.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::{Store, StoreError};
-use crate::model::{Actor, ActorKind, EventKey};
-
-/// The number of a string in this state file. Means nothing outside it, so it never decides an order or an output.
-pub type WordId = u32;
+use crate::model::{AccountId, Actor, ActorKind, EventKey, WordId};
 
 /// How many strings are remembered; beyond that they are looked up anew.
 const REMEMBERED: usize = 65_536;
@@ -158,12 +155,43 @@ impl Store {
         self.ask(|database| {
             database.prepare_cached("select account, kind, name, email from account where id = ?1")?.query_row([id], |row| {
                 Ok(Actor {
-                    id: crate::model::AccountId::new(row.get::<_, String>(0)?),
+                    id: AccountId::new(row.get::<_, String>(0)?),
                     kind: kind_of(row.get(1)?),
                     name: row.get(2)?,
                     email: row.get(3)?,
                 })
             })
+        })
+    }
+
+    /// Every account and its number.
+    pub fn accounts(&self) -> Result<Vec<(WordId, AccountId)>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached("select id, account from account")?;
+            let rows = list.query_map([], |row| Ok((row.get(0)?, AccountId::new(row.get::<_, String>(1)?))))?;
+            rows.collect()
+        })
+    }
+
+    /// The number of a string, if it was ever stored.
+    pub fn word_id(&self, text: &str) -> Result<Option<WordId>, StoreError> {
+        self.ask(|database| {
+            database.prepare_cached("select id from word where text = ?1")?.query_row([text], |row| row.get(0)).optional()
+        })
+    }
+
+    /// The numbers of all strings that a rule picks.
+    pub fn word_ids(&self, mut picks: impl FnMut(&str) -> bool) -> Result<Vec<WordId>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached("select id, text from word")?;
+            let mut rows = list.query([])?;
+            let mut picked = Vec::new();
+            while let Some(row) = rows.next()? {
+                if picks(row.get_ref(1)?.as_str()?) {
+                    picked.push(row.get(0)?);
+                }
+            }
+            Ok(picked)
         })
     }
 }

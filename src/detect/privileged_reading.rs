@@ -1,0 +1,123 @@
+//! Privileged accounts that read the wiki (MITRE DET0358, `UserContext`).
+
+use super::volume_anomaly::volume_sentence;
+use super::{Detector, Meta, Score, Subject, Unit, Usual};
+use crate::config::{Detect, PrivilegedMode};
+use crate::model::{Family, Severity};
+use crate::text;
+
+/// How much lower the line lies for privileged accounts in the mode `unusual`.
+const LOWER: f64 = 2.0;
+/// How far over its line a unit must be to be told: as for everybody's reading.
+const MARGIN: f64 = 3.0;
+
+/// The detector.
+pub(super) struct PrivilegedReading;
+
+const META: Meta = Meta {
+    id: "privileged-reading",
+    family: Family::Reading,
+    summary: "An account with administrator's rights read more than administrators should.",
+    looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
+                are for. In the mode `strict`, an account that is privileged at that time and opens more than `pages_per_day` \
+                different pages in one UTC day is told, whatever is usual: medium, high from four times the number. In the mode \
+                `unusual` it is judged like everybody's reading, with a line that is 2 bits lower.",
+    needs: "Page views in the organisation's audit log, and who is privileged: platform roles (organisation key) or groups \
+            (site token).",
+    cannot_see: "Privileges that come from neither a platform role nor a group, such as being administrator of one space.",
+    settings: &[
+        ("detect.privileged-reading.mode", "`strict` or `unusual`"),
+        ("detect.privileged-reading.pages_per_day", "strict: more different pages a day than this are told"),
+        ("detect.privileged-reading.enabled", "false switches it off"),
+        ("tenant.admins", "which roles, groups and accounts are privileged"),
+    ],
+};
+
+impl Detector for PrivilegedReading {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn enabled(&self, settings: &Detect) -> bool {
+        settings.privileged_reading.enabled
+    }
+
+    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
+        if !subject.privileged {
+            return None;
+        }
+        let strict = settings.privileged_reading;
+        match strict.mode {
+            PrivilegedMode::Strict => (subject.unit == Unit::Day && subject.privileged_pages > strict.pages_per_day)
+                .then(|| Score {
+                    bits: subject.bits,
+                    line: subject.line,
+                    severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4) {
+                        Severity::High
+                    } else {
+                        Severity::Medium
+                    },
+                }),
+            PrivilegedMode::Unusual => {
+                let line = subject.line + MARGIN - LOWER;
+                (subject.tally.pages >= settings.min_pages && subject.bits >= line).then(|| Score {
+                    bits: subject.bits,
+                    line,
+                    severity: Severity::of_excess(subject.bits - line),
+                })
+            }
+        }
+    }
+
+    fn signal(&self, unit: Unit) -> &'static str {
+        match unit {
+            Unit::Session => "privileged-session",
+            Unit::Day => "privileged-day",
+        }
+    }
+
+    fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String {
+        match settings.privileged_reading.mode {
+            PrivilegedMode::Strict => format!(
+                "Opened {} in one day while privileged; the limit for privileged accounts is {} a day.",
+                text::count(u64::from(subject.privileged_pages), "different page"),
+                settings.privileged_reading.pages_per_day,
+            ),
+            PrivilegedMode::Unusual => format!("A privileged account. {}", volume_sentence(subject, usual)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{USUAL, subject, tally};
+    use super::*;
+
+    fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> Subject<'_> {
+        Subject { unit: Unit::Day, privileged, privileged_pages: pages, ..subject(tally, 3.0) }
+    }
+
+    #[test]
+    fn an_administrator_over_the_limit_is_told() {
+        let tally = tally(26, 300);
+        let subject = day(&tally, 26, true);
+        let score = PrivilegedReading.inspect(&subject, &Detect::default()).unwrap();
+        assert_eq!(score.severity, Severity::Medium);
+        assert_eq!(
+            PrivilegedReading.because(&subject, &USUAL, &Detect::default()),
+            "Opened 26 different pages in one day while privileged; the limit for privileged accounts is 25 a day."
+        );
+    }
+
+    #[test]
+    fn an_administrator_at_the_limit_is_not_told() {
+        let tally = tally(25, 300);
+        assert_eq!(PrivilegedReading.inspect(&day(&tally, 25, true), &Detect::default()), None);
+    }
+
+    #[test]
+    fn anybody_else_is_not_told() {
+        let tally = tally(500, 300);
+        assert_eq!(PrivilegedReading.inspect(&day(&tally, 500, false), &Detect::default()), None);
+    }
+}

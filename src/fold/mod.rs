@@ -1,0 +1,217 @@
+//! The heart: reading events in order of event time become baselines and drafts of findings.
+//!
+//! A pure function of the events before it, the rules and the roster; it reads no clock and no file. Stopping after any
+//! event, storing [`Fold::state`], and going on later gives the same as never having stopped.
+
+mod account;
+mod draft;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+
+use self::account::AccountState;
+pub use self::draft::{Draft, Told};
+use self::tenant::TenantState;
+use crate::config::Detect;
+use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
+use crate::sessionize::Read;
+use crate::time::{DAY_SECONDS, day_of};
+
+/// Everything but events that a fold depends on.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// What is looked for.
+    pub detect: &'a Detect,
+    /// Who was privileged when.
+    pub roster: &'a RosterHistory,
+    /// The accounts that the roster names.
+    pub rostered: FxHashMap<WordId, AccountId>,
+    /// A stable number for every account, from a digest of its id.
+    pub stable: FxHashMap<WordId, u64>,
+    /// The sites that are scored; none where all are.
+    pub sites: Option<FxHashSet<WordId>>,
+    /// The pages that nobody has a reason to open.
+    pub canaries: FxHashSet<WordId>,
+    /// What is kept from being told.
+    pub ignored: Ignored,
+}
+
+/// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).
+#[derive(Debug, Default)]
+pub struct Ignored {
+    /// Accounts.
+    pub accounts: FxHashMap<WordId, i64>,
+    /// Spaces.
+    pub spaces: FxHashMap<WordId, i64>,
+    /// Network addresses.
+    pub addresses: FxHashMap<WordId, i64>,
+    /// Groups: whoever is privileged by one of them.
+    pub groups: Vec<(String, i64)>,
+}
+
+impl Rules<'_> {
+    /// Why an account is privileged at a moment.
+    fn privileged(&self, account: WordId, at: i64) -> Vec<String> {
+        self.rostered.get(&account).map_or_else(Vec::new, |id| {
+            self.roster.privileged(id, at).into_iter().map(|via| via.label().to_owned()).collect()
+        })
+    }
+
+    fn ignores(&self, read: &Read) -> bool {
+        let holds = |list: &FxHashMap<WordId, i64>, id: Option<WordId>| {
+            id.and_then(|id| list.get(&id)).is_some_and(|until| read.at < *until)
+        };
+        holds(&self.ignored.accounts, Some(read.account))
+            || holds(&self.ignored.spaces, read.space)
+            || holds(&self.ignored.addresses, read.address)
+            || self.ignored.groups.iter().any(|(group, until)| {
+                read.at < *until && self.privileged(read.account, read.at).iter().any(|via| via == group)
+            })
+    }
+
+    fn scores(&self, read: &Read) -> bool {
+        let known_actor = match read.actor {
+            ActorKind::Person | ActorKind::Customer | ActorKind::App => true,
+            ActorKind::System | ActorKind::Unknown => false,
+        };
+        known_actor && read.site.is_none_or(|site| self.sites.as_ref().is_none_or(|sites| sites.contains(&site)))
+    }
+
+    fn gap(&self) -> i64 {
+        i64::try_from(self.detect.session_gap.as_secs()).unwrap_or(i64::MAX / 4)
+    }
+}
+
+/// How many midnights are passed one by one; after a longer silence nothing is left to count in them.
+const LONGEST_SILENCE: i64 = 64;
+
+/// Whose habits an account is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum PeerGroup {
+    /// Human beings.
+    People,
+    /// Apps and integrations, each with its own idea of much.
+    Apps,
+}
+
+impl PeerGroup {
+    const fn of(actor: ActorKind) -> Self {
+        match actor {
+            ActorKind::App => Self::Apps,
+            ActorKind::Person | ActorKind::Customer | ActorKind::System | ActorKind::Unknown => Self::People,
+        }
+    }
+}
+
+/// Each account's part of a stored state.
+pub type AccountStates = Vec<(WordId, Vec<u8>)>;
+
+/// The fold in progress.
+#[derive(Debug)]
+pub struct Fold<'a> {
+    rules: &'a Rules<'a>,
+    tenant: TenantState,
+    accounts: FxHashMap<WordId, AccountState>,
+    touched: FxHashSet<WordId>,
+    finished: Vec<Draft>,
+}
+
+impl<'a> Fold<'a> {
+    /// Begins before the first event.
+    pub fn new(rules: &'a Rules<'a>) -> Self {
+        Self {
+            rules,
+            tenant: TenantState::new(),
+            accounts: FxHashMap::default(),
+            touched: FxHashSet::default(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// Goes on from a stored state; none where it cannot be read back, so that one begins anew.
+    pub fn resume(rules: &'a Rules<'a>, tenant: &[u8], accounts: &[(WordId, Vec<u8>)]) -> Option<Self> {
+        let mut fold = Self::new(rules);
+        fold.tenant = postcard::from_bytes(tenant).ok()?;
+        for (account, state) in accounts {
+            fold.accounts.insert(*account, postcard::from_bytes(state).ok()?);
+        }
+        Some(fold)
+    }
+
+    /// The state to store: the tenant's part, and the parts of the accounts that were touched since the last call.
+    pub fn state(&mut self) -> Option<(Vec<u8>, AccountStates)> {
+        let mut accounts = Vec::with_capacity(self.touched.len());
+        let mut touched: Vec<WordId> = self.touched.drain().collect();
+        touched.sort_unstable();
+        for account in touched {
+            if let Some(state) = self.accounts.get(&account) {
+                accounts.push((account, postcard::to_allocvec(state).ok()?));
+            }
+        }
+        Some((postcard::to_allocvec(&self.tenant).ok()?, accounts))
+    }
+
+    /// Takes the next event; it must not lie before the last one.
+    pub fn take(&mut self, read: &Read) {
+        self.pass_midnights(read.at);
+        if !self.rules.scores(read) {
+            return;
+        }
+        if self.rules.ignores(read) {
+            self.tenant.ignored += 1;
+            return;
+        }
+        self.touched.insert(read.account);
+        let state = self.accounts.entry(read.account).or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
+        state.take(read, self.rules, &mut self.tenant, &mut self.finished);
+    }
+
+    /// The drafts of periods that are over, since the last call: nothing to come can change them.
+    pub fn finished(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.finished)
+    }
+
+    /// The drafts of periods that may still grow, as they stand, in no particular order.
+    pub fn standing(&self) -> Vec<Draft> {
+        self.accounts.iter().flat_map(|(account, state)| state.standing(*account, self.rules, &self.tenant)).collect()
+    }
+
+    /// The statistical line in force, and how many events were ignored.
+    pub fn line(&self) -> (f64, u64) {
+        (self.tenant.line(), self.tenant.ignored)
+    }
+
+    /// Passes every midnight up to a moment: the line follows how many are active, and on Mondays what is usual is
+    /// learnt from what ended before Sunday.
+    fn pass_midnights(&mut self, at: i64) {
+        let day = day_of(at);
+        let Some(today) = self.tenant.begin(day) else { return };
+        for next in (today + 1).max(day - LONGEST_SILENCE)..=day {
+            // 1970-01-01 was a Thursday, so Mondays are 4 modulo 7.
+            if next.rem_euclid(7) == 4 {
+                self.settle_week(next);
+            }
+            self.tenant.begin_day(next, self.rules.detect.alerts_per_week);
+        }
+    }
+
+    /// Closes the days that are over at Monday 00:00, and learns from what ended before Sunday.
+    fn settle_week(&mut self, monday: i64) {
+        let instant = monday * DAY_SECONDS;
+        let mut accounts: Vec<WordId> = self.accounts.keys().copied().collect();
+        let stable = |account: &WordId| self.rules.stable.get(account).copied().unwrap_or_default();
+        accounts.sort_by_key(stable);
+        for account in &accounts {
+            if let Some(state) = self.accounts.get_mut(account)
+                && state.settle(*account, instant, self.rules, &mut self.tenant, &mut self.finished)
+            {
+                self.touched.insert(*account);
+            }
+        }
+        let people = accounts.iter().filter_map(|account| self.accounts.get(account));
+        self.tenant.refit(monday, people);
+    }
+}

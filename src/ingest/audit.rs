@@ -1,0 +1,146 @@
+//! The walk along a site's audit log: windows with a frozen end, newest first, by offset, records without an id.
+//!
+//! Two records may be equal, so each is named by its digest and its place among equals. A list that shifts while it is
+//! read shows records twice at the border of two pages, which looks the same: then the window is read again until two
+//! readings agree.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Ended, IngestError, Pending, Plan, Progress, Read};
+use crate::atlassian::{AuditRecord, Mapper, Site};
+use crate::model::{Checkpoint, Walk};
+use crate::store::{Batch, Store, StreamId};
+use crate::time::{Window, before};
+
+/// How often a window that shifts is read before giving up for this time.
+const READINGS: usize = 6;
+
+/// How long a window of a backfill is: after each one the checkpoint moves.
+const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(30);
+
+/// How many times each record was seen in one reading.
+type Counts = FxHashMap<[u8; 16], u32>;
+
+/// Polls live: one window from before the last one's end up to now.
+pub async fn poll_audit(
+    store: &Store,
+    stream: StreamId,
+    site: &Site,
+    mapper: &Mapper,
+    plan: &Plan,
+    progress: Progress<'_>,
+) -> Result<(Read, Ended), IngestError> {
+    let kept = store.live(stream)?;
+    let from = kept.watermark.map_or_else(|| before(plan.now, plan.lookback), |watermark| before(watermark, plan.overlap));
+    let mut pending = Pending::new(store, stream, Walk::Live, plan);
+    let window = Window { from, until: plan.now };
+    let read = read_window(&mut pending, site, mapper, window, kept.began.unwrap_or(from), progress).await;
+    pending.flush()?;
+    read.map(|ended| (pending.read, ended))
+}
+
+/// Reads the records of a span, window by window, from where it was left.
+pub async fn read_audit_span(
+    store: &Store,
+    stream: StreamId,
+    site: &Site,
+    mapper: &Mapper,
+    plan: &Plan,
+    span: Window,
+    progress: Progress<'_>,
+) -> Result<(Read, Ended), IngestError> {
+    let kept = store.backfill(stream)?.map(|kept| kept.checkpoint).unwrap_or_default();
+    let mut pending = Pending::new(store, stream, Walk::Backfill(span), plan);
+    let mut from = kept.watermark.unwrap_or(span.from);
+    while from < span.until {
+        let until = (from + BACKFILL_WINDOW).min(span.until);
+        let window = Window { from, until };
+        let read = read_window(&mut pending, site, mapper, window, span.from, progress).await;
+        pending.flush()?;
+        if read? == Ended::Paused {
+            return Ok((pending.read, Ended::Paused));
+        }
+        from = until;
+    }
+    store.finish_backfill(stream)?;
+    Ok((pending.read, Ended::CaughtUp))
+}
+
+/// Reads one window completely and moves the checkpoint to its end.
+async fn read_window(
+    pending: &mut Pending<'_>,
+    site: &Site,
+    mapper: &Mapper,
+    window: Window,
+    began: DateTime<Utc>,
+    progress: Progress<'_>,
+) -> Result<Ended, IngestError> {
+    let mut last: Option<Counts> = None;
+    for _ in 0..READINGS {
+        let Some(reading) = read_once(pending, site, mapper, window, progress).await? else { return Ok(Ended::Paused) };
+        let agreed = !reading.shifted || last.as_ref() == Some(&reading.counts);
+        if agreed {
+            // Equal records are stored only now: before, they could have been one record seen twice.
+            let moved = Checkpoint { began: Some(began), watermark: Some(window.until), cursor: None };
+            let events = reading.twins.iter().map(|(record, ordinal)| record.event_for(*ordinal)).collect();
+            pending.add(Batch { events, ..Batch::default() }, Some(moved))?;
+            return Ok(Ended::CaughtUp);
+        }
+        last = Some(reading.counts);
+    }
+    Err(IngestError::Disorder("the site's audit log kept shifting while it was read; it is read again next time"))
+}
+
+/// What one reading of a window found.
+struct Reading {
+    counts: Counts,
+    /// Records equal to an earlier one, with their place among equals.
+    twins: Vec<(AuditRecord, u32)>,
+    /// Whether a page showed what the page before it had shown.
+    shifted: bool,
+}
+
+/// Reads a window once; none where it was asked to pause.
+async fn read_once(
+    pending: &mut Pending<'_>,
+    site: &Site,
+    mapper: &Mapper,
+    window: Window,
+    progress: Progress<'_>,
+) -> Result<Option<Reading>, IngestError> {
+    let mut reading = Reading { counts: Counts::default(), twins: Vec::new(), shifted: false };
+    let mut previous: FxHashSet<[u8; 16]> = FxHashSet::default();
+    let mut start = 0_usize;
+    // Both ends are inclusive in the API, and windows are half-open here.
+    let (from, last) = (window.from.timestamp_millis(), window.until.timestamp_millis() - 1);
+    loop {
+        let page = site.audit(from, last, start, mapper).await?;
+        let digests: FxHashSet<[u8; 16]> = page.records.iter().map(|record| record.digest).collect();
+        if page.received > 1 && !digests.is_empty() && digests == previous {
+            return Err(IngestError::Disorder("the site's audit log gives the same page again and again"));
+        }
+        reading.shifted |= digests.iter().any(|digest| previous.contains(digest));
+        let mut events = Vec::with_capacity(page.records.len());
+        for record in page.records {
+            let seen = reading.counts.entry(record.digest).or_default();
+            if *seen == 0 {
+                events.push(record.event_for(0));
+            } else {
+                reading.twins.push((record, *seen));
+            }
+            *seen += 1;
+        }
+        let oldest = events.iter().map(|event| event.at).min();
+        pending.add(Batch { events, unusable: page.unusable, unresolved: 0, received: page.received }, None)?;
+        let go_on = progress(&pending.read, oldest);
+        if page.last || page.received == 0 {
+            return Ok(Some(reading));
+        }
+        if !go_on {
+            return Ok(None);
+        }
+        start += page.received;
+        previous = digests;
+    }
+}
