@@ -108,6 +108,27 @@ const fn is_deceptive(char: char) -> bool {
         | '\u{e0000}'..='\u{10ffff}')
 }
 
+/// A JSON text, fit for a terminal too: what steers or hides is spelled `\u202e`, which means the same.
+///
+/// JSON itself only asks for the first 32 control characters to be spelled so. The text must be JSON already.
+pub fn json(json: &str) -> Cow<'_, str> {
+    let tricky = |char: char| (char.is_control() && char != '\n') || is_deceptive(char);
+    if !json.contains(tricky) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for char in json.chars() {
+        if tricky(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format_args!("\\u{unit:04x}").to_string());
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// A number with its noun: "1 page", "187 pages", "1,204 addresses".
 pub fn count(n: u64, noun: &str) -> String {
     let number = number(n);
@@ -247,6 +268,19 @@ mod tests {
         assert_eq!(plain("12345", 5), "12345");
         assert_eq!(plain("12345", 0), "");
         assert_eq!(plain("日本", 1), "…");
+    }
+
+    #[test]
+    fn json_means_the_same_when_its_tricks_are_spelled() {
+        let tricky = "a\u{202e}b\u{9b}\u{7f}\u{e0041}\n\u{1b}é日";
+        let written = serde_json::to_string(&[tricky]).unwrap();
+        let shown = json(&written);
+        assert_eq!(shown, r#"["a\u202eb\u009b\u007f\udb40\udc41\n\u001bé日"]"#);
+        assert_eq!(
+            serde_json::from_str::<Vec<String>>(&shown).unwrap(),
+            [tricky]
+        );
+        assert!(matches!(json("{\n  \"a\": \"é\"\n}"), Cow::Borrowed(_)));
     }
 
     proptest! {
