@@ -1,0 +1,503 @@
+//! Findings for people at a terminal: a list, and one in full. Everything untrusted passes through [`text::plain`].
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+
+use super::json::{attack, tenths};
+use super::style::{Ink, Look, pad, wrap};
+use crate::model::finding::Account;
+use crate::model::{ActorKind, Finding, FindingId, Observed, PageRead, Severity, Status};
+use crate::text::{self, count, plain};
+
+/// How many pages are shown of one finding.
+const PAGES: usize = 20;
+
+/// How much of a finding's id is shown in a list; commands take any beginning that fits one finding only.
+const SHORT_ID: usize = 10;
+
+/// The longest name, address or reason that is shown.
+const NAME: usize = 60;
+
+/// The longest sentence that is shown.
+const SENTENCE: usize = 600;
+
+/// The column at which the text of a list begins.
+const MARGIN: usize = 11;
+
+/// The column at which the facts of a finding begin.
+const FACTS: usize = 14;
+
+/// Writes findings as a list, gravest first, the newer first among equals, and a last line that counts them.
+pub fn list(findings: &[Finding], look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    if findings.is_empty() {
+        return writeln!(out, "No findings.");
+    }
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by(|one, other| {
+        let key = |finding: &Finding| (finding.severity, finding.last_seen);
+        key(other)
+            .cmp(&key(one))
+            .then_with(|| one.id.cmp(&other.id))
+    });
+    let several = findings
+        .windows(2)
+        .any(|pair| matches!(pair, [one, other] if one.tenant != other.tenant));
+    for finding in &sorted {
+        entry(finding, several, look, out)?;
+        writeln!(out)?;
+    }
+    let kinds: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .map(|severity| {
+            (
+                severity,
+                findings
+                    .iter()
+                    .filter(|finding| finding.severity == *severity)
+                    .count(),
+            )
+        })
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| format!("{count} {}", severity.as_str()))
+        .collect();
+    let total = count(u64::try_from(findings.len()).unwrap_or(u64::MAX), "finding");
+    writeln!(
+        out,
+        "{}: {}.",
+        look.paint(Ink::Bold, &total),
+        kinds.join(", ")
+    )?;
+    let first = sorted
+        .first()
+        .map(|finding| short(&finding.id))
+        .unwrap_or_default();
+    let command = look.paint(Ink::Command, &format!("pagewarden findings show {first}"));
+    writeln!(out, "All of one: {command}")
+}
+
+/// Writes one finding of the list: severity, who, when; what it says; by what it can be told apart.
+fn entry(finding: &Finding, tenant: bool, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    let width = look.columns();
+    let severity = look.paint(
+        Ink::Severity(finding.severity),
+        &pad(finding.severity.as_str(), MARGIN - 2),
+    );
+    let when = look.paint(Ink::Dim, &when(finding, false));
+    writeln!(
+        out,
+        "{severity}  {}  {when}",
+        look.paint(Ink::Bold, &who(finding))
+    )?;
+    let margin = " ".repeat(MARGIN);
+    for line in wrap(&plain(&finding.because, SENTENCE), width - MARGIN) {
+        writeln!(out, "{margin}{line}")?;
+    }
+    let mut notes = vec![
+        short(&finding.id),
+        plain(&finding.detector, NAME).into_owned(),
+    ];
+    if !finding.privileged_via.is_empty() {
+        notes.push(format!("privileged: {}", privileged(finding)));
+    }
+    if tenant {
+        notes.push(format!("tenant {}", plain(&finding.tenant, NAME)));
+    }
+    if finding.status != Status::Open {
+        notes.push(format!("marked {}", finding.status.as_str()));
+    }
+    for line in wrap(&notes.join(" · "), width - MARGIN) {
+        writeln!(out, "{margin}{}", look.paint(Ink::Dim, &line))?;
+    }
+    Ok(())
+}
+
+/// Writes one finding in full: what it says, the facts, the measures that spoke, the pages, and what to do next.
+pub fn show(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    let severity = look.paint(Ink::Severity(finding.severity), finding.severity.as_str());
+    let detector = look.paint(Ink::Bold, &plain(&finding.detector, NAME));
+    writeln!(
+        out,
+        "{severity}  {detector}  {}",
+        look.paint(Ink::Bold, &who(finding))
+    )?;
+    writeln!(out)?;
+    for line in wrap(&plain(&finding.because, SENTENCE), look.columns() - 2) {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(out)?;
+    for (label, fact) in facts(finding) {
+        let mut label = label;
+        for line in wrap(&fact, look.columns() - FACTS) {
+            writeln!(
+                out,
+                "  {}{line}",
+                look.paint(Ink::Dim, &pad(label, FACTS - 2))
+            )?;
+            label = "";
+        }
+    }
+    signals(finding, look, out)?;
+    pages(finding, look, out)?;
+    next(finding, look, out)
+}
+
+/// The facts of a finding, each with its label.
+fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(Account {
+        id,
+        name: _,
+        email: _,
+        kind,
+    }) = &finding.account
+    {
+        facts.push((
+            "account",
+            format!("{} ({})", plain(id.as_str(), 2 * NAME), kind_of(*kind)),
+        ));
+    }
+    if !finding.privileged_via.is_empty() {
+        facts.push(("privileged", format!("by {}", privileged(finding))));
+    }
+    facts.push(("when", when(finding, true)));
+    if finding.window.is_some() {
+        facts.push(("seen", seen(&finding.observed)));
+    }
+    if let Some(expected) = &finding.expected {
+        let most = count(u64::from(expected.pages_p99), "page");
+        let usual = tenths(expected.pages);
+        facts.push((
+            "usual",
+            format!("about {usual} pages; 99 of 100 times at most {most}"),
+        ));
+    }
+    if finding.bits > 0.0 {
+        let (bits, line) = (tenths(finding.bits), tenths(finding.line));
+        let rare = text::one_in(finding.bits);
+        facts.push((
+            "surprise",
+            format!("{bits} bits, or {rare}; the line is {line} bits"),
+        ));
+    }
+    if let Some(attack) = attack(finding.family, &finding.detector) {
+        facts.push((
+            "ATT&CK",
+            format!("{} ({})", attack.technique, attack.tactic),
+        ));
+    }
+    let tenant = plain(&finding.tenant, NAME);
+    facts.push(("tenant", tenant.into_owned()));
+    let status = finding.status.as_str();
+    facts.push((
+        "finding",
+        format!(
+            "{}, revision {}, {status}",
+            id(&finding.id),
+            finding.revision
+        ),
+    ));
+    if let Some(before) = &finding.continues {
+        facts.push(("continues", id(before)));
+    }
+    facts
+}
+
+/// Writes the measures that spoke.
+fn signals(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    if finding.signals.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", look.paint(Ink::Bold, "Signals"))?;
+    for signal in &finding.signals {
+        let bits = if signal.bits > 0.0 {
+            format!(" ({} bits)", tenths(signal.bits))
+        } else {
+            String::new()
+        };
+        let sentence = plain(&signal.because, SENTENCE);
+        let text = format!("{}{bits}: {sentence}", plain(&signal.name, NAME));
+        for (nth, line) in wrap(&text, look.columns() - 4).iter().enumerate() {
+            writeln!(out, "  {}{line}", if nth == 0 { "- " } else { "  " })?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the first pages, oldest first, and how many there are beside them.
+fn pages(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    let pages = &finding.evidence.pages;
+    if pages.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", look.paint(Ink::Bold, "Pages"))?;
+    for PageRead { id, space, at } in pages.iter().take(PAGES) {
+        let at = look.paint(Ink::Dim, &moment(*at, true));
+        let id = plain(id.as_str(), NAME);
+        match space {
+            Some(space) => {
+                let space = look.paint(Ink::Dim, &plain(space.as_str(), NAME));
+                writeln!(out, "  {at}  {}  {space}", pad(&id, 10))?;
+            }
+            None => writeln!(out, "  {at}  {id}")?,
+        }
+    }
+    let hidden = u64::try_from(pages.len().saturating_sub(PAGES)).unwrap_or(u64::MAX);
+    let omitted = u64::from(finding.evidence.omitted);
+    if hidden > 0 {
+        let more = format!(
+            "and {} more in `pagewarden findings export`",
+            text::number(hidden)
+        );
+        let rest = if omitted > 0 {
+            format!(", {} not kept as evidence", text::number(omitted))
+        } else {
+            String::new()
+        };
+        writeln!(out, "  {}", look.paint(Ink::Dim, &format!("{more}{rest}")))?;
+    } else if omitted > 0 {
+        let rest = format!("and {} not kept as evidence", count(omitted, "page"));
+        writeln!(out, "  {}", look.paint(Ink::Dim, &rest))?;
+    }
+    Ok(())
+}
+
+/// Writes what can be done about it.
+fn next(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "\n{}", look.paint(Ink::Bold, "What to do"))?;
+    let advice = if finding.account.is_some() {
+        "Ask the owner of the account, not through the account itself, whether this was theirs and what for. Then say \
+         what it was:"
+    } else {
+        "See to what it says. Then say what it was:"
+    };
+    for line in wrap(advice, look.columns() - 2) {
+        writeln!(out, "  {line}")?;
+    }
+    let meanings = [
+        ("expected", "known, and all right"),
+        ("confirmed", "what it looks like"),
+        ("resolved", "dealt with"),
+    ];
+    for (verdict, meaning) in meanings {
+        let command = format!("pagewarden findings mark {} {verdict}", short(&finding.id));
+        let command = look.paint(Ink::Command, &pad(&command, 47));
+        writeln!(out, "    {command}{}", look.paint(Ink::Dim, meaning))?;
+    }
+    Ok(())
+}
+
+/// Whom a finding is about, in a name that people know; the tenant, where it is about nobody.
+fn who(finding: &Finding) -> String {
+    let Some(Account {
+        id,
+        name,
+        email,
+        kind: _,
+    }) = &finding.account
+    else {
+        return format!("tenant {}", plain(&finding.tenant, NAME));
+    };
+    match (name, email) {
+        (Some(name), Some(email)) => format!("{} <{}>", plain(name, NAME), plain(email, NAME)),
+        (Some(word), None) | (None, Some(word)) => plain(word, NAME).into_owned(),
+        (None, None) => plain(id.as_str(), NAME).into_owned(),
+    }
+}
+
+/// What sort of account it is, in words.
+const fn kind_of(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::Person => "a person's account",
+        ActorKind::Customer => "a customer's account",
+        ActorKind::App => "an app",
+        ActorKind::System => "the site itself",
+        ActorKind::Unknown => "of an unknown kind",
+    }
+}
+
+/// The roles and groups that make the account privileged.
+fn privileged(finding: &Finding) -> String {
+    let via: Vec<_> = finding
+        .privileged_via
+        .iter()
+        .map(|via| plain(via, NAME))
+        .collect();
+    via.join(", ")
+}
+
+/// When it was: from and until, the day told once where it is the same.
+fn when(finding: &Finding, long: bool) -> String {
+    let Some((start, end)) = finding.window else {
+        return format!("{} UTC", moment(finding.last_seen, long));
+    };
+    let until = if start.date_naive() == end.date_naive() {
+        clock(end, long)
+    } else {
+        moment(end, long)
+    };
+    let length = (end - start).to_std().unwrap_or_default();
+    if long {
+        format!(
+            "{} to {until} UTC, {}",
+            moment(start, long),
+            text::duration(length)
+        )
+    } else {
+        format!("{} to {until} UTC", moment(start, long))
+    }
+}
+
+/// Day and time.
+fn moment(at: DateTime<Utc>, seconds: bool) -> String {
+    format!("{} {}", at.format("%Y-%m-%d"), clock(at, seconds))
+}
+
+/// The time of the day.
+fn clock(at: DateTime<Utc>, seconds: bool) -> String {
+    at.format(if seconds { "%H:%M:%S" } else { "%H:%M" })
+        .to_string()
+}
+
+/// What was seen, as far as there is any of it.
+fn seen(observed: &Observed) -> String {
+    let Observed {
+        pages,
+        spaces,
+        new_pages,
+        views,
+        exports,
+        addresses,
+        auth,
+    } = observed;
+    let mut parts = vec![format!(
+        "{} in {}",
+        count(u64::from(*pages), "different page"),
+        count(u64::from(*spaces), "space")
+    )];
+    if let Some(new) = new_pages {
+        parts.push(format!(
+            "{} never opened before",
+            text::number(u64::from(*new))
+        ));
+    }
+    parts.push(count(u64::from(*views), "opening"));
+    if *exports > 0 {
+        let noun = if *exports == 1 {
+            "export or download"
+        } else {
+            "exports or downloads"
+        };
+        parts.push(format!("{} {noun}", text::number(u64::from(*exports))));
+    }
+    if *addresses > 0 {
+        parts.push(format!("from {}", count(u64::from(*addresses), "address")));
+    }
+    if !auth.is_empty() {
+        let ways: Vec<_> = auth.iter().map(|way| plain(way, NAME)).collect();
+        parts.push(format!("by {}", ways.join(", ")));
+    }
+    parts.join(", ")
+}
+
+/// A finding's id.
+fn id(id: &FindingId) -> String {
+    plain(id.as_str(), 2 * NAME).into_owned()
+}
+
+/// The beginning of a finding's id.
+fn short(id: &FindingId) -> String {
+    id.as_str()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(SHORT_ID)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{blindness, harvest, hostile};
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_list_tells_who_when_and_why_gravest_first() {
+        let findings = [blindness(), harvest(), hostile()];
+        insta::assert_snapshot!(text(|out| list(&findings, Look::default(), out)));
+    }
+
+    #[test]
+    fn one_finding_in_full_tells_what_to_do_next() {
+        insta::assert_snapshot!(text(|out| show(&harvest(), Look::default(), out)));
+    }
+
+    #[test]
+    fn a_finding_about_no_account_has_no_empty_facts() {
+        insta::assert_snapshot!(text(|out| show(&blindness(), Look::default(), out)));
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_narrow_lines() {
+        let look = Look {
+            color: false,
+            width: 60,
+        };
+        insta::assert_snapshot!(text(|out| list(&[harvest()], look, out)));
+    }
+
+    #[test]
+    fn colours_are_few_and_always_ended() {
+        let look = Look {
+            color: true,
+            width: 100,
+        };
+        let shown = text(|out| list(&[harvest()], look, out));
+        insta::assert_snapshot!(shown.replace('\u{1b}', "ESC"));
+        assert_eq!(
+            shown.matches("\u{1b}[").count(),
+            2 * shown.matches("\u{1b}[0m").count()
+        );
+    }
+
+    #[test]
+    fn hostile_words_do_not_reach_the_terminal() {
+        for shown in [
+            text(|out| list(&[hostile()], Look::default(), out)),
+            text(|out| show(&hostile(), Look::default(), out)),
+        ] {
+            assert!(
+                !shown.contains(|char: char| char.is_control() && char != '\n'),
+                "{shown:?}"
+            );
+            assert!(!shown.contains('\u{202e}'));
+            assert!(shown.contains("Eve\u{fffd}nimda"));
+        }
+    }
+
+    #[test]
+    fn the_tenant_is_told_where_there_are_several() {
+        let other = Finding {
+            tenant: "other".into(),
+            ..hostile()
+        };
+        let shown = text(|out| list(&[harvest(), other], Look::default(), out));
+        assert!(
+            shown.contains("· tenant acme") && shown.contains("· tenant other"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn nothing_found_is_said() {
+        assert_eq!(
+            text(|out| list(&[], Look::default(), out)),
+            "No findings.\n"
+        );
+    }
+}
