@@ -10,6 +10,8 @@ pub mod roster;
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
 pub use event::{Actor, ActorKind, Auth, Change, Class, Event, Membership, Unusable};
-pub use finding::{Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status, Verdict};
+pub use finding::{
+    Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status, Verdict,
+};
 pub use id::{AccountId, EventId, EventKey, FindingId, PageId, SpaceKey};
 pub use roster::{Group, Privilege, RosterHistory, Snapshot, Via};
