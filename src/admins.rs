@@ -21,10 +21,17 @@ impl Privileging {
     /// Takes the settings; a pattern that is none matches nothing (the config's check has refused it).
     pub fn new(admins: &Admins) -> Self {
         let mut groups = GlobSetBuilder::new();
-        for glob in admins.groups.iter().filter_map(|pattern| Glob::new(&pattern.to_lowercase()).ok()) {
+        for glob in admins
+            .groups
+            .iter()
+            .filter_map(|pattern| Glob::new(&pattern.to_lowercase()).ok())
+        {
             groups.add(glob);
         }
-        Self { roles: admins.roles.clone(), groups: groups.build().unwrap_or_else(|_| GlobSet::empty()) }
+        Self {
+            roles: admins.roles.clone(),
+            groups: groups.build().unwrap_or_else(|_| GlobSet::empty()),
+        }
     }
 
     /// Whether a role or group makes privileged by its name.
@@ -48,7 +55,9 @@ pub enum RosterError {
     #[error("{0}")]
     Api(#[from] Error),
     /// It answered with nobody, where there was somebody before.
-    #[error("the directory named no privileged account, although it did before; the old roster is kept")]
+    #[error(
+        "the directory named no privileged account, although it did before; the old roster is kept"
+    )]
     Empty,
     /// The state file failed.
     #[error(transparent)]
@@ -74,14 +83,25 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, account: &AccountId, via: Via) {
-        self.privileges.insert(Privilege { account: account.clone(), via });
+        self.privileges.insert(Privilege {
+            account: account.clone(),
+            via,
+        });
     }
 
     fn user(&mut self, user: &UserRecord, privileging: &Privileging) {
-        for role in user.roles.iter().filter(|role| privileging.makes(&Via::Role((*role).clone()))) {
+        for role in user
+            .roles
+            .iter()
+            .filter(|role| privileging.makes(&Via::Role((*role).clone())))
+        {
             self.add(&user.id, Via::Role(role.clone()));
         }
-        for group in user.groups.iter().filter(|group| privileging.group(&group.name)) {
+        for group in user
+            .groups
+            .iter()
+            .filter(|group| privileging.group(&group.name))
+        {
             self.groups.insert(group.clone());
             self.add(&user.id, Via::Group(group.name.clone()));
         }
@@ -133,10 +153,17 @@ pub async fn refresh(
         store.keep_roster(tenant, &gathered.snapshot(now), now)?;
         return fail(store, tenant, RosterError::Api(failure));
     }
-    if gathered.privileges.is_empty() && previous.is_some_and(|previous| !previous.privileges.is_empty()) {
+    if gathered.privileges.is_empty()
+        && previous.is_some_and(|previous| !previous.privileges.is_empty())
+    {
         return fail(store, tenant, RosterError::Empty);
     }
-    let count = gathered.privileges.iter().map(|privilege| &privilege.account).collect::<BTreeSet<_>>().len();
+    let count = gathered
+        .privileges
+        .iter()
+        .map(|privilege| &privilege.account)
+        .collect::<BTreeSet<_>>()
+        .len();
     store.keep_roster(tenant, &gathered.snapshot(now), now)?;
     Ok(count)
 }
@@ -180,12 +207,21 @@ async fn from_organization(
 }
 
 /// Groups that give administrator's access, whatever they are called, then groups by their name.
-async fn from_site(site: &Site, privileging: &Privileging, gathered: &mut Gathered) -> Result<(), Error> {
+async fn from_site(
+    site: &Site,
+    privileging: &Privileging,
+    gathered: &mut Gathered,
+) -> Result<(), Error> {
     let mut groups = BTreeSet::new();
     for access_type in ["admin", "site-admin"] {
         groups.extend(site.groups(Some(access_type)).await?);
     }
-    groups.extend(site.groups(None).await?.into_iter().filter(|group| privileging.group(&group.name)));
+    groups.extend(
+        site.groups(None)
+            .await?
+            .into_iter()
+            .filter(|group| privileging.group(&group.name)),
+    );
     for group in groups {
         let Some(id) = group.id.clone() else { continue };
         let members = site.members(&id).await?;

@@ -12,10 +12,10 @@ use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
 use crate::fold::{Draft, Fold, Ignored, Rules, Told};
 use crate::model::id::digest16;
 use crate::model::{
-    Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead, RosterHistory, Signal, SpaceKey,
-    Status, StreamName, WordId,
+    Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
+    RosterHistory, Signal, SpaceKey, Status, StreamName, WordId,
 };
-use crate::store::{FoldState, Recorded, Store, StoreError, Stretch, StreamId, TenantId};
+use crate::store::{FoldState, Recorded, Store, StoreError, StreamId, Stretch, TenantId};
 use crate::time::{DAY_SECONDS, moment};
 
 /// Changes when the same events may give another state or other findings.
@@ -58,31 +58,69 @@ pub struct Analysis {
 
 /// Folds what is stored and says what is new. Keeps the working state; records nothing.
 pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Analysis, StoreError> {
-    let Some(stream) = access_stream(store, subject.tenant)? else { return Ok(Analysis::default()) };
-    let Some(newest) = store.newest(stream)? else { return Ok(Analysis::default()) };
+    let Some(stream) = access_stream(store, subject.tenant)? else {
+        return Ok(Analysis::default());
+    };
+    let Some(newest) = store.newest(stream)? else {
+        return Ok(Analysis::default());
+    };
     let roster = roster(store, subject)?;
     let rules = rules(store, subject, &roster)?;
     let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
     let kept = store.load_fold(subject.tenant)?;
-    let judged = horizon(newest, reach, subject.detect).max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
+    let judged = horizon(newest, reach, subject.detect)
+        .max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
     let mut line = newest.saturating_sub(settle).min(judged);
     let basis = |line| basis(subject, &roster, line);
-    let resumed = kept.filter(|kept| kept.basis == basis(kept.line)).and_then(|kept| {
-        Fold::resume(&rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line))
-    });
+    let resumed = kept
+        .filter(|kept| kept.basis == basis(kept.line))
+        .and_then(|kept| {
+            Fold::resume(&rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line))
+        });
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
     line = line.max(from);
-    store.read(Stretch { stream, from, until: line }, |read| fold.take(read))?;
+    store.read(
+        Stretch {
+            stream,
+            from,
+            until: line,
+        },
+        |read| fold.take(read),
+    )?;
     let unreadable = || StoreError::Unreadable("the working state cannot be written".to_owned());
     let (tenant, accounts) = fold.state().ok_or_else(unreadable)?;
-    store.save_fold(subject.tenant, &FoldState { basis: basis(line), line, judged, tenant, accounts }, anew)?;
+    store.save_fold(
+        subject.tenant,
+        &FoldState {
+            basis: basis(line),
+            line,
+            judged,
+            tenant,
+            accounts,
+        },
+        anew,
+    )?;
     let settled = fold.finished();
-    store.read(Stretch { stream, from: line, until: judged }, |read| fold.take(read))?;
+    store.read(
+        Stretch {
+            stream,
+            from: line,
+            until: judged,
+        },
+        |read| fold.take(read),
+    )?;
     let mut standing = fold.finished();
     standing.extend(fold.standing());
-    let drafts = settled.iter().map(|draft| (draft, true)).chain(standing.iter().map(|draft| (draft, false)));
-    let lookup = Lookup { store, subject, stream };
+    let drafts = settled
+        .iter()
+        .map(|draft| (draft, true))
+        .chain(standing.iter().map(|draft| (draft, false)));
+    let lookup = Lookup {
+        store,
+        subject,
+        stream,
+    };
     let mut analysis = compare(&lookup, drafts, anew)?;
     analysis.ignored = fold.line().1;
     Ok(analysis)
@@ -93,12 +131,18 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
     let snapshots = store.rosters(subject.tenant)?;
     let changes = store.changes(subject.tenant)?;
     let privileging = crate::admins::Privileging::new(subject.admins);
-    Ok(RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via)).listing(&subject.admins.accounts))
+    Ok(
+        RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via))
+            .listing(&subject.admins.accounts),
+    )
 }
 
 fn access_stream(store: &Store, tenant: TenantId) -> Result<Option<StreamId>, StoreError> {
     let streams = store.streams(tenant)?;
-    Ok(streams.into_iter().find(|(_, name)| *name == StreamName::Access).map(|(stream, _)| stream))
+    Ok(streams
+        .into_iter()
+        .find(|(_, name)| *name == StreamName::Access)
+        .map(|(stream, _)| stream))
 }
 
 /// The first second that is not judged yet.
@@ -118,42 +162,84 @@ fn basis(subject: &Subject<'_>, roster: &RosterHistory, line: i64) -> [u8; 16] {
     digest16(&[VERSION, settings.as_bytes(), &roster.before(line)])
 }
 
-fn rules<'a>(store: &Store, subject: &Subject<'a>, roster: &'a RosterHistory) -> Result<Rules<'a>, StoreError> {
+fn rules<'a>(
+    store: &Store,
+    subject: &Subject<'a>,
+    roster: &'a RosterHistory,
+) -> Result<Rules<'a>, StoreError> {
     let accounts = store.accounts()?;
     let rostered: FxHashSet<&AccountId> = roster.accounts().collect();
-    let sites = subject.sites.iter().map(|site| store.word_id(site)).collect::<Result<Vec<_>, _>>()?;
-    let canaries = subject.detect.canary_pages.iter().map(|page| store.word_id(page.as_str()));
+    let sites = subject
+        .sites
+        .iter()
+        .map(|site| store.word_id(site))
+        .collect::<Result<Vec<_>, _>>()?;
+    let canaries = subject
+        .detect
+        .canary_pages
+        .iter()
+        .map(|page| store.word_id(page.as_str()));
     Ok(Rules {
         detect: subject.detect,
         roster,
-        rostered: accounts.iter().filter(|(_, account)| rostered.contains(account)).cloned().collect(),
-        stable: accounts.iter().map(|(id, account)| (*id, stable(account))).collect(),
+        rostered: accounts
+            .iter()
+            .filter(|(_, account)| rostered.contains(account))
+            .cloned()
+            .collect(),
+        stable: accounts
+            .iter()
+            .map(|(id, account)| (*id, stable(account)))
+            .collect(),
         sites: (!subject.sites.is_empty()).then(|| sites.into_iter().flatten().collect()),
-        canaries: canaries.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+        canaries: canaries
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect(),
         ignored: ignored(store, subject.detect, &accounts)?,
     })
 }
 
 /// A number of an account that is the same in every state file.
 fn stable(account: &AccountId) -> u64 {
-    digest16(&[b"account", account.as_str().as_bytes()]).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    digest16(&[b"account", account.as_str().as_bytes()])
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn ignored(store: &Store, detect: &Detect, accounts: &[(WordId, AccountId)]) -> Result<Ignored, StoreError> {
+fn ignored(
+    store: &Store,
+    detect: &Detect,
+    accounts: &[(WordId, AccountId)],
+) -> Result<Ignored, StoreError> {
     let mut ignored = Ignored::default();
     for rule in &detect.ignore {
-        let last = rule.until.signed_duration_since(chrono::NaiveDate::default()).num_days();
+        let last = rule
+            .until
+            .signed_duration_since(chrono::NaiveDate::default())
+            .num_days();
         let until = (last + 1).saturating_mul(DAY_SECONDS);
         match &rule.what {
             IgnoredWhat::Account(named) => {
-                let ids = accounts.iter().filter(|(_, account)| account == named).map(|(id, _)| (*id, until));
+                let ids = accounts
+                    .iter()
+                    .filter(|(_, account)| account == named)
+                    .map(|(id, _)| (*id, until));
                 keep_latest(&mut ignored.accounts, ids);
             }
             IgnoredWhat::Group(group) => ignored.groups.push((group.clone(), until)),
-            IgnoredWhat::Space(space) => keep_latest(&mut ignored.spaces, store.word_id(space)?.map(|id| (id, until))),
+            IgnoredWhat::Space(space) => keep_latest(
+                &mut ignored.spaces,
+                store.word_id(space)?.map(|id| (id, until)),
+            ),
             IgnoredWhat::Network(network) => {
                 let ids = store.word_ids(|text| crate::config::network_holds(network, text))?;
-                keep_latest(&mut ignored.addresses, ids.into_iter().map(|id| (id, until)));
+                keep_latest(
+                    &mut ignored.addresses,
+                    ids.into_iter().map(|id| (id, until)),
+                );
             }
         }
     }
@@ -173,17 +259,24 @@ fn compare<'d>(
     drafts: impl Iterator<Item = (&'d Draft, bool)>,
     anew: bool,
 ) -> Result<Analysis, StoreError> {
-    let mut recorded: BTreeMap<FindingId, Recorded> = lookup.store.recorded(lookup.subject.tenant)?;
+    let mut recorded: BTreeMap<FindingId, Recorded> =
+        lookup.store.recorded(lookup.subject.tenant)?;
     let mut analysis = Analysis::default();
     for (draft, settled) in drafts {
         let finding = lookup.finding(draft)?;
         let before = recorded.remove(&finding.id);
         let now = Recorded { finding, settled };
         if before.as_ref() != Some(&now) {
-            analysis.changed.push((now, before.map(|before| before.finding)));
+            analysis
+                .changed
+                .push((now, before.map(|before| before.finding)));
         }
     }
-    analysis.gone = recorded.into_iter().filter(|(_, kept)| anew || !kept.settled).map(|(id, _)| id).collect();
+    analysis.gone = recorded
+        .into_iter()
+        .filter(|(_, kept)| anew || !kept.settled)
+        .map(|(id, _)| id)
+        .collect();
     Ok(analysis)
 }
 
@@ -199,7 +292,9 @@ impl Lookup<'_> {
         let actor = self.store.account(draft.account)?;
         let id = |period| finding_id(self.subject.name, draft, &actor.id, period);
         let [strongest, ..] = draft.told.as_slice() else {
-            return Err(StoreError::Unreadable("a finding without a signal".to_owned()));
+            return Err(StoreError::Unreadable(
+                "a finding without a signal".to_owned(),
+            ));
         };
         Ok(Finding {
             id: id(draft.period),
@@ -219,13 +314,22 @@ impl Lookup<'_> {
             signals: draft
                 .told
                 .iter()
-                .map(|told| Signal { name: told.signal.clone(), bits: told.bits, because: told.because.clone() })
+                .map(|told| Signal {
+                    name: told.signal.clone(),
+                    bits: told.bits,
+                    because: told.because.clone(),
+                })
                 .collect(),
             evidence: self.evidence(strongest)?,
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
             last_seen: moment(draft.last_seen),
-            account: Some(Account { id: actor.id.clone(), name: actor.name, email: actor.email, kind: actor.kind }),
+            account: Some(Account {
+                id: actor.id.clone(),
+                name: actor.name,
+                email: actor.email,
+                kind: actor.kind,
+            }),
         })
     }
 
@@ -236,9 +340,17 @@ impl Lookup<'_> {
         for seen in seen {
             let Some(page) = seen.page else { continue };
             let [page, space] = self.words([Some(page), seen.space])?;
-            pages.push(PageRead { id: PageId::new(page.unwrap_or_default()), space: space.map(SpaceKey::new), at: moment(seen.at) });
+            pages.push(PageRead {
+                id: PageId::new(page.unwrap_or_default()),
+                space: space.map(SpaceKey::new),
+                at: moment(seen.at),
+            });
         }
-        Ok(Evidence { event_ids: self.store.event_ids(self.stream, &events)?, pages, omitted: told.tally.omitted })
+        Ok(Evidence {
+            event_ids: self.store.event_ids(self.stream, &events)?,
+            pages,
+            omitted: told.tally.omitted,
+        })
     }
 
     fn words(&self, ids: [Option<WordId>; 2]) -> Result<[Option<String>; 2], StoreError> {
@@ -275,7 +387,11 @@ fn finding_id(tenant: &str, draft: &Draft, account: &AccountId, period: i64) -> 
 }
 
 /// How many accounts are privileged at a moment.
-pub fn privileged_count(store: &Store, subject: &Subject<'_>, now: DateTime<Utc>) -> Result<usize, StoreError> {
+pub fn privileged_count(
+    store: &Store,
+    subject: &Subject<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
     let history = roster(store, subject)?;
     Ok(history.count(now.timestamp()))
 }

@@ -99,7 +99,11 @@ impl<'a> Pending<'a> {
         self.read.received += u64::try_from(batch.received).unwrap_or(u64::MAX);
         self.batch.append(batch);
         self.moved = moved.or(self.moved.take());
-        if self.batch.events.len() >= COMMIT_EVENTS { self.flush() } else { Ok(()) }
+        if self.batch.events.len() >= COMMIT_EVENTS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Commits what is there, with the checkpoint.
@@ -110,7 +114,9 @@ impl<'a> Pending<'a> {
         let batch = std::mem::take(&mut self.batch);
         let moved = self.moved.take();
         let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
-        let committed = self.store.commit(self.stream, &batch, moved, self.lateness)?;
+        let committed = self
+            .store
+            .commit(self.stream, &batch, moved, self.lateness)?;
         self.read.committed.fresh += committed.fresh;
         self.read.committed.repeated += committed.repeated;
         self.read.committed.late += committed.late;

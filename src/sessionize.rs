@@ -77,7 +77,11 @@ pub struct Tally {
 
 impl Tally {
     fn new(at: i64) -> Self {
-        Self { first: at, last: at, ..Self::default() }
+        Self {
+            first: at,
+            last: at,
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, read: &Read, new_page: bool) {
@@ -95,7 +99,12 @@ impl Tally {
         self.auth |= auth_bit(read.auth);
         self.pages += u32::from(new_page);
         if new_page || matches!(read.class, Class::Export | Class::Download) {
-            self.keep(Seen { at: read.at, key: read.key, page: read.page, space: read.space });
+            self.keep(Seen {
+                at: read.at,
+                key: read.key,
+                page: read.page,
+                space: read.space,
+            });
         }
     }
 
@@ -114,8 +123,11 @@ impl Tally {
 
     /// The ways of proving who it is, in words, sorted.
     pub fn auth_words(&self) -> Vec<&'static str> {
-        let mut words: Vec<_> =
-            Auth::ALL.into_iter().filter(|auth| self.auth & auth_bit(*auth) != 0).map(Auth::as_str).collect();
+        let mut words: Vec<_> = Auth::ALL
+            .into_iter()
+            .filter(|auth| self.auth & auth_bit(*auth) != 0)
+            .map(Auth::as_str)
+            .collect();
         words.sort_unstable();
         words
     }
@@ -180,10 +192,16 @@ impl OpenDay {
     /// Extends the running session.
     pub fn extend(&mut self, read: &Read) -> New {
         let new = match read.page {
-            None => New { to_session: false, to_day: false },
+            None => New {
+                to_session: false,
+                to_day: false,
+            },
             Some(page) => {
                 let before = self.pages.insert(page, self.session_number);
-                New { to_session: before != Some(self.session_number), to_day: before.is_none() }
+                New {
+                    to_session: before != Some(self.session_number),
+                    to_day: before.is_none(),
+                }
             }
         };
         self.session.add(read, new.to_session);
@@ -221,8 +239,17 @@ mod tests {
         }
         day.begin_session(10_000);
         let again = day.extend(&read(10_000, 7));
-        assert_eq!(again, New { to_session: true, to_day: false });
-        assert_eq!((day.session.pages, day.whole.pages, day.whole.views), (1, 1, 4));
+        assert_eq!(
+            again,
+            New {
+                to_session: true,
+                to_day: false
+            }
+        );
+        assert_eq!(
+            (day.session.pages, day.whole.pages, day.whole.views),
+            (1, 1, 4)
+        );
     }
 
     #[test]
@@ -240,7 +267,10 @@ mod tests {
         for page in 0..250 {
             day.extend(&read(i64::from(page), page));
         }
-        assert_eq!((day.session.evidence.len(), day.session.omitted), (EVIDENCE, 150));
+        assert_eq!(
+            (day.session.evidence.len(), day.session.omitted),
+            (EVIDENCE, 150)
+        );
     }
 
     proptest! {

@@ -16,7 +16,10 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
@@ -60,12 +63,18 @@ pub fn moment(seconds: i64) -> DateTime<Utc> {
 
 /// A moment earlier by a duration; the far past where there is none.
 pub fn before(at: DateTime<Utc>, by: std::time::Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(by).ok().and_then(|by| at.checked_sub_signed(by)).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    TimeDelta::from_std(by)
+        .ok()
+        .and_then(|by| at.checked_sub_signed(by))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 /// A moment later by a duration; the far future where there is none.
 pub fn after(at: DateTime<Utc>, by: std::time::Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    TimeDelta::from_std(by)
+        .ok()
+        .and_then(|by| at.checked_add_signed(by))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// A moment as people and machines read it: RFC 3339, UTC, whole seconds.

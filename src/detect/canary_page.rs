@@ -17,7 +17,10 @@ const META: Meta = Meta {
     needs: "Page views in the organisation's audit log.",
     cannot_see: "Openings that Atlassian does not log.",
     settings: &[
-        ("detect.canary_pages", "the ids of such pages; none by default"),
+        (
+            "detect.canary_pages",
+            "the ids of such pages; none by default",
+        ),
         ("detect.canary-page.enabled", "false switches it off"),
     ],
 };
@@ -44,7 +47,10 @@ impl Detector for CanaryPage {
     }
 
     fn because(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
-        format!("Opened canary pages {}; nobody has a reason to.", text::count(u64::from(subject.canaries), "time"))
+        format!(
+            "Opened canary pages {}; nobody has a reason to.",
+            text::count(u64::from(subject.canaries), "time")
+        )
     }
 }
 
@@ -56,8 +62,27 @@ mod tests {
     #[test]
     fn one_opening_is_told_and_none_is_not() {
         let tally = tally(1, 0);
-        let opened = Subject { unit: Unit::Day, canaries: 1, ..subject(&tally, 0.1) };
-        assert_eq!(CanaryPage.inspect(&opened, &Detect::default()).unwrap().severity, Severity::High);
-        assert_eq!(CanaryPage.inspect(&Subject { canaries: 0, ..opened }, &Detect::default()), None);
+        let opened = Subject {
+            unit: Unit::Day,
+            canaries: 1,
+            ..subject(&tally, 0.1)
+        };
+        assert_eq!(
+            CanaryPage
+                .inspect(&opened, &Detect::default())
+                .unwrap()
+                .severity,
+            Severity::High
+        );
+        assert_eq!(
+            CanaryPage.inspect(
+                &Subject {
+                    canaries: 0,
+                    ..opened
+                },
+                &Detect::default()
+            ),
+            None
+        );
     }
 }

@@ -114,8 +114,11 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 3] =
-    [&volume_anomaly::VolumeAnomaly, &privileged_reading::PrivilegedReading, &canary_page::CanaryPage];
+pub static REGISTRY: [&dyn Detector; 3] = [
+    &volume_anomaly::VolumeAnomaly,
+    &privileged_reading::PrivilegedReading,
+    &canary_page::CanaryPage,
+];
 
 #[cfg(test)]
 pub(crate) mod kit {
@@ -124,11 +127,21 @@ pub(crate) mod kit {
     use super::{Subject, Tally, Unit, Usual};
 
     /// What is usual for the subject's account.
-    pub(crate) const USUAL: Usual = Usual { mean: 4.1, p99: 31, colleagues_bits: 13.1 };
+    pub(crate) const USUAL: Usual = Usual {
+        mean: 4.1,
+        p99: 31,
+        colleagues_bits: 13.1,
+    };
 
     /// A stretch of so many pages in so many minutes.
     pub(crate) fn tally(pages: u32, minutes: i64) -> Tally {
-        Tally { first: 0, last: minutes * 60, pages, views: pages, ..Tally::default() }
+        Tally {
+            first: 0,
+            last: minutes * 60,
+            pages,
+            views: pages,
+            ..Tally::default()
+        }
     }
 
     /// A subject of so many bits over a line of 10.

@@ -27,9 +27,15 @@ const META: Meta = Meta {
     cannot_see: "Privileges that come from neither a platform role nor a group, such as being administrator of one space.",
     settings: &[
         ("detect.privileged-reading.mode", "`strict` or `unusual`"),
-        ("detect.privileged-reading.pages_per_day", "strict: more different pages a day than this are told"),
+        (
+            "detect.privileged-reading.pages_per_day",
+            "strict: more different pages a day than this are told",
+        ),
         ("detect.privileged-reading.enabled", "false switches it off"),
-        ("tenant.admins", "which roles, groups and accounts are privileged"),
+        (
+            "tenant.admins",
+            "which roles, groups and accounts are privileged",
+        ),
     ],
 };
 
@@ -48,11 +54,13 @@ impl Detector for PrivilegedReading {
         }
         let strict = settings.privileged_reading;
         match strict.mode {
-            PrivilegedMode::Strict => (subject.unit == Unit::Day && subject.privileged_pages > strict.pages_per_day)
+            PrivilegedMode::Strict => (subject.unit == Unit::Day
+                && subject.privileged_pages > strict.pages_per_day)
                 .then(|| Score {
                     bits: subject.bits,
                     line: subject.line,
-                    severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4) {
+                    severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4)
+                    {
                         Severity::High
                     } else {
                         Severity::Medium
@@ -83,7 +91,9 @@ impl Detector for PrivilegedReading {
                 text::count(u64::from(subject.privileged_pages), "different page"),
                 settings.privileged_reading.pages_per_day,
             ),
-            PrivilegedMode::Unusual => format!("A privileged account. {}", volume_sentence(subject, usual)),
+            PrivilegedMode::Unusual => {
+                format!("A privileged account. {}", volume_sentence(subject, usual))
+            }
         }
     }
 }
@@ -94,14 +104,21 @@ mod tests {
     use super::*;
 
     fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> Subject<'_> {
-        Subject { unit: Unit::Day, privileged, privileged_pages: pages, ..subject(tally, 3.0) }
+        Subject {
+            unit: Unit::Day,
+            privileged,
+            privileged_pages: pages,
+            ..subject(tally, 3.0)
+        }
     }
 
     #[test]
     fn an_administrator_over_the_limit_is_told() {
         let tally = tally(26, 300);
         let subject = day(&tally, 26, true);
-        let score = PrivilegedReading.inspect(&subject, &Detect::default()).unwrap();
+        let score = PrivilegedReading
+            .inspect(&subject, &Detect::default())
+            .unwrap();
         assert_eq!(score.severity, Severity::Medium);
         assert_eq!(
             PrivilegedReading.because(&subject, &USUAL, &Detect::default()),
@@ -112,12 +129,18 @@ mod tests {
     #[test]
     fn an_administrator_at_the_limit_is_not_told() {
         let tally = tally(25, 300);
-        assert_eq!(PrivilegedReading.inspect(&day(&tally, 25, true), &Detect::default()), None);
+        assert_eq!(
+            PrivilegedReading.inspect(&day(&tally, 25, true), &Detect::default()),
+            None
+        );
     }
 
     #[test]
     fn anybody_else_is_not_told() {
         let tally = tally(500, 300);
-        assert_eq!(PrivilegedReading.inspect(&day(&tally, 500, false), &Detect::default()), None);
+        assert_eq!(
+            PrivilegedReading.inspect(&day(&tally, 500, false), &Detect::default()),
+            None
+        );
     }
 }

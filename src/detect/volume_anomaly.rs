@@ -1,5 +1,7 @@
 //! More different pages than this account usually reads, and than colleagues do.
 
+use std::time::Duration;
+
 use super::{Detector, Meta, Score, Subject, Unit, Usual};
 use crate::config::Detect;
 use crate::model::{Family, Severity};
@@ -23,9 +25,15 @@ const META: Meta = Meta {
     needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise).",
     cannot_see: "Reading that Atlassian does not log, and small harvests spread over many days.",
     settings: &[
-        ("detect.alerts_per_week", "how many false alarms a week you are ready to look at; sets the line"),
+        (
+            "detect.alerts_per_week",
+            "how many false alarms a week you are ready to look at; sets the line",
+        ),
         ("detect.session_gap", "the longest pause within a session"),
-        ("detect.min_pages", "the least that a session or a day must hold to be told"),
+        (
+            "detect.min_pages",
+            "the least that a session or a day must hold to be told",
+        ),
         ("detect.volume-anomaly.enabled", "false switches it off"),
     ],
 };
@@ -61,11 +69,18 @@ impl Detector for VolumeAnomaly {
 pub(super) fn volume_sentence(subject: &Subject<'_>, usual: &Usual) -> String {
     let Subject { unit, tally, .. } = subject;
     let took = match unit {
-        Unit::Session => format!("in {}", text::duration(tally.seconds())),
+        Unit::Session => format!(
+            "in {}",
+            text::duration(Duration::from_secs(tally.seconds().unsigned_abs()))
+        ),
         Unit::Day => "in one day".to_owned(),
     };
     let average = usual.mean.round();
-    let average = if average < 1.5 { "one".to_owned() } else { format!("{average}") };
+    let average = if average < 1.5 {
+        "one".to_owned()
+    } else {
+        format!("{average}")
+    };
     let sitting = unit.sitting();
     format!(
         "Read {} {took}; this account usually reads about {average} in a {sitting}, and 99 of 100 of its {sitting}s stay at \
@@ -93,12 +108,18 @@ mod tests {
     #[test]
     fn a_number_just_under_the_line_is_not_told() {
         let tally = tally(60, 22);
-        assert_eq!(VolumeAnomaly.inspect(&subject(&tally, 12.99), &Detect::default()), None);
+        assert_eq!(
+            VolumeAnomaly.inspect(&subject(&tally, 12.99), &Detect::default()),
+            None
+        );
     }
 
     #[test]
     fn a_surprising_handful_of_pages_is_not_told() {
         let tally = tally(4, 2);
-        assert_eq!(VolumeAnomaly.inspect(&subject(&tally, 30.0), &Detect::default()), None);
+        assert_eq!(
+            VolumeAnomaly.inspect(&subject(&tally, 30.0), &Detect::default()),
+            None
+        );
     }
 }

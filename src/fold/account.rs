@@ -51,14 +51,34 @@ struct View<'a> {
 
 impl AccountState {
     pub(super) fn new(group: PeerGroup) -> Self {
-        Self { group, session: History::default(), day: History::default(), open: None, trackers: Vec::new() }
+        Self {
+            group,
+            session: History::default(),
+            day: History::default(),
+            open: None,
+            trackers: Vec::new(),
+        }
     }
 
     /// Takes an event of the account.
-    pub(super) fn take(&mut self, read: &Read, rules: &Rules<'_>, tenant: &mut TenantState, finished: &mut Vec<Draft>) {
-        if self.open.as_ref().is_some_and(|run| !run.reading.goes_on(read.at, rules.gap())) {
+    pub(super) fn take(
+        &mut self,
+        read: &Read,
+        rules: &Rules<'_>,
+        tenant: &mut TenantState,
+        finished: &mut Vec<Draft>,
+    ) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|run| !run.reading.goes_on(read.at, rules.gap()))
+        {
             self.close_session(rules, tenant);
-            if self.open.as_ref().is_some_and(|run| run.reading.day != day_of(read.at)) {
+            if self
+                .open
+                .as_ref()
+                .is_some_and(|run| run.reading.day != day_of(read.at))
+            {
                 self.close_day(rules, tenant);
             } else {
                 self.begin_session(read, rules, tenant);
@@ -89,18 +109,31 @@ impl AccountState {
     }
 
     fn begin_session(&mut self, read: &Read, rules: &Rules<'_>, tenant: &TenantState) {
-        let Some(run) = self.open.as_mut() else { return };
+        let Some(run) = self.open.as_mut() else {
+            return;
+        };
         run.reading.begin_session(read.at);
         let history = self.session.decayed(run.reading.day);
-        run.session_tail = Tail::new(&tenant.habits(self.group, run.refits).session.shape, &history);
+        run.session_tail = Tail::new(
+            &tenant.habits(self.group, run.refits).session.shape,
+            &history,
+        );
         run.session_via = rules.privileged(read.account, read.at);
         if run.day_via.is_empty() {
             run.day_via.clone_from(&run.session_via);
         }
     }
 
-    fn extend(&mut self, read: &Read, rules: &Rules<'_>, tenant: &TenantState, finished: &mut Vec<Draft>) {
-        let Some(run) = self.open.as_mut() else { return };
+    fn extend(
+        &mut self,
+        read: &Read,
+        rules: &Rules<'_>,
+        tenant: &TenantState,
+        finished: &mut Vec<Draft>,
+    ) {
+        let Some(run) = self.open.as_mut() else {
+            return;
+        };
         let new = run.reading.extend(read);
         let canary = read.page.is_some_and(|page| rules.canaries.contains(&page));
         run.canaries += u32::from(canary);
@@ -119,7 +152,10 @@ impl AccountState {
         let group = tenant.habits(self.group, run.refits);
         for view in run.views(&group.session, &group.day) {
             let subject = run.subject(&view);
-            for detector in REGISTRY.into_iter().filter(|detector| detector.enabled(rules.detect)) {
+            for detector in REGISTRY
+                .into_iter()
+                .filter(|detector| detector.enabled(rules.detect))
+            {
                 if let Some(score) = detector.inspect(&subject, rules.detect) {
                     let stable = rules.stable.get(&read.account).copied().unwrap_or_default();
                     let period = period_of(run.reading.day, stable);
@@ -131,7 +167,9 @@ impl AccountState {
     }
 
     fn close_session(&mut self, rules: &Rules<'_>, tenant: &mut TenantState) {
-        let Some(run) = self.open.as_ref() else { return };
+        let Some(run) = self.open.as_ref() else {
+            return;
+        };
         let group = tenant.habits(self.group, run.refits);
         let [session, _] = run.views(&group.session, &group.day);
         for told in run.told(&session, rules) {
@@ -169,19 +207,25 @@ impl AccountState {
         tenant: &mut TenantState,
         finished: &mut Vec<Draft>,
     ) -> bool {
-        let over = self
-            .open
-            .as_ref()
-            .is_some_and(|run| run.reading.day < day_of(instant) && !run.reading.goes_on(instant, rules.gap()));
+        let over = self.open.as_ref().is_some_and(|run| {
+            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, rules.gap())
+        });
         if over {
             self.close_session(rules, tenant);
             self.close_day(rules, tenant);
         }
         let stable = rules.stable.get(&account).copied().unwrap_or_default();
-        let open_period = self.open.as_ref().map_or(i64::MAX, |run| period_of(run.reading.day, stable));
+        let open_period = self
+            .open
+            .as_ref()
+            .map_or(i64::MAX, |run| period_of(run.reading.day, stable));
         let present = period_of(day_of(instant), stable).min(open_period);
         let mut ended = false;
-        for tracker in self.trackers.iter_mut().filter(|tracker| tracker.is_open() && tracker.period() < present) {
+        for tracker in self
+            .trackers
+            .iter_mut()
+            .filter(|tracker| tracker.is_open() && tracker.period() < present)
+        {
             finished.extend(tracker.finish(account));
             ended = true;
         }
@@ -189,7 +233,12 @@ impl AccountState {
     }
 
     /// The drafts that may still grow, as they stand.
-    pub(super) fn standing(&self, account: WordId, rules: &Rules<'_>, tenant: &TenantState) -> Vec<Draft> {
+    pub(super) fn standing(
+        &self,
+        account: WordId,
+        rules: &Rules<'_>,
+        tenant: &TenantState,
+    ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
             let group = tenant.habits(self.group, run.refits);
@@ -199,7 +248,10 @@ impl AccountState {
                 }
             }
         }
-        trackers.iter_mut().filter_map(|tracker| tracker.finish(account)).collect()
+        trackers
+            .iter_mut()
+            .filter_map(|tracker| tracker.finish(account))
+            .collect()
     }
 }
 
@@ -213,7 +265,13 @@ impl Running {
                 usual: session,
                 via: &self.session_via,
             },
-            View { unit: Unit::Day, tally: &self.reading.whole, tail: &self.day_tail, usual: day, via: &self.day_via },
+            View {
+                unit: Unit::Day,
+                tally: &self.reading.whole,
+                tail: &self.day_tail,
+                usual: day,
+                via: &self.day_via,
+            },
         ]
     }
 
@@ -232,9 +290,14 @@ impl Running {
     /// What the detectors tell of a unit as it stands.
     fn told(&self, view: &View<'_>, rules: &Rules<'_>) -> Vec<Told> {
         let subject = self.subject(view);
-        let scores = REGISTRY.into_iter().filter(|detector| detector.enabled(rules.detect)).filter_map(|detector| {
-            detector.inspect(&subject, rules.detect).map(|score| (detector, score))
-        });
+        let scores = REGISTRY
+            .into_iter()
+            .filter(|detector| detector.enabled(rules.detect))
+            .filter_map(|detector| {
+                detector
+                    .inspect(&subject, rules.detect)
+                    .map(|score| (detector, score))
+            });
         scores
             .map(|(detector, score)| {
                 let law = view.tail.law();
@@ -251,7 +314,10 @@ impl Running {
                     line: score.line,
                     severity: score.severity,
                     because: detector.because(&subject, &usual, rules.detect),
-                    expected: Expected { pages: usual.mean, pages_p99: usual.p99 },
+                    expected: Expected {
+                        pages: usual.mean,
+                        pages_p99: usual.p99,
+                    },
                     via: view.via.to_vec(),
                     tally: view.tally.clone(),
                 }
@@ -269,8 +335,13 @@ fn tracker<'a>(
     finished: &mut Vec<Draft>,
 ) -> &'a mut Tracker {
     let family = detector.meta().family;
-    let at = trackers.iter().position(|tracker| tracker.family() == family);
-    let mut tracker = at.map_or_else(|| Tracker::new(family, period), |at| trackers.swap_remove(at));
+    let at = trackers
+        .iter()
+        .position(|tracker| tracker.family() == family);
+    let mut tracker = at.map_or_else(
+        || Tracker::new(family, period),
+        |at| trackers.swap_remove(at),
+    );
     if tracker.period() != period {
         finished.extend(tracker.finish(read.account));
         tracker.begin(period);
@@ -279,7 +350,10 @@ fn tracker<'a>(
 }
 
 fn merge(trackers: &mut [Tracker], told: Told) {
-    if let Some(tracker) = trackers.iter_mut().find(|tracker| tracker.family() == told.family && tracker.is_open()) {
+    if let Some(tracker) = trackers
+        .iter_mut()
+        .find(|tracker| tracker.family() == told.family && tracker.is_open())
+    {
         tracker.merge(told);
     }
 }

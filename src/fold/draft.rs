@@ -102,7 +102,11 @@ impl Tracker {
     /// Begins another period.
     pub(super) fn begin(&mut self, period: i64) {
         let last = self.last;
-        *self = Self { last, continues: last == Some(period - 1), ..Self::new(self.family, period) };
+        *self = Self {
+            last,
+            continues: last == Some(period - 1),
+            ..Self::new(self.family, period)
+        };
     }
 
     pub(super) const fn family(&self) -> Family {
@@ -154,7 +158,9 @@ impl Tracker {
         // Stable: equals stay in the order in which they crossed.
         told.sort_by(|a, b| {
             let ((a_severity, a_excess), (b_severity, b_excess)) = (a.weight(), b.weight());
-            b_severity.cmp(&a_severity).then(b_excess.total_cmp(&a_excess))
+            b_severity
+                .cmp(&a_severity)
+                .then(b_excess.total_cmp(&a_excess))
         });
         Some(Draft {
             account,

@@ -56,19 +56,28 @@ impl Rules<'_> {
     /// Why an account is privileged at a moment.
     fn privileged(&self, account: WordId, at: i64) -> Vec<String> {
         self.rostered.get(&account).map_or_else(Vec::new, |id| {
-            self.roster.privileged(id, at).into_iter().map(|via| via.label().to_owned()).collect()
+            self.roster
+                .privileged(id, at)
+                .into_iter()
+                .map(|via| via.label().to_owned())
+                .collect()
         })
     }
 
     fn ignores(&self, read: &Read) -> bool {
         let holds = |list: &FxHashMap<WordId, i64>, id: Option<WordId>| {
-            id.and_then(|id| list.get(&id)).is_some_and(|until| read.at < *until)
+            id.and_then(|id| list.get(&id))
+                .is_some_and(|until| read.at < *until)
         };
         holds(&self.ignored.accounts, Some(read.account))
             || holds(&self.ignored.spaces, read.space)
             || holds(&self.ignored.addresses, read.address)
             || self.ignored.groups.iter().any(|(group, until)| {
-                read.at < *until && self.privileged(read.account, read.at).iter().any(|via| via == group)
+                read.at < *until
+                    && self
+                        .privileged(read.account, read.at)
+                        .iter()
+                        .any(|via| via == group)
             })
     }
 
@@ -77,7 +86,12 @@ impl Rules<'_> {
             ActorKind::Person | ActorKind::Customer | ActorKind::App => true,
             ActorKind::System | ActorKind::Unknown => false,
         };
-        known_actor && read.site.is_none_or(|site| self.sites.as_ref().is_none_or(|sites| sites.contains(&site)))
+        known_actor
+            && read.site.is_none_or(|site| {
+                self.sites
+                    .as_ref()
+                    .is_none_or(|sites| sites.contains(&site))
+            })
     }
 
     fn gap(&self) -> i64 {
@@ -101,7 +115,9 @@ impl PeerGroup {
     const fn of(actor: ActorKind) -> Self {
         match actor {
             ActorKind::App => Self::Apps,
-            ActorKind::Person | ActorKind::Customer | ActorKind::System | ActorKind::Unknown => Self::People,
+            ActorKind::Person | ActorKind::Customer | ActorKind::System | ActorKind::Unknown => {
+                Self::People
+            }
         }
     }
 }
@@ -132,11 +148,16 @@ impl<'a> Fold<'a> {
     }
 
     /// Goes on from a stored state; none where it cannot be read back, so that one begins anew.
-    pub fn resume(rules: &'a Rules<'a>, tenant: &[u8], accounts: &[(WordId, Vec<u8>)]) -> Option<Self> {
+    pub fn resume(
+        rules: &'a Rules<'a>,
+        tenant: &[u8],
+        accounts: &[(WordId, Vec<u8>)],
+    ) -> Option<Self> {
         let mut fold = Self::new(rules);
         fold.tenant = postcard::from_bytes(tenant).ok()?;
         for (account, state) in accounts {
-            fold.accounts.insert(*account, postcard::from_bytes(state).ok()?);
+            fold.accounts
+                .insert(*account, postcard::from_bytes(state).ok()?);
         }
         Some(fold)
     }
@@ -165,7 +186,10 @@ impl<'a> Fold<'a> {
             return;
         }
         self.touched.insert(read.account);
-        let state = self.accounts.entry(read.account).or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
+        let state = self
+            .accounts
+            .entry(read.account)
+            .or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
         state.take(read, self.rules, &mut self.tenant, &mut self.finished);
     }
 
@@ -176,7 +200,10 @@ impl<'a> Fold<'a> {
 
     /// The drafts of periods that may still grow, as they stand, in no particular order.
     pub fn standing(&self) -> Vec<Draft> {
-        self.accounts.iter().flat_map(|(account, state)| state.standing(*account, self.rules, &self.tenant)).collect()
+        self.accounts
+            .iter()
+            .flat_map(|(account, state)| state.standing(*account, self.rules, &self.tenant))
+            .collect()
     }
 
     /// The statistical line in force, and how many events were ignored.
@@ -188,13 +215,16 @@ impl<'a> Fold<'a> {
     /// learnt from what ended before Sunday.
     fn pass_midnights(&mut self, at: i64) {
         let day = day_of(at);
-        let Some(today) = self.tenant.begin(day) else { return };
+        let Some(today) = self.tenant.begin(day) else {
+            return;
+        };
         for next in (today + 1).max(day - LONGEST_SILENCE)..=day {
             // 1970-01-01 was a Thursday, so Mondays are 4 modulo 7.
             if next.rem_euclid(7) == 4 {
                 self.settle_week(next);
             }
-            self.tenant.begin_day(next, self.rules.detect.alerts_per_week);
+            self.tenant
+                .begin_day(next, self.rules.detect.alerts_per_week);
         }
     }
 
@@ -206,12 +236,20 @@ impl<'a> Fold<'a> {
         accounts.sort_by_key(stable);
         for account in &accounts {
             if let Some(state) = self.accounts.get_mut(account)
-                && state.settle(*account, instant, self.rules, &mut self.tenant, &mut self.finished)
+                && state.settle(
+                    *account,
+                    instant,
+                    self.rules,
+                    &mut self.tenant,
+                    &mut self.finished,
+                )
             {
                 self.touched.insert(*account);
             }
         }
-        let people = accounts.iter().filter_map(|account| self.accounts.get(account));
+        let people = accounts
+            .iter()
+            .filter_map(|account| self.accounts.get(account));
         self.tenant.refit(monday, people);
     }
 }

@@ -24,7 +24,10 @@ pub(super) struct Usual {
 
 impl Usual {
     fn of(shape: Shape) -> Self {
-        Self { shape, survival: Survival::of_shape(&shape) }
+        Self {
+            shape,
+            survival: Survival::of_shape(&shape),
+        }
     }
 }
 
@@ -46,8 +49,15 @@ struct GroupState {
 
 impl GroupState {
     fn new(session: Shape, day: Shape) -> Self {
-        let now = Habits { session: Usual::of(session), day: Usual::of(day) };
-        Self { pooled: Peers::default(), now, before: None }
+        let now = Habits {
+            session: Usual::of(session),
+            day: Usual::of(day),
+        };
+        Self {
+            pooled: Peers::default(),
+            now,
+            before: None,
+        }
     }
 }
 
@@ -68,7 +78,11 @@ pub(super) struct TenantState {
 impl TenantState {
     pub(super) fn new() -> Self {
         // No two integrations are alike: until one has a past of its own, hardly any number is a surprise.
-        let app = Shape { r: 0.5, a: 0.8, b: 4.0 };
+        let app = Shape {
+            r: 0.5,
+            a: 0.8,
+            b: 4.0,
+        };
         Self {
             first_day: None,
             today: 0,
@@ -98,7 +112,10 @@ impl TenantState {
         let Some(first) = self.first_day else { return };
         let person_days: u32 = self.active.values().sum();
         let days = u32::try_from((day - first).clamp(1, ACTIVE_DAYS)).unwrap_or(1);
-        self.line = line(f64::from(person_days) * WEEK / f64::from(days), alerts_per_week);
+        self.line = line(
+            f64::from(person_days) * WEEK / f64::from(days),
+            alerts_per_week,
+        );
     }
 
     /// Counts an account that begins a day of reading.
@@ -127,7 +144,11 @@ impl TenantState {
             PeerGroup::People => &self.people,
             PeerGroup::Apps => &self.apps,
         };
-        if refits == self.refits { &group.now } else { group.before.as_ref().unwrap_or(&group.now) }
+        if refits == self.refits {
+            &group.now
+        } else {
+            group.before.as_ref().unwrap_or(&group.now)
+        }
     }
 
     /// Counts one closed unit among those of its group.
@@ -140,7 +161,11 @@ impl TenantState {
     }
 
     /// Learns what is usual from the weeks that ended before the Sunday before a Monday; accounts in a stable order.
-    pub(super) fn refit<'a>(&mut self, monday: i64, accounts: impl Iterator<Item = &'a AccountState>) {
+    pub(super) fn refit<'a>(
+        &mut self,
+        monday: i64,
+        accounts: impl Iterator<Item = &'a AccountState>,
+    ) {
         let (mut sessions, mut days) = (Vec::new(), Vec::new());
         for state in accounts.filter(|state| state.group == PeerGroup::People) {
             sessions.push(Person::from(&state.session.decayed(monday)));

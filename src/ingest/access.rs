@@ -26,14 +26,28 @@ pub async fn poll_access(
         Some(watermark) => before(watermark, plan.overlap),
         None => first_from(store, stream, plan)?,
     };
-    let walk = AccessWalk { organization, mapper, walk: Walk::Live, from, to: None };
-    walk.run(Pending::new(store, stream, Walk::Live, plan), kept, plan, progress).await
+    let walk = AccessWalk {
+        organization,
+        mapper,
+        walk: Walk::Live,
+        from,
+        to: None,
+    };
+    walk.run(
+        Pending::new(store, stream, Walk::Live, plan),
+        kept,
+        plan,
+        progress,
+    )
+    .await
 }
 
 /// Where the very first poll begins: `lookback` ago, or where a backfill that reaches over that moment came to.
 fn first_from(store: &Store, stream: StreamId, plan: &Plan) -> Result<DateTime<Utc>, IngestError> {
     let from = before(plan.now, plan.lookback);
-    let read = store.backfill(stream)?.filter(|kept| kept.done && kept.span.from <= from && from <= kept.span.until);
+    let read = store
+        .backfill(stream)?
+        .filter(|kept| kept.done && kept.span.from <= from && from <= kept.span.until);
     Ok(read.map_or(from, |kept| before(kept.span.until, plan.overlap).max(from)))
 }
 
@@ -47,11 +61,29 @@ pub async fn read_access_span(
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store.backfill(stream)?.map(|kept| kept.checkpoint).unwrap_or_default();
-    let from = kept.watermark.map_or(span.from, |watermark| before(watermark, plan.overlap).max(span.from));
+    let kept = store
+        .backfill(stream)?
+        .map(|kept| kept.checkpoint)
+        .unwrap_or_default();
+    let from = kept.watermark.map_or(span.from, |watermark| {
+        before(watermark, plan.overlap).max(span.from)
+    });
     let to = Some(after(span.until, plan.overlap));
-    let walk = AccessWalk { organization, mapper, walk: Walk::Backfill(span), from, to };
-    let ended = walk.run(Pending::new(store, stream, Walk::Backfill(span), plan), kept, plan, progress).await?;
+    let walk = AccessWalk {
+        organization,
+        mapper,
+        walk: Walk::Backfill(span),
+        from,
+        to,
+    };
+    let ended = walk
+        .run(
+            Pending::new(store, stream, Walk::Backfill(span), plan),
+            kept,
+            plan,
+            progress,
+        )
+        .await?;
     if ended.1 == Ended::CaughtUp {
         store.finish_backfill(stream)?;
     }
@@ -89,8 +121,13 @@ impl AccessWalk<'_> {
         plan: &Plan,
         progress: Progress<'_>,
     ) -> Result<Ended, IngestError> {
-        let beginning = EventsAsk::From { from: self.from, to: self.to };
-        let mut ask = kept.cursor.map_or_else(|| beginning.clone(), EventsAsk::Cursor);
+        let beginning = EventsAsk::From {
+            from: self.from,
+            to: self.to,
+        };
+        let mut ask = kept
+            .cursor
+            .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
         let mut fell_back = false;
         loop {
@@ -106,10 +143,29 @@ impl AccessWalk<'_> {
                 page => page?,
             };
             guard.check(&ask, &page)?;
-            let EventsPage { events, unusable, received, next, unresolved, .. } = page;
+            let EventsPage {
+                events,
+                unusable,
+                received,
+                next,
+                unresolved,
+                ..
+            } = page;
             let watermark = guard.newest;
-            let moved = Checkpoint { began: Some(kept.began.unwrap_or(self.from)), watermark, cursor: next.clone() };
-            pending.add(Batch { events: self.keep(events), unusable, unresolved, received }, Some(moved))?;
+            let moved = Checkpoint {
+                began: Some(kept.began.unwrap_or(self.from)),
+                watermark,
+                cursor: next.clone(),
+            };
+            pending.add(
+                Batch {
+                    events: self.keep(events),
+                    unusable,
+                    unresolved,
+                    received,
+                },
+                Some(moved),
+            )?;
             tracing::debug!(received, "Page read.");
             let go_on = progress(&pending.read, watermark);
             match next {
@@ -126,9 +182,14 @@ impl AccessWalk<'_> {
     fn after_refusal(&self, pending: &Pending<'_>, plan: &Plan) -> Result<EventsAsk, IngestError> {
         let watermark = match self.walk {
             Walk::Live => pending.store.live(pending.stream)?.watermark,
-            Walk::Backfill(_) => pending.store.backfill(pending.stream)?.and_then(|kept| kept.checkpoint.watermark),
+            Walk::Backfill(_) => pending
+                .store
+                .backfill(pending.stream)?
+                .and_then(|kept| kept.checkpoint.watermark),
         };
-        let from = watermark.map_or(self.from, |watermark| before(watermark, plan.overlap).max(self.least()));
+        let from = watermark.map_or(self.from, |watermark| {
+            before(watermark, plan.overlap).max(self.least())
+        });
         Ok(EventsAsk::From { from, to: self.to })
     }
 
@@ -157,15 +218,26 @@ struct Guard {
 
 impl Guard {
     fn new() -> Self {
-        Self { cursors: FxHashSet::default(), newest: None, stale: 0 }
+        Self {
+            cursors: FxHashSet::default(),
+            newest: None,
+            stale: 0,
+        }
     }
 
     fn check(&mut self, ask: &EventsAsk, page: &EventsPage) -> Result<(), IngestError> {
         if let EventsAsk::Cursor(cursor) = ask {
             self.cursors.insert(cursor.clone());
         }
-        if page.received > 0 && page.next.as_ref().is_some_and(|next| self.cursors.contains(next)) {
-            return Err(IngestError::Disorder("the organisation's events repeat a cursor, so the walk would never end"));
+        if page.received > 0
+            && page
+                .next
+                .as_ref()
+                .is_some_and(|next| self.cursors.contains(next))
+        {
+            return Err(IngestError::Disorder(
+                "the organisation's events repeat a cursor, so the walk would never end",
+            ));
         }
         if newest_first(&page.events) {
             return Err(IngestError::Disorder(
@@ -180,7 +252,9 @@ impl Guard {
             self.stale += 1;
         }
         if self.stale > STALE_PAGES {
-            return Err(IngestError::Disorder("the organisation's events go on without bringing anything newer"));
+            return Err(IngestError::Disorder(
+                "the organisation's events go on without bringing anything newer",
+            ));
         }
         Ok(())
     }
@@ -193,10 +267,15 @@ fn processed(event: &Event) -> DateTime<Utc> {
 
 /// Whether a page runs backwards throughout. One repeated or odd event is not an order.
 fn newest_first(events: &[Event]) -> bool {
-    let steps = || events.windows(2).filter_map(|pair| match pair {
-        [a, b] => Some((a.processed_at?, b.processed_at?)),
-        _ => None,
-    });
-    let (falling, rising) = (steps().filter(|(a, b)| b < a).count(), steps().filter(|(a, b)| b > a).count());
+    let steps = || {
+        events.windows(2).filter_map(|pair| match pair {
+            [a, b] => Some((a.processed_at?, b.processed_at?)),
+            _ => None,
+        })
+    };
+    let (falling, rising) = (
+        steps().filter(|(a, b)| b < a).count(),
+        steps().filter(|(a, b)| b > a).count(),
+    );
     falling >= 3 && rising == 0
 }

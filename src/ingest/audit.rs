@@ -32,10 +32,24 @@ pub async fn poll_audit(
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
     let kept = store.live(stream)?;
-    let from = kept.watermark.map_or_else(|| before(plan.now, plan.lookback), |watermark| before(watermark, plan.overlap));
+    let from = kept.watermark.map_or_else(
+        || before(plan.now, plan.lookback),
+        |watermark| before(watermark, plan.overlap),
+    );
     let mut pending = Pending::new(store, stream, Walk::Live, plan);
-    let window = Window { from, until: plan.now };
-    let read = read_window(&mut pending, site, mapper, window, kept.began.unwrap_or(from), progress).await;
+    let window = Window {
+        from,
+        until: plan.now,
+    };
+    let read = read_window(
+        &mut pending,
+        site,
+        mapper,
+        window,
+        kept.began.unwrap_or(from),
+        progress,
+    )
+    .await;
     pending.flush()?;
     read.map(|ended| (pending.read, ended))
 }
@@ -50,7 +64,10 @@ pub async fn read_audit_span(
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store.backfill(stream)?.map(|kept| kept.checkpoint).unwrap_or_default();
+    let kept = store
+        .backfill(stream)?
+        .map(|kept| kept.checkpoint)
+        .unwrap_or_default();
     let mut pending = Pending::new(store, stream, Walk::Backfill(span), plan);
     let mut from = kept.watermark.unwrap_or(span.from);
     while from < span.until {
@@ -78,18 +95,36 @@ async fn read_window(
 ) -> Result<Ended, IngestError> {
     let mut last: Option<Counts> = None;
     for _ in 0..READINGS {
-        let Some(reading) = read_once(pending, site, mapper, window, progress).await? else { return Ok(Ended::Paused) };
+        let Some(reading) = read_once(pending, site, mapper, window, progress).await? else {
+            return Ok(Ended::Paused);
+        };
         let agreed = !reading.shifted || last.as_ref() == Some(&reading.counts);
         if agreed {
             // Equal records are stored only now: before, they could have been one record seen twice.
-            let moved = Checkpoint { began: Some(began), watermark: Some(window.until), cursor: None };
-            let events = reading.twins.iter().map(|(record, ordinal)| record.event_for(*ordinal)).collect();
-            pending.add(Batch { events, ..Batch::default() }, Some(moved))?;
+            let moved = Checkpoint {
+                began: Some(began),
+                watermark: Some(window.until),
+                cursor: None,
+            };
+            let events = reading
+                .twins
+                .iter()
+                .map(|(record, ordinal)| record.event_for(*ordinal))
+                .collect();
+            pending.add(
+                Batch {
+                    events,
+                    ..Batch::default()
+                },
+                Some(moved),
+            )?;
             return Ok(Ended::CaughtUp);
         }
         last = Some(reading.counts);
     }
-    Err(IngestError::Disorder("the site's audit log kept shifting while it was read; it is read again next time"))
+    Err(IngestError::Disorder(
+        "the site's audit log kept shifting while it was read; it is read again next time",
+    ))
 }
 
 /// What one reading of a window found.
@@ -109,16 +144,26 @@ async fn read_once(
     window: Window,
     progress: Progress<'_>,
 ) -> Result<Option<Reading>, IngestError> {
-    let mut reading = Reading { counts: Counts::default(), twins: Vec::new(), shifted: false };
+    let mut reading = Reading {
+        counts: Counts::default(),
+        twins: Vec::new(),
+        shifted: false,
+    };
     let mut previous: FxHashSet<[u8; 16]> = FxHashSet::default();
     let mut start = 0_usize;
     // Both ends are inclusive in the API, and windows are half-open here.
-    let (from, last) = (window.from.timestamp_millis(), window.until.timestamp_millis() - 1);
+    let (from, last) = (
+        window.from.timestamp_millis(),
+        window.until.timestamp_millis() - 1,
+    );
     loop {
         let page = site.audit(from, last, start, mapper).await?;
-        let digests: FxHashSet<[u8; 16]> = page.records.iter().map(|record| record.digest).collect();
+        let digests: FxHashSet<[u8; 16]> =
+            page.records.iter().map(|record| record.digest).collect();
         if page.received > 1 && !digests.is_empty() && digests == previous {
-            return Err(IngestError::Disorder("the site's audit log gives the same page again and again"));
+            return Err(IngestError::Disorder(
+                "the site's audit log gives the same page again and again",
+            ));
         }
         reading.shifted |= digests.iter().any(|digest| previous.contains(digest));
         let mut events = Vec::with_capacity(page.records.len());
@@ -132,7 +177,15 @@ async fn read_once(
             *seen += 1;
         }
         let oldest = events.iter().map(|event| event.at).min();
-        pending.add(Batch { events, unusable: page.unusable, unresolved: 0, received: page.received }, None)?;
+        pending.add(
+            Batch {
+                events,
+                unusable: page.unusable,
+                unresolved: 0,
+                received: page.received,
+            },
+            None,
+        )?;
         let go_on = progress(&pending.read, oldest);
         if page.last || page.received == 0 {
             return Ok(Some(reading));

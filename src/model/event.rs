@@ -66,7 +66,12 @@ impl Class {
     pub const fn is_reading(self) -> bool {
         match self {
             Self::View | Self::BlogView | Self::Export | Self::Download => true,
-            Self::Search | Self::SignIn | Self::Permission | Self::Group | Self::Token | Self::Other => false,
+            Self::Search
+            | Self::SignIn
+            | Self::Permission
+            | Self::Group
+            | Self::Token
+            | Self::Other => false,
         }
     }
 }
@@ -89,7 +94,13 @@ pub enum ActorKind {
 
 impl ActorKind {
     /// Every kind, in the order of their numbers in the state file.
-    pub const ALL: [Self; 5] = [Self::Person, Self::Customer, Self::App, Self::System, Self::Unknown];
+    pub const ALL: [Self; 5] = [
+        Self::Person,
+        Self::Customer,
+        Self::App,
+        Self::System,
+        Self::Unknown,
+    ];
 
     /// The word that a finding has for it.
     pub const fn account_type(self) -> &'static str {

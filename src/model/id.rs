@@ -85,7 +85,14 @@ impl EventKey {
     pub fn uuid(&self) -> String {
         let hex = self.hex();
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+        [
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32),
+        ]
+        .join("-")
     }
 }
 
@@ -155,6 +162,9 @@ mod tests {
 
     #[test]
     fn fields_do_not_run_into_each_other() {
-        assert_ne!(EventKey::digest(&[b"ab", b"c"]), EventKey::digest(&[b"a", b"bc"]));
+        assert_ne!(
+            EventKey::digest(&[b"ab", b"c"]),
+            EventKey::digest(&[b"a", b"bc"])
+        );
     }
 }

@@ -10,6 +10,9 @@ pub mod roster;
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
 pub use event::{Actor, ActorKind, Auth, Change, Class, Event, Membership, Unusable};
-pub use finding::{Account, Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status, Verdict};
+pub use finding::{
+    Account, Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status,
+    Verdict,
+};
 pub use id::{AccountId, EventId, EventKey, FindingId, PageId, SpaceKey, WordId};
 pub use roster::{Group, Privilege, RosterHistory, Snapshot, Via};

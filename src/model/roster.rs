@@ -78,10 +78,17 @@ impl RosterHistory {
         privileging: impl Fn(&Via) -> bool,
     ) -> Self {
         let mut facts: BTreeMap<(AccountId, Via), Vec<(i64, bool)>> = BTreeMap::new();
-        let groups: Vec<&Group> = snapshots.iter().flat_map(|snapshot| &snapshot.groups).collect();
+        let groups: Vec<&Group> = snapshots
+            .iter()
+            .flat_map(|snapshot| &snapshot.groups)
+            .collect();
         for (at, change) in changes {
             let via = canonical(&change.via, &groups);
-            if privileging(&via) || groups.iter().any(|group| Via::Group(group.name.clone()) == via) {
+            if privileging(&via)
+                || groups
+                    .iter()
+                    .any(|group| Via::Group(group.name.clone()) == via)
+            {
                 facts
                     .entry((change.account.clone(), via))
                     .or_default()
@@ -98,11 +105,18 @@ impl RosterHistory {
             let seen: Vec<(i64, bool)> = snapshots
                 .iter()
                 .map(|snapshot| {
-                    let held = snapshot.privileges.iter().any(|held| held.account == account && held.via == via);
+                    let held = snapshot
+                        .privileges
+                        .iter()
+                        .any(|held| held.account == account && held.via == via);
                     (snapshot.as_of.timestamp(), held)
                 })
                 .collect();
-            history.spans.entry(account).or_default().insert(via, timeline(&seen, &changes));
+            history
+                .spans
+                .entry(account)
+                .or_default()
+                .insert(via, timeline(&seen, &changes));
         }
         history
     }
@@ -111,7 +125,10 @@ impl RosterHistory {
     #[must_use]
     pub fn listing(mut self, accounts: &[AccountId]) -> Self {
         for account in accounts {
-            self.spans.entry(account.clone()).or_default().insert(Via::Listed, vec![(i64::MIN, true)]);
+            self.spans
+                .entry(account.clone())
+                .or_default()
+                .insert(Via::Listed, vec![(i64::MIN, true)]);
         }
         self
     }
@@ -131,13 +148,21 @@ impl RosterHistory {
 
     /// Why the account is privileged at a moment (in seconds); empty where it is not.
     pub fn privileged(&self, account: &AccountId, at: i64) -> Vec<&Via> {
-        let Some(vias) = self.spans.get(account) else { return Vec::new() };
-        vias.iter().filter(|(_, spans)| holds(spans, at)).map(|(via, _)| via).collect()
+        let Some(vias) = self.spans.get(account) else {
+            return Vec::new();
+        };
+        vias.iter()
+            .filter(|(_, spans)| holds(spans, at))
+            .map(|(via, _)| via)
+            .collect()
     }
 
     /// How many accounts are privileged at a moment (in seconds).
     pub fn count(&self, at: i64) -> usize {
-        self.spans.values().filter(|vias| vias.values().any(|spans| holds(spans, at))).count()
+        self.spans
+            .values()
+            .filter(|vias| vias.values().any(|spans| holds(spans, at)))
+            .count()
     }
 
     /// Every account that was ever privileged.
@@ -158,7 +183,11 @@ fn canonical(via: &Via, groups: &[&Group]) -> Via {
 }
 
 fn holds(spans: &[(i64, bool)], at: i64) -> bool {
-    spans.iter().take_while(|(from, _)| *from <= at).last().is_some_and(|(_, held)| *held)
+    spans
+        .iter()
+        .take_while(|(from, _)| *from <= at)
+        .last()
+        .is_some_and(|(_, held)| *held)
 }
 
 /// One fact over time: what held before everything, then every change of it.
@@ -188,18 +217,31 @@ mod tests {
     use crate::time::moment;
 
     fn privilege(name: &str, group: &str) -> Privilege {
-        Privilege { account: AccountId::new(name), via: Via::Group(group.into()) }
+        Privilege {
+            account: AccountId::new(name),
+            via: Via::Group(group.into()),
+        }
     }
 
     fn change(at: i64, name: &str, group: &str, to: Membership) -> (DateTime<Utc>, Change) {
-        (moment(at), Change { account: AccountId::new(name), via: Via::Group(group.into()), to })
+        (
+            moment(at),
+            Change {
+                account: AccountId::new(name),
+                via: Via::Group(group.into()),
+                to,
+            },
+        )
     }
 
     fn snapshot(at: i64, names: &[&str]) -> Snapshot {
         Snapshot {
             as_of: moment(at),
             privileges: names.iter().map(|name| privilege(name, "admins")).collect(),
-            groups: vec![Group { id: Some("g-1".into()), name: "admins".into() }],
+            groups: vec![Group {
+                id: Some("g-1".into()),
+                name: "admins".into(),
+            }],
         }
     }
 
@@ -216,7 +258,10 @@ mod tests {
 
     #[test]
     fn the_logs_correct_the_first_roster_backwards() {
-        let changes = [change(40, "ann", "g-1", Membership::Joined), change(60, "bob", "admins", Membership::Left)];
+        let changes = [
+            change(40, "ann", "g-1", Membership::Joined),
+            change(60, "bob", "admins", Membership::Left),
+        ];
         let history = RosterHistory::new(&[snapshot(100, &["ann"])], &changes, |_| false);
         assert!(!admin(&history, "ann", 39) && admin(&history, "ann", 40));
         assert!(admin(&history, "bob", 59) && !admin(&history, "bob", 60));
@@ -225,7 +270,11 @@ mod tests {
     #[test]
     fn a_later_roster_holds_from_its_time_on_and_the_logs_between() {
         let changes = [change(120, "bob", "admins", Membership::Joined)];
-        let history = RosterHistory::new(&[snapshot(100, &["ann"]), snapshot(200, &["bob"])], &changes, |_| false);
+        let history = RosterHistory::new(
+            &[snapshot(100, &["ann"]), snapshot(200, &["bob"])],
+            &changes,
+            |_| false,
+        );
         assert!(!admin(&history, "bob", 119) && admin(&history, "bob", 120));
         assert!(admin(&history, "ann", 199) && !admin(&history, "ann", 200));
     }

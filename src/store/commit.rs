@@ -122,7 +122,8 @@ fn insert_event(
     let at = event.at.timestamp();
     let account = words.account(transaction, &event.actor, at, event.key)?;
     let action = words.word(transaction, &event.action)?;
-    let mut optional = |text: Option<&str>| text.map(|text| words.word(transaction, text)).transpose();
+    let mut optional =
+        |text: Option<&str>| text.map(|text| words.word(transaction, text)).transpose();
     let page = optional(event.page.as_ref().map(crate::model::PageId::as_str))?;
     let space = optional(event.space.as_ref().map(crate::model::SpaceKey::as_str))?;
     let address = optional(event.address.as_deref())?;
@@ -169,7 +170,11 @@ fn is_late(event: &Event, late_after: Duration) -> bool {
         .is_some_and(|delay| delay > late_after)
 }
 
-fn insert_changes(transaction: &Transaction<'_>, stream: StreamId, event: &Event) -> rusqlite::Result<()> {
+fn insert_changes(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    event: &Event,
+) -> rusqlite::Result<()> {
     for change in &event.changes {
         let (kind, name) = match &change.via {
             Via::Role(name) => ("role", name),
@@ -194,9 +199,18 @@ fn insert_changes(transaction: &Transaction<'_>, stream: StreamId, event: &Event
     Ok(())
 }
 
-fn count(transaction: &Transaction<'_>, stream: StreamId, batch: &Batch, committed: Committed) -> rusqlite::Result<()> {
+fn count(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    batch: &Batch,
+    committed: Committed,
+) -> rusqlite::Result<()> {
     let newest = batch.events.iter().map(|event| event.at.timestamp()).max();
-    let reading = batch.events.iter().filter(|event| matches!(event.class, Class::View | Class::BlogView)).count();
+    let reading = batch
+        .events
+        .iter()
+        .filter(|event| matches!(event.class, Class::View | Class::BlogView))
+        .count();
     transaction
         .prepare_cached(
             "update stream set stored = stored + ?2, repeated = repeated + ?3, late = late + ?4, unusable = unusable + ?5,

@@ -53,9 +53,23 @@ pub(super) fn put(
         "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?6)
          on conflict do nothing",
     )?;
-    for NewDelivery { id, subject, notifier, severity, body } in deliveries {
+    for NewDelivery {
+        id,
+        subject,
+        notifier,
+        severity,
+        body,
+    } in deliveries
+    {
         overtake.execute(params![notifier, subject])?;
-        insert.execute(params![id, notifier, tenant.0, position(&Severity::ALL, severity), body, now.timestamp_millis()])?;
+        insert.execute(params![
+            id,
+            notifier,
+            tenant.0,
+            position(&Severity::ALL, severity),
+            body,
+            now.timestamp_millis()
+        ])?;
     }
     Ok(())
 }
@@ -72,7 +86,10 @@ impl Store {
                 Ok(Delivery {
                     id: row.get(0)?,
                     notifier: row.get(1)?,
-                    severity: Severity::ALL.get(row.get::<_, usize>(2)?).copied().unwrap_or(Severity::Critical),
+                    severity: Severity::ALL
+                        .get(row.get::<_, usize>(2)?)
+                        .copied()
+                        .unwrap_or(Severity::Critical),
                     body: row.get(3)?,
                     created: super::tenant::millis(row, 4)?.unwrap_or_default(),
                     attempts: row.get(5)?,
@@ -103,7 +120,12 @@ impl Store {
     }
 
     /// Notes that a message was not taken: to be tried again at a time, or never.
-    pub fn not_delivered(&self, delivery: &Delivery, why: &str, again: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    pub fn not_delivered(
+        &self,
+        delivery: &Delivery,
+        why: &str,
+        again: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
         self.change(|transaction, _| {
             transaction.execute(
                 "update delivery set attempts = attempts + 1, last_error = ?3,

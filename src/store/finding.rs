@@ -21,7 +21,8 @@ impl Store {
     /// The findings of a tenant as recorded, before verdicts.
     pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, Recorded>, StoreError> {
         let rows: Vec<(bool, String)> = self.ask(|database| {
-            let mut list = database.prepare_cached("select final, body from finding where tenant = ?1 order by id")?;
+            let mut list = database
+                .prepare_cached("select final, body from finding where tenant = ?1 order by id")?;
             let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
@@ -80,7 +81,9 @@ impl Store {
                 "select body from finding join tenant on tenant.id = finding.tenant
                  where ?1 is null or tenant.name = ?1 order by finding.id",
             )?;
-            let bodies = list.query_map([tenant], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let bodies = list
+                .query_map([tenant], |row| row.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             Ok((bodies, verdicts(database)?))
         })?;
         bodies
@@ -97,7 +100,13 @@ impl Store {
 
     /// Keeps what a person said. Saying the same again of the same revision changes nothing.
     pub fn mark(&self, verdict: &Verdict) -> Result<(), StoreError> {
-        let Verdict { finding, status, note, at, revision } = verdict;
+        let Verdict {
+            finding,
+            status,
+            note,
+            at,
+            revision,
+        } = verdict;
         self.change(|transaction, _| {
             transaction.execute(
                 "insert or replace into verdict (finding, at_ms, status, note, revision) values (?1, ?2, ?3, ?4, ?5)",
@@ -110,7 +119,8 @@ impl Store {
 
 /// The verdicts of all findings, oldest first: status, and the recorded revision that was judged.
 fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(Status, u32)>>> {
-    let mut list = database.prepare_cached("select finding, status, revision from verdict order by finding, at_ms")?;
+    let mut list = database
+        .prepare_cached("select finding, status, revision from verdict order by finding, at_ms")?;
     let mut rows = list.query([])?;
     let mut said: BTreeMap<FindingId, Vec<(Status, u32)>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -120,7 +130,9 @@ fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(
             "resolved" => Status::Resolved,
             _ => Status::Open,
         };
-        said.entry(FindingId::new(row.get::<_, String>(0)?)).or_default().push((status, row.get(2)?));
+        said.entry(FindingId::new(row.get::<_, String>(0)?))
+            .or_default()
+            .push((status, row.get(2)?));
     }
     Ok(said)
 }

@@ -49,9 +49,15 @@ impl Store {
                     at: row.get(0)?,
                     key: row.get(1)?,
                     account: row.get(2)?,
-                    class: Class::ALL.get(row.get::<_, usize>(3)?).copied().unwrap_or(Class::Other),
+                    class: Class::ALL
+                        .get(row.get::<_, usize>(3)?)
+                        .copied()
+                        .unwrap_or(Class::Other),
                     actor: kind_of(row.get(4)?),
-                    auth: Auth::ALL.get(row.get::<_, usize>(5)?).copied().unwrap_or(Auth::Other),
+                    auth: Auth::ALL
+                        .get(row.get::<_, usize>(5)?)
+                        .copied()
+                        .unwrap_or(Auth::Other),
                     page: row.get(6)?,
                     space: row.get(7)?,
                     address: row.get(8)?,
@@ -64,19 +70,37 @@ impl Store {
 
     /// The newest event time of a stream, in seconds.
     pub fn newest(&self, stream: StreamId) -> Result<Option<i64>, StoreError> {
-        self.ask(|database| database.query_row("select newest from stream where id = ?1", [stream.0], |row| row.get(0)))
+        self.ask(|database| {
+            database.query_row(
+                "select newest from stream where id = ?1",
+                [stream.0],
+                |row| row.get(0),
+            )
+        })
     }
 
     /// What Atlassian calls the events with these times and keys, in the order asked.
-    pub fn event_ids(&self, stream: StreamId, events: &[(i64, [u8; 16])]) -> Result<Vec<EventId>, StoreError> {
+    pub fn event_ids(
+        &self,
+        stream: StreamId,
+        events: &[(i64, [u8; 16])],
+    ) -> Result<Vec<EventId>, StoreError> {
         self.ask(|database| {
-            let name: String = database.query_row("select name from stream where id = ?1", [stream.0], |row| row.get(0))?;
+            let name: String =
+                database.query_row("select name from stream where id = ?1", [stream.0], |row| {
+                    row.get(0)
+                })?;
             let access = name_of(&name) == StreamName::Access;
-            let mut find = database.prepare_cached("select id from event where stream = ?1 and at = ?2 and key = ?3")?;
+            let mut find = database.prepare_cached(
+                "select id from event where stream = ?1 and at = ?2 and key = ?3",
+            )?;
             events
                 .iter()
                 .map(|(at, key)| {
-                    let id = find.query_row(params![stream.0, at, key], |row| row.get(0)).optional()?.flatten();
+                    let id = find
+                        .query_row(params![stream.0, at, key], |row| row.get(0))
+                        .optional()?
+                        .flatten();
                     Ok(stored_id(id, *key, access))
                 })
                 .collect()
@@ -86,7 +110,13 @@ impl Store {
     /// Up to which second a tenant has been judged, whatever became of the working state.
     pub fn judged(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
         self.ask(|database| {
-            database.query_row("select judged from fold where tenant = ?1", [tenant.0], |row| row.get(0)).optional()
+            database
+                .query_row(
+                    "select judged from fold where tenant = ?1",
+                    [tenant.0],
+                    |row| row.get(0),
+                )
+                .optional()
         })
     }
 
@@ -94,19 +124,36 @@ impl Store {
     pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
         self.ask(|database| {
             let head = database
-                .query_row("select basis, line, judged, state from fold where tenant = ?1 and stale = 0", [tenant.0], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
+                .query_row(
+                    "select basis, line, judged, state from fold where tenant = ?1 and stale = 0",
+                    [tenant.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
                 .optional()?;
-            let Some((basis, line, judged, state)) = head else { return Ok(None) };
-            let mut list = database.prepare_cached("select account, state from fold_account where tenant = ?1 order by account")?;
+            let Some((basis, line, judged, state)) = head else {
+                return Ok(None);
+            };
+            let mut list = database.prepare_cached(
+                "select account, state from fold_account where tenant = ?1 order by account",
+            )?;
             let accounts = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(Some(FoldState { basis, line, judged, tenant: state, accounts: accounts.collect::<rusqlite::Result<_>>()? }))
+            Ok(Some(FoldState {
+                basis,
+                line,
+                judged,
+                tenant: state,
+                accounts: accounts.collect::<rusqlite::Result<_>>()?,
+            }))
         })
     }
 
     /// Keeps the working state: `state.accounts` are those that changed, or all of them where `anew`.
-    pub fn save_fold(&self, tenant: TenantId, state: &FoldState, anew: bool) -> Result<(), StoreError> {
+    pub fn save_fold(
+        &self,
+        tenant: TenantId,
+        state: &FoldState,
+        anew: bool,
+    ) -> Result<(), StoreError> {
         self.change(|transaction, _| {
             if anew {
                 transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;

@@ -21,9 +21,15 @@ impl Lease {
                 StoreError::ReadOnly(state.to_owned())
             }
             std::io::ErrorKind::StorageFull => StoreError::Full(state.to_owned()),
-            _ => StoreError::Unopenable { path: path.clone(), cause: error.to_string() },
+            _ => StoreError::Unopenable {
+                path: path.clone(),
+                cause: error.to_string(),
+            },
         };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(folder).map_err(|error| unopenable(&error))?;
         }
         let file = OpenOptions::new()

@@ -95,7 +95,8 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         create_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+        let database =
+            Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
         Self::prepare(path, database, true)
     }
 
@@ -105,9 +106,17 @@ impl Store {
             return Err(StoreError::Missing(path.to_owned()));
         }
         // Read-write where possible: a reader of a WAL file needs its shared-memory file.
-        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX))
-            .map_err(|error| explain(path, &error))?;
+        let database = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .or_else(|_| {
+            Connection::open_with_flags(
+                path,
+                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            )
+        })
+        .map_err(|error| explain(path, &error))?;
         Self::prepare(path, database, false)
     }
 
@@ -115,22 +124,32 @@ impl Store {
         let run = |database: &Connection| -> rusqlite::Result<(i64, i64, i64)> {
             database.busy_timeout(Duration::from_secs(10))?;
             database.set_prepared_statement_cache_capacity(64);
-            let number = |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-            let tables = database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+            let number =
+                |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let tables =
+                database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
             Ok((number("application_id")?, number("user_version")?, tables))
         };
-        let (application, version, tables) = run(&database).map_err(|error| explain(path, &error))?;
+        let (application, version, tables) =
+            run(&database).map_err(|error| explain(path, &error))?;
         if application != APPLICATION && tables > 0 {
             return Err(StoreError::Foreign(path.to_owned()));
         }
         if version > VERSION {
-            return Err(StoreError::Newer { path: path.to_owned(), found: version });
+            return Err(StoreError::Newer {
+                path: path.to_owned(),
+                found: version,
+            });
         }
         if tables == 0 && !write {
             return Err(StoreError::Missing(path.to_owned()));
         }
         let store = Self {
-            inner: Mutex::new(Inner { path: path.to_owned(), database, words: words::Cache::default() }),
+            inner: Mutex::new(Inner {
+                path: path.to_owned(),
+                database,
+                words: words::Cache::default(),
+            }),
         };
         if write {
             let mut inner = store.lock();
@@ -169,7 +188,10 @@ impl Store {
     }
 
     /// Runs one question.
-    fn ask<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn ask<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let inner = self.lock();
         work(&inner.database).map_err(|error| explain(&inner.path, &error))
     }
@@ -180,12 +202,18 @@ impl Inner {
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &mut words::Cache) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let Self { path, database, words } = self;
-        let result = database.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
-            let value = work(&transaction, words)?;
-            transaction.commit()?;
-            Ok(value)
-        });
+        let Self {
+            path,
+            database,
+            words,
+        } = self;
+        let result = database
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let value = work(&transaction, words)?;
+                transaction.commit()?;
+                Ok(value)
+            });
         result.map_err(|error| {
             // What was interned in a transaction that did not happen must not be remembered.
             words.forget();
@@ -198,11 +226,19 @@ impl Inner {
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let unopenable = |error: &std::io::Error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(path.to_owned()),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::ReadOnly(path.to_owned())
+        }
         std::io::ErrorKind::StorageFull => StoreError::Full(path.to_owned()),
-        _ => StoreError::Unopenable { path: path.to_owned(), cause: error.to_string() },
+        _ => StoreError::Unopenable {
+            path: path.to_owned(),
+            cause: error.to_string(),
+        },
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder).map_err(|error| unopenable(&error))?;
     }
     std::fs::OpenOptions::new()
@@ -220,11 +256,18 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(path.to_owned()),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly(path.to_owned()),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            StoreError::ReadOnly(path.to_owned())
+        }
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged(path.to_owned()),
         Some(ErrorCode::NotADatabase) => StoreError::Foreign(path.to_owned()),
-        Some(ErrorCode::CannotOpen) => StoreError::Unopenable { path: path.to_owned(), cause: error.to_string() },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Held(path.to_owned()),
+        Some(ErrorCode::CannotOpen) => StoreError::Unopenable {
+            path: path.to_owned(),
+            cause: error.to_string(),
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Held(path.to_owned())
+        }
         _ => StoreError::Database(error.to_string()),
     }
 }

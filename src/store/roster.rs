@@ -16,10 +16,23 @@ struct Body {
 
 impl Store {
     /// Keeps a snapshot of the roster, unless it says what the last one said.
-    pub fn keep_roster(&self, tenant: TenantId, snapshot: &Snapshot, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let Snapshot { as_of, privileges, groups } = snapshot;
-        let body = Body { privileges: privileges.clone(), groups: groups.clone() };
-        let body = serde_json::to_string(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    pub fn keep_roster(
+        &self,
+        tenant: TenantId,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let Snapshot {
+            as_of,
+            privileges,
+            groups,
+        } = snapshot;
+        let body = Body {
+            privileges: privileges.clone(),
+            groups: groups.clone(),
+        };
+        let body = serde_json::to_string(&body)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         self.change(|transaction, _| {
             let last: Option<String> = transaction.query_row(
                 "select max(body) from (select body from roster where tenant = ?1 order by as_of_ms desc limit 1)",
@@ -43,7 +56,10 @@ impl Store {
     /// Notes why the roster could not be read; the old one stays.
     pub fn record_roster_failure(&self, tenant: TenantId, why: &str) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            transaction.execute("update tenant set roster_error = ?2 where id = ?1", params![tenant.0, why])?;
+            transaction.execute(
+                "update tenant set roster_error = ?2 where id = ?1",
+                params![tenant.0, why],
+            )?;
             Ok(())
         })
     }
@@ -51,15 +67,21 @@ impl Store {
     /// Every snapshot kept, oldest first.
     pub fn rosters(&self, tenant: TenantId) -> Result<Vec<Snapshot>, StoreError> {
         let rows: Vec<(i64, String)> = self.ask(|database| {
-            let mut list = database.prepare_cached("select as_of_ms, body from roster where tenant = ?1 order by as_of_ms")?;
+            let mut list = database.prepare_cached(
+                "select as_of_ms, body from roster where tenant = ?1 order by as_of_ms",
+            )?;
             let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
         rows.into_iter()
             .map(|(as_of, body)| {
-                let Body { privileges, groups } =
-                    serde_json::from_str(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-                Ok(Snapshot { as_of: DateTime::from_timestamp_millis(as_of).unwrap_or_default(), privileges, groups })
+                let Body { privileges, groups } = serde_json::from_str(&body)
+                    .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                Ok(Snapshot {
+                    as_of: DateTime::from_timestamp_millis(as_of).unwrap_or_default(),
+                    privileges,
+                    groups,
+                })
             })
             .collect()
     }

@@ -63,7 +63,9 @@ impl Store {
     /// Every tenant of the file, by name.
     pub fn tenants(&self) -> Result<Vec<TenantRow>, StoreError> {
         self.ask(|database| {
-            let mut list = database.prepare_cached("select id, name, roster_success_ms, roster_error from tenant order by name")?;
+            let mut list = database.prepare_cached(
+                "select id, name, roster_success_ms, roster_error from tenant order by name",
+            )?;
             let rows = list.query_map([], |row| {
                 Ok(TenantRow {
                     id: TenantId(row.get(0)?),

@@ -30,7 +30,12 @@ pub struct BackfillState {
 
 impl Store {
     /// The tenant of that name, made on first sight.
-    pub fn tenant(&self, name: &str, organization: Option<&str>, now: DateTime<Utc>) -> Result<TenantId, StoreError> {
+    pub fn tenant(
+        &self,
+        name: &str,
+        organization: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<TenantId, StoreError> {
         self.change(|transaction, _| {
             transaction.execute(
                 "insert into tenant (name, organization, installed_ms) values (?1, ?2, ?3)
@@ -44,7 +49,11 @@ impl Store {
     /// When the tenant was first seen by this state file: what ended before is history.
     pub fn installed(&self, tenant: TenantId) -> Result<DateTime<Utc>, StoreError> {
         self.ask(|database| {
-            database.query_row("select installed_ms from tenant where id = ?1", [tenant.0], |row| millis(row, 0))
+            database.query_row(
+                "select installed_ms from tenant where id = ?1",
+                [tenant.0],
+                |row| millis(row, 0),
+            )
         })
         .map(Option::unwrap_or_default)
     }
@@ -70,8 +79,12 @@ impl Store {
     /// The streams of a tenant that this file knows.
     pub fn streams(&self, tenant: TenantId) -> Result<Vec<(StreamId, StreamName)>, StoreError> {
         self.ask(|database| {
-            let mut list = database.prepare_cached("select id, name from stream where tenant = ?1 order by name, site")?;
-            let rows = list.query_map([tenant.0], |row| Ok((StreamId(row.get(0)?), name_of(&row.get::<_, String>(1)?))))?;
+            let mut list = database.prepare_cached(
+                "select id, name from stream where tenant = ?1 order by name, site",
+            )?;
+            let rows = list.query_map([tenant.0], |row| {
+                Ok((StreamId(row.get(0)?), name_of(&row.get::<_, String>(1)?)))
+            })?;
             rows.collect()
         })
     }
@@ -111,7 +124,10 @@ impl Store {
     /// Forgets a cursor that the API refused.
     pub fn forget_cursor(&self, stream: StreamId, walk: Walk) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            transaction.execute("update checkpoint set cursor = null where stream = ?1 and walk = ?2", params![stream.0, walk.word()])?;
+            transaction.execute(
+                "update checkpoint set cursor = null where stream = ?1 and walk = ?2",
+                params![stream.0, walk.word()],
+            )?;
             Ok(())
         })
     }
@@ -125,23 +141,39 @@ impl Store {
     }
 
     /// Notes how a poll of a stream ended.
-    pub fn record_poll(&self, stream: StreamId, ended: Result<DateTime<Utc>, &str>) -> Result<(), StoreError> {
+    pub fn record_poll(
+        &self,
+        stream: StreamId,
+        ended: Result<DateTime<Utc>, &str>,
+    ) -> Result<(), StoreError> {
         self.change(|transaction, _| {
             match ended {
                 Ok(at) => transaction.execute(
                     "update stream set last_success_ms = ?2, last_error = null where id = ?1",
                     params![stream.0, at.timestamp_millis()],
                 )?,
-                Err(why) => transaction.execute("update stream set last_error = ?2 where id = ?1", params![stream.0, why])?,
+                Err(why) => transaction.execute(
+                    "update stream set last_error = ?2 where id = ?1",
+                    params![stream.0, why],
+                )?,
             };
             Ok(())
         })
     }
 
     /// Keeps what kinds of event the tenant has.
-    pub fn keep_actions(&self, tenant: TenantId, actions: &[EventAction], now: DateTime<Utc>) -> Result<(), StoreError> {
-        let pairs: Vec<(&str, &str)> = actions.iter().map(|action| (action.id.as_str(), action.display_name.as_str())).collect();
-        let body = serde_json::to_string(&pairs).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    pub fn keep_actions(
+        &self,
+        tenant: TenantId,
+        actions: &[EventAction],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let pairs: Vec<(&str, &str)> = actions
+            .iter()
+            .map(|action| (action.id.as_str(), action.display_name.as_str()))
+            .collect();
+        let body = serde_json::to_string(&pairs)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         self.change(|transaction, _| {
             transaction.execute(
                 "update tenant set actions = ?2, actions_ms = ?3 where id = ?1",
@@ -152,15 +184,26 @@ impl Store {
     }
 
     /// What kinds of event the tenant had when last asked, and when that was.
-    pub fn actions(&self, tenant: TenantId) -> Result<(Vec<EventAction>, Option<DateTime<Utc>>), StoreError> {
+    pub fn actions(
+        &self,
+        tenant: TenantId,
+    ) -> Result<(Vec<EventAction>, Option<DateTime<Utc>>), StoreError> {
         let (body, at) = self.ask(|database| {
-            database.query_row("select actions, actions_ms from tenant where id = ?1", [tenant.0], |row| {
-                Ok((row.get::<_, String>(0)?, millis(row, 1)?))
-            })
+            database.query_row(
+                "select actions, actions_ms from tenant where id = ?1",
+                [tenant.0],
+                |row| Ok((row.get::<_, String>(0)?, millis(row, 1)?)),
+            )
         })?;
-        let pairs: Vec<(String, String)> =
-            serde_json::from_str(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        Ok((pairs.into_iter().map(|(id, display_name)| EventAction { id, display_name }).collect(), at))
+        let pairs: Vec<(String, String)> = serde_json::from_str(&body)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        Ok((
+            pairs
+                .into_iter()
+                .map(|(id, display_name)| EventAction { id, display_name })
+                .collect(),
+            at,
+        ))
     }
 }
 
@@ -185,15 +228,25 @@ fn backfill(database: &Connection, stream: StreamId) -> rusqlite::Result<Option<
 }
 
 fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
-    Ok(Checkpoint { began: millis(row, 0)?, watermark: millis(row, 1)?, cursor: row.get(2)? })
+    Ok(Checkpoint {
+        began: millis(row, 0)?,
+        watermark: millis(row, 1)?,
+        cursor: row.get(2)?,
+    })
 }
 
 /// A moment stored as milliseconds.
 pub(super) fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
-    Ok(row.get::<_, Option<i64>>(column)?.and_then(DateTime::from_timestamp_millis))
+    Ok(row
+        .get::<_, Option<i64>>(column)?
+        .and_then(DateTime::from_timestamp_millis))
 }
 
 /// The stream's name behind its word.
 pub(super) fn name_of(word: &str) -> StreamName {
-    if word == StreamName::Audit.as_str() { StreamName::Audit } else { StreamName::Access }
+    if word == StreamName::Audit.as_str() {
+        StreamName::Audit
+    } else {
+        StreamName::Access
+    }
 }

@@ -35,15 +35,23 @@ impl Cache {
     }
 
     /// The number of a string; a new one where it is new.
-    pub(super) fn word(&mut self, transaction: &Transaction<'_>, text: &str) -> rusqlite::Result<WordId> {
+    pub(super) fn word(
+        &mut self,
+        transaction: &Transaction<'_>,
+        text: &str,
+    ) -> rusqlite::Result<WordId> {
         if let Some(id) = self.words.get(text) {
             return Ok(*id);
         }
         if self.words.len() >= REMEMBERED {
             self.words.clear();
         }
-        transaction.prepare_cached("insert into word (text) values (?1) on conflict do nothing")?.execute([text])?;
-        let id = transaction.prepare_cached("select id from word where text = ?1")?.query_row([text], |row| row.get(0))?;
+        transaction
+            .prepare_cached("insert into word (text) values (?1) on conflict do nothing")?
+            .execute([text])?;
+        let id = transaction
+            .prepare_cached("select id from word where text = ?1")?
+            .query_row([text], |row| row.get(0))?;
         self.words.insert(text.into(), id);
         Ok(id)
     }
@@ -64,13 +72,18 @@ impl Cache {
             let known = Known::load_or_make(transaction, actor, at, key)?;
             self.accounts.insert(actor.id.as_str().into(), known);
         }
-        let Some(known) = self.accounts.get_mut(actor.id.as_str()) else { return Ok(0) };
+        let Some(known) = self.accounts.get_mut(actor.id.as_str()) else {
+            return Ok(0);
+        };
         // An event that names the account tells more than one that does not; among equals the newest.
         if (actor.name.is_some(), at, key.0) > (known.name.is_some(), known.told.0, known.told.1) {
             known.told = (at, key.0);
             known.dirty = true;
             known.kind = actor.kind;
-            for (kept, told) in [(&mut known.name, &actor.name), (&mut known.email, &actor.email)] {
+            for (kept, told) in [
+                (&mut known.name, &actor.name),
+                (&mut known.email, &actor.email),
+            ] {
                 if kept != told {
                     kept.clone_from(told);
                 }
@@ -85,7 +98,14 @@ impl Cache {
             "update account set kind = ?2, name = ?3, email = ?4, told_at = ?5, told_key = ?6 where id = ?1",
         )?;
         for known in self.accounts.values_mut().filter(|known| known.dirty) {
-            let Known { id, told, name, email, kind, dirty: _ } = &*known;
+            let Known {
+                id,
+                told,
+                name,
+                email,
+                kind,
+                dirty: _,
+            } = &*known;
             update.execute(params![id, number(*kind), name, email, told.0, told.1])?;
             known.dirty = false;
         }
@@ -107,7 +127,9 @@ impl Known {
             )?
             .execute(params![actor.id.as_str(), number(actor.kind), actor.name, actor.email, at, key.0])?;
         transaction
-            .prepare_cached("select id, told_at, told_key, name, email, kind from account where account = ?1")?
+            .prepare_cached(
+                "select id, told_at, told_key, name, email, kind from account where account = ?1",
+            )?
             .query_row([actor.id.as_str()], |row| {
                 Ok(Self {
                     id: row.get(0)?,
@@ -128,12 +150,18 @@ pub(super) fn number(kind: ActorKind) -> u8 {
 
 /// The kind behind a number.
 pub(super) fn kind_of(number: u8) -> ActorKind {
-    ActorKind::ALL.get(usize::from(number)).copied().unwrap_or(ActorKind::Unknown)
+    ActorKind::ALL
+        .get(usize::from(number))
+        .copied()
+        .unwrap_or(ActorKind::Unknown)
 }
 
 /// The place of a value in the list that numbers it.
 pub(super) fn position<T: PartialEq>(all: &[T], value: &T) -> u8 {
-    all.iter().position(|one| one == value).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+    all.iter()
+        .position(|one| one == value)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(u8::MAX)
 }
 
 impl Store {
@@ -153,14 +181,16 @@ impl Store {
     /// An account as the logs had it last.
     pub fn account(&self, id: WordId) -> Result<Actor, StoreError> {
         self.ask(|database| {
-            database.prepare_cached("select account, kind, name, email from account where id = ?1")?.query_row([id], |row| {
-                Ok(Actor {
-                    id: AccountId::new(row.get::<_, String>(0)?),
-                    kind: kind_of(row.get(1)?),
-                    name: row.get(2)?,
-                    email: row.get(3)?,
+            database
+                .prepare_cached("select account, kind, name, email from account where id = ?1")?
+                .query_row([id], |row| {
+                    Ok(Actor {
+                        id: AccountId::new(row.get::<_, String>(0)?),
+                        kind: kind_of(row.get(1)?),
+                        name: row.get(2)?,
+                        email: row.get(3)?,
+                    })
                 })
-            })
         })
     }
 
@@ -168,7 +198,9 @@ impl Store {
     pub fn accounts(&self) -> Result<Vec<(WordId, AccountId)>, StoreError> {
         self.ask(|database| {
             let mut list = database.prepare_cached("select id, account from account")?;
-            let rows = list.query_map([], |row| Ok((row.get(0)?, AccountId::new(row.get::<_, String>(1)?))))?;
+            let rows = list.query_map([], |row| {
+                Ok((row.get(0)?, AccountId::new(row.get::<_, String>(1)?)))
+            })?;
             rows.collect()
         })
     }
@@ -176,7 +208,10 @@ impl Store {
     /// The number of a string, if it was ever stored.
     pub fn word_id(&self, text: &str) -> Result<Option<WordId>, StoreError> {
         self.ask(|database| {
-            database.prepare_cached("select id from word where text = ?1")?.query_row([text], |row| row.get(0)).optional()
+            database
+                .prepare_cached("select id from word where text = ?1")?
+                .query_row([text], |row| row.get(0))
+                .optional()
         })
     }
 
