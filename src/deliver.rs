@@ -1,1 +1,184 @@
-//! To come.
+//! From the outbox to the notifiers: at least once, each message with a key that stays the same.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::notify::{self, Message, Notifier, SendError};
+use crate::store::{Delivery, Store, StoreError};
+use crate::time::{Clock, after};
+
+/// How many messages are taken from the outbox at a time.
+const AT_A_TIME: u32 = 50;
+/// The longest pause before a message is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// How long a message is tried before it is given up.
+const PATIENCE: TimeDelta = TimeDelta::days(3);
+
+/// The notifiers of the config, ready to send.
+#[derive(Debug, Default)]
+pub struct Notifiers {
+    named: Vec<(String, Box<dyn Notifier>)>,
+}
+
+/// Why a notifier cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("notifier `{name}`: {why}")]
+pub struct NotifierProblem {
+    name: String,
+    why: String,
+}
+
+impl Notifiers {
+    /// Sets up every notifier, reading its secrets.
+    pub fn build(settings: &[config::Notifier]) -> Result<Self, NotifierProblem> {
+        let mut named = Vec::with_capacity(settings.len());
+        for notifier in settings {
+            let problem = |why: String| NotifierProblem {
+                name: notifier.name.clone(),
+                why,
+            };
+            let config::NotifierKind::Webhook { url, secret } = &notifier.kind;
+            let url = url.read().map_err(|error| problem(error.to_string()))?;
+            let secret = secret.as_ref().map(config::SecretSource::read).transpose();
+            let secret = secret.map_err(|error| problem(error.to_string()))?;
+            let built = notify::build(notifier, &url, secret.as_ref())
+                .map_err(|error| problem(error.to_string()))?;
+            named.push((notifier.name.clone(), built));
+        }
+        Ok(Self { named })
+    }
+
+    fn named(&self, name: &str) -> Option<&dyn Notifier> {
+        self.named
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, notifier)| notifier.as_ref())
+    }
+}
+
+/// What became of the messages that were due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Taken by their receivers.
+    pub sent: u32,
+    /// To be tried again.
+    pub waiting: u32,
+    /// Not to be tried again.
+    pub given_up: u32,
+}
+
+/// Sends what is due, each message once; what is not taken is due again later, farther apart each time.
+pub async fn send_due(
+    store: &Store,
+    notifiers: &Notifiers,
+    base: Duration,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+) -> Result<Delivered, StoreError> {
+    let mut delivered = Delivered::default();
+    loop {
+        let due = store.due(clock.now(), AT_A_TIME)?;
+        if due.is_empty() {
+            return Ok(delivered);
+        }
+        for delivery in due {
+            let now = clock.now();
+            let sending = send(notifiers, &delivery, now);
+            let result = tokio::select! {
+                () = stop.cancelled() => return Ok(delivered),
+                result = sending => result,
+            };
+            match result {
+                Ok(()) => {
+                    store.delivered(&delivery)?;
+                    delivered.sent += 1;
+                }
+                Err(error) => {
+                    let again = again(&error, &delivery, base, clock.now());
+                    tracing::warn!(notifier = delivery.notifier, %error, again = again.is_some(), "Message not delivered.");
+                    store.not_delivered(&delivery, &error.to_string(), again)?;
+                    match again {
+                        Some(_) => delivered.waiting += 1,
+                        None => delivered.given_up += 1,
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn send(
+    notifiers: &Notifiers,
+    delivery: &Delivery,
+    now: DateTime<Utc>,
+) -> Result<(), SendError> {
+    let Some(notifier) = notifiers.named(&delivery.notifier) else {
+        return Err(SendError::GiveUp {
+            why: "the config no longer names this notifier".to_owned(),
+        });
+    };
+    let message = Message {
+        id: delivery.id.clone(),
+        at: now,
+        body: delivery.body.clone(),
+        severity: delivery.severity,
+    };
+    notifier.send(&message).await
+}
+
+/// When to try again: never where the receiver will not take it, or where it was tried for days.
+fn again(
+    error: &SendError,
+    delivery: &Delivery,
+    base: Duration,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let SendError::TryAgain { wait, .. } = error else {
+        return None;
+    };
+    let doubled = base.saturating_mul(2_u32.saturating_pow(delivery.attempts.min(16)));
+    let pause = doubled.max(wait.unwrap_or_default()).min(LONGEST_PAUSE);
+    (now - delivery.created < PATIENCE).then(|| after(now, pause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Severity;
+    use crate::time::moment;
+
+    fn delivery(attempts: u32) -> Delivery {
+        Delivery {
+            id: "f:1".into(),
+            notifier: "soc".into(),
+            severity: Severity::High,
+            body: Vec::new(),
+            created: moment(0),
+            attempts,
+        }
+    }
+
+    #[test]
+    fn pauses_double_obey_the_receiver_and_end() {
+        let base = Duration::from_secs(5);
+        let passing = |wait| SendError::TryAgain {
+            wait,
+            why: String::new(),
+        };
+        let again = |attempts, wait, now| again(&passing(wait), &delivery(attempts), base, moment(now));
+        assert_eq!(again(0, None, 100), Some(moment(105)));
+        assert_eq!(again(3, None, 100), Some(moment(140)));
+        assert_eq!(again(0, Some(Duration::from_secs(60)), 100), Some(moment(160)));
+        assert_eq!(again(40, None, 100), Some(moment(3_700)));
+        assert_eq!(again(40, None, 4 * 86_400), None);
+    }
+
+    #[test]
+    fn what_will_never_work_is_not_tried_again() {
+        let error = SendError::GiveUp { why: String::new() };
+        assert_eq!(again(&error, &delivery(0), Duration::from_secs(5), moment(1)), None);
+    }
+}

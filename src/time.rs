@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub const DAY_SECONDS: i64 = 86_400;
 
 /// Where "now" comes from: the system in the program, a constant in tests.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present moment.
     fn now(&self) -> DateTime<Utc>;
 }

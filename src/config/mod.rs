@@ -5,6 +5,7 @@
 
 mod check;
 mod defaults;
+mod network;
 mod problem;
 mod raw;
 pub mod secrets;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use problem::{LoadError, Problem, Problems, nearest};
+pub use network::network_holds;
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 

@@ -98,6 +98,15 @@ impl Store {
             .collect()
     }
 
+    /// A finding that may not be recorded yet, with what people said of it.
+    pub fn with_verdicts(&self, mut finding: Finding) -> Result<Finding, StoreError> {
+        let verdicts = self.ask(verdicts)?;
+        if let Some(said) = verdicts.get(&finding.id) {
+            judge(&mut finding, said);
+        }
+        Ok(finding)
+    }
+
     /// Keeps what a person said. Saying the same again of the same revision changes nothing.
     pub fn mark(&self, verdict: &Verdict) -> Result<(), StoreError> {
         let Verdict {
