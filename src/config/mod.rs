@@ -1,11 +1,88 @@
 //! The config: a file that people write, turned into values that can be acted on.
+//!
+//! The text is parsed to tables with their places (`raw`), walked so that every problem is told at once (`check`), and
+//! only then become the values below. Secrets are never in it: [`secrets`] gets them from where it says they are.
 
-use std::path::PathBuf;
+mod check;
+mod defaults;
+mod problem;
+mod raw;
+pub mod secrets;
+mod values;
+
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
 
+pub use problem::{LoadError, Problem, Problems, nearest};
+pub use secrets::{SecretError, SecretProblem};
+pub use values::{parse_origin, spelt};
+
 use crate::model::{AccountId, Class, PageId, Severity};
+
+/// Reads the config in a file; relative secret files begin in the file's folder.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LoadError::Missing(path.to_owned()),
+        _ => LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    let name = path.display().to_string();
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(good)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let what = "this is not UTF-8 text; save the file as UTF-8".to_owned();
+        Problems {
+            source_name: name.clone(),
+            list: vec![Problem {
+                line,
+                column: 1,
+                key: String::new(),
+                what,
+            }],
+        }
+    })?;
+    Ok(parse(&text, &name)?)
+}
+
+/// Reads the text of a config. `source_name` is the file it comes from: it is named in problems, and relative secret files
+/// begin in its folder.
+pub fn parse(text: &str, source_name: &str) -> Result<Config, Problems> {
+    let folder = Path::new(source_name)
+        .parent()
+        .unwrap_or_else(|| Path::new(""));
+    check::config(text, source_name, folder)
+}
+
+impl Config {
+    /// Keeps one tenant only (`--tenant`); where there is none of that name, the words say which there are.
+    pub fn keep_tenant(&mut self, name: &str) -> Result<(), String> {
+        if self.tenants.iter().all(|tenant| tenant.name != name) {
+            let names: Vec<&str> = self
+                .tenants
+                .iter()
+                .map(|tenant| tenant.name.as_str())
+                .collect();
+            return Err(format!(
+                "there is no tenant `{}`; there are {}",
+                problem::shown(name),
+                raw::list(&names)
+            ));
+        }
+        self.tenants.retain(|tenant| tenant.name == name);
+        Ok(())
+    }
+}
 
 /// Everything that is set, checked.
 #[derive(Debug, Clone)]
@@ -141,6 +218,8 @@ pub struct Detect {
     pub volume_anomaly: VolumeAnomaly,
     /// The `privileged-reading` detector.
     pub privileged_reading: PrivilegedReading,
+    /// The `canary-page` detector.
+    pub canary_page: CanaryPage,
     /// What is kept from being told.
     pub ignore: Vec<IgnoreRule>,
 }
@@ -161,6 +240,13 @@ pub struct PrivilegedReading {
     pub mode: PrivilegedMode,
     /// Strict: more different pages a day than this are told.
     pub pages_per_day: u32,
+}
+
+/// The `canary-page` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CanaryPage {
+    /// Whether it looks at all.
+    pub enabled: bool,
 }
 
 /// How privileged reading is judged.

@@ -1,0 +1,125 @@
+//! From tables to values: every setting is read, every problem noted, and only a config without problems comes out.
+
+mod detect;
+mod notifier;
+mod tenant;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::problem::{Problems, Report};
+use super::raw::{self, Section};
+use super::values::{self, DAY, LONGEST};
+use super::{Config, Retry, State};
+
+/// Reads a config; relative secret files begin in `folder`.
+pub(super) fn config(text: &str, source_name: &str, folder: &Path) -> Result<Config, Problems> {
+    let mut report = Report::new(text);
+    let (root, usable) = raw::parse(text, &mut report);
+    let syntax = report.take();
+    let config = if usable {
+        read(root.get_ref(), folder, &mut report)
+    } else {
+        None
+    };
+    raw::merge(syntax, &mut report);
+    match config {
+        Some(config) if report.is_empty() => Ok(config),
+        _ => Err(report.finish(source_name)),
+    }
+}
+
+/// Reads every table; nothing comes out where there is no tenant that could be watched.
+fn read(root: &DeTable<'_>, folder: &Path, report: &mut Report<'_>) -> Option<Config> {
+    let root = Section::open("", 0, root, report);
+    let state = root
+        .table("state", "state", report)
+        .map(|section| state(&section, report))
+        .unwrap_or_default();
+    let retry = root
+        .table("retry", "retry", report)
+        .map(|section| retry(&section, report))
+        .unwrap_or_default();
+    let tenants = tenant::all(&root, folder, report);
+    let detect = root
+        .table("detect", "detect", report)
+        .map(|section| detect::read(&section, report))
+        .unwrap_or_default();
+    let notifiers = notifier::all(&root, folder, report);
+    if state.retention <= detect.settle {
+        let at = root
+            .get("state")
+            .and_then(|state| state.get_ref().get("retention"))
+            .map_or(0, |at| at.span().start);
+        let what = format!(
+            "must be longer than `detect.settle`, which is {}",
+            values::spelt(detect.settle)
+        );
+        report.push(at, "state.retention", what);
+    }
+    Some(Config {
+        state,
+        tenants: tenants?,
+        retry,
+        detect,
+        notifiers,
+    })
+}
+
+/// `[state]`.
+fn state(section: &Section<'_>, report: &mut Report<'_>) -> State {
+    let default = State::default();
+    State {
+        path: section
+            .take("path", report, values::words)
+            .map_or(default.path, PathBuf::from),
+        retention: section
+            .take("retention", report, |value| {
+                values::duration(value, DAY..=LONGEST)
+            })
+            .unwrap_or(default.retention),
+    }
+}
+
+/// `[retry]`.
+fn retry(section: &Section<'_>, report: &mut Report<'_>) -> Retry {
+    let default = Retry::default();
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(600);
+    Retry {
+        base: section
+            .take("base", report, |value| values::duration(value, bounds))
+            .unwrap_or(default.base),
+        attempts: section
+            .take("attempts", report, |value| values::whole(value, 1..=20))
+            .unwrap_or(default.attempts),
+    }
+}
+
+/// What may be named only once, and where it was first.
+#[derive(Default)]
+struct Once(HashMap<String, usize>);
+
+impl Once {
+    /// Notes a problem where the same was named before.
+    fn note(
+        &mut self,
+        what: &str,
+        name: &str,
+        section: &Section<'_>,
+        key: &str,
+        report: &mut Report<'_>,
+    ) {
+        let at = section.place(key);
+        if let Some(first) = self.0.insert(name.to_lowercase(), at) {
+            let (line, _) = report.position(first);
+            report.push(
+                at,
+                section.key(key),
+                format!("{what} stands here a second time; the first is on line {line}"),
+            );
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What holds where nothing is set; also for the commands that work without a config.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    Admins, CanaryPage, Detect, PrivilegedMode, PrivilegedReading, Retry, Schedule, State,
+    VolumeAnomaly,
+};
+
+/// Seconds in a day.
+const DAY: u64 = 86_400;
+
+impl Default for State {
+    /// `pagewarden.db` in the current directory, events for as long as Atlassian keeps them.
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("pagewarden.db"),
+            retention: Duration::from_secs(180 * DAY),
+        }
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            access: Duration::from_secs(60),
+            audit: Duration::from_secs(300),
+            admins: Duration::from_secs(3_600),
+            lookback: Duration::from_secs(30 * DAY),
+        }
+    }
+}
+
+impl Default for Admins {
+    /// Atlassian's own roles, and the groups that have made administrators over the years.
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            roles: words(&["org-admin", "site-admin", "user-access-admin"]),
+            groups: words(&[
+                "site-admins",
+                "org-admins",
+                "administrators",
+                "confluence-admins-*",
+                "Domain Admins",
+                "Enterprise Admins",
+                "Schema Admins",
+            ]),
+            accounts: Vec::new(),
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(5),
+            attempts: 4,
+        }
+    }
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self {
+            alerts_per_week: 3.0,
+            session_gap: Duration::from_secs(30 * 60),
+            lateness: Duration::from_secs(10 * 60),
+            settle: Duration::from_secs(DAY),
+            min_pages: 5,
+            canary_pages: Vec::new(),
+            volume_anomaly: VolumeAnomaly::default(),
+            privileged_reading: PrivilegedReading::default(),
+            canary_page: CanaryPage::default(),
+            ignore: Vec::new(),
+        }
+    }
+}
+
+impl Default for VolumeAnomaly {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for PrivilegedReading {
+    /// `strict`: the other mode is not built yet.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            mode: PrivilegedMode::Strict,
+            pages_per_day: 25,
+        }
+    }
+}
+
+impl Default for CanaryPage {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}

@@ -1,0 +1,381 @@
+//! The file as it was written: tables with their places in the text, and the keys that each may hold.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Report, nearest, shown};
+
+/// Every table and the keys that it may hold.
+const KEYS: &[(&str, &[&str])] = &[
+    ("", &["state", "tenant", "retry", "detect", "notifier"]),
+    ("state", &["path", "retention"]),
+    (
+        "tenant",
+        &[
+            "name",
+            "organization",
+            "site",
+            "schedule",
+            "admins",
+            "actions",
+        ],
+    ),
+    (
+        "tenant.organization",
+        &["id", "api_key", "expires", "url", "requests_per_minute"],
+    ),
+    (
+        "tenant.site",
+        &["url", "email", "api_token", "expires", "via"],
+    ),
+    (
+        "tenant.schedule",
+        &["access", "audit", "admins", "lookback"],
+    ),
+    ("tenant.admins", &["roles", "groups", "accounts"]),
+    ("retry", &["base", "attempts"]),
+    (
+        "detect",
+        &[
+            "alerts_per_week",
+            "session_gap",
+            "lateness",
+            "settle",
+            "min_pages",
+            "canary_pages",
+            "volume-anomaly",
+            "privileged-reading",
+            "canary-page",
+            "ignore",
+        ],
+    ),
+    ("detect.volume-anomaly", &["enabled"]),
+    (
+        "detect.privileged-reading",
+        &["enabled", "mode", "pages_per_day"],
+    ),
+    ("detect.canary-page", &["enabled"]),
+    (
+        "detect.ignore",
+        &["account", "group", "space", "network", "reason", "until"],
+    ),
+    (
+        "notifier",
+        &[
+            "name",
+            "type",
+            "url",
+            "secret",
+            "min_severity",
+            "include_titles",
+        ],
+    ),
+];
+
+/// The tables that may come several times, each under a header with two brackets.
+const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
+
+/// The detectors of this version.
+const DETECTORS: &[&str] = &["volume-anomaly", "privileged-reading", "canary-page"];
+
+/// Detectors that are known by name and not built yet.
+const LATER: &[&str] = &[
+    "scripted-reading",
+    "bulk-export",
+    "admin-grant",
+    "blind-spot",
+];
+
+/// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
+const HARMLESS: &[&str] = &[
+    "duplicate key",
+    "string values must be quoted",
+    "invalid basic string",
+];
+
+/// Parses the text as far as it goes; whether the rest is worth looking at is the second value.
+pub(super) fn parse<'t>(text: &'t str, report: &mut Report<'_>) -> (Spanned<DeTable<'t>>, bool) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(text.len(), |span| span.start);
+        let key = error
+            .span()
+            .and_then(|span| text.get(span))
+            .unwrap_or_default();
+        let what = match error.message() {
+            "duplicate key" => format!(
+                "`{}` stands here a second time; leave one of them",
+                shown(key)
+            ),
+            message => format!("this is not TOML: {message}"),
+        };
+        report.push(at, "", what);
+    }
+    let usable = errors.iter().all(|error| {
+        HARMLESS
+            .iter()
+            .any(|start| error.message().starts_with(start))
+    });
+    (table, usable)
+}
+
+/// One table of the file.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'d> {
+    /// Its name, from the outermost table on.
+    pub(super) path: &'static str,
+    /// Where its header is.
+    pub(super) at: usize,
+    entries: &'d DeTable<'d>,
+}
+
+impl<'d> Section<'d> {
+    /// Takes a table at its word: keys that it may not hold are problems.
+    pub(super) fn open(
+        path: &'static str,
+        at: usize,
+        entries: &'d DeTable<'d>,
+        report: &mut Report<'_>,
+    ) -> Self {
+        let section = Self::unchecked(path, at, entries);
+        for (key, _) in entries {
+            if let Some(what) = unknown(path, key.get_ref()) {
+                report.push(key.span().start, section.key(key.get_ref()), what);
+            }
+        }
+        section
+    }
+
+    /// Takes a table whatever keys it holds.
+    pub(super) const fn unchecked(path: &'static str, at: usize, entries: &'d DeTable<'d>) -> Self {
+        Self { path, at, entries }
+    }
+
+    /// The full name of one of its keys, fit to be shown.
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            shown(key)
+        } else {
+            format!("{}.{}", self.path, shown(key))
+        }
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.entries.get(key)
+    }
+
+    /// Where the value of a key is; where its table is, if it has none.
+    pub(super) fn place(&self, key: &str) -> usize {
+        self.get(key).map_or(self.at, |value| value.span().start)
+    }
+
+    /// Every entry, in the order of the file.
+    pub(super) fn entries(&self) -> Vec<(&'d str, Range<usize>, &'d Spanned<DeValue<'d>>)> {
+        let mut all: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+            .collect();
+        all.sort_by_key(|(_, span, _)| span.start);
+        all
+    }
+
+    /// Reads a key that may be left out.
+    pub(super) fn take<T>(
+        &self,
+        key: &str,
+        report: &mut Report<'_>,
+        read: impl FnOnce(&'d DeValue<'d>) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.get(key)?;
+        match read(value.get_ref()) {
+            Ok(read) => Some(read),
+            Err(what) => {
+                report.push(value.span().start, self.key(key), what);
+                None
+            }
+        }
+    }
+
+    /// Reads a key that must be there; `example` is how a right one looks.
+    pub(super) fn need<T>(
+        &self,
+        key: &str,
+        example: &str,
+        report: &mut Report<'_>,
+        read: impl FnOnce(&'d DeValue<'d>) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.get(key).is_none() {
+            report.push(
+                self.at,
+                self.key(key),
+                format!("is missing; write for example `{key} = {example}`"),
+            );
+            return None;
+        }
+        self.take(key, report, read)
+    }
+
+    /// Opens the table under a key, if there is one.
+    pub(super) fn table(
+        &self,
+        key: &str,
+        path: &'static str,
+        report: &mut Report<'_>,
+    ) -> Option<Section<'d>> {
+        let value = self.get(key)?;
+        let at = value.span().start;
+        let (entries, what) = match value.get_ref() {
+            DeValue::Table(entries) => return Some(Section::open(path, at, entries, report)),
+            DeValue::Array(items) => {
+                let first = items.iter().find_map(|item| item.get_ref().as_table());
+                (
+                    first,
+                    format!("is one table: write its header once, as `[{path}]`"),
+                )
+            }
+            other => (
+                None,
+                format!("must be a table, `[{path}]`, not {}", kind(other)),
+            ),
+        };
+        report.push(at, path, what);
+        entries.map(|entries| Section::open(path, at, entries, report))
+    }
+
+    /// Opens every table under a key that may come several times.
+    pub(super) fn tables(
+        &self,
+        key: &str,
+        path: &'static str,
+        report: &mut Report<'_>,
+    ) -> Vec<Section<'d>> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        match value.get_ref() {
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|item| item_table(item, path, report))
+                .collect(),
+            DeValue::Table(_) => {
+                report.push(
+                    value.span().start,
+                    path,
+                    format!("may come several times: write `[[{path}]]`"),
+                );
+                item_table(value, path, report).into_iter().collect()
+            }
+            other => {
+                report.push(
+                    value.span().start,
+                    path,
+                    format!("must be a table, `[[{path}]]`, not {}", kind(other)),
+                );
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// One table of an array of tables. A notifier's keys depend on its type, so they are looked at there.
+fn item_table<'d>(
+    item: &'d Spanned<DeValue<'d>>,
+    path: &'static str,
+    report: &mut Report<'_>,
+) -> Option<Section<'d>> {
+    let at = item.span().start;
+    match item.get_ref() {
+        DeValue::Table(entries) if path == "notifier" => {
+            Some(Section::unchecked(path, at, entries))
+        }
+        DeValue::Table(entries) => Some(Section::open(path, at, entries, report)),
+        other => {
+            report.push(
+                at,
+                path,
+                format!("must be a table, `[[{path}]]`, not {}", kind(other)),
+            );
+            None
+        }
+    }
+}
+
+/// What is wrong with a key in a table, if anything.
+pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
+    let known = KEYS
+        .iter()
+        .find(|(table, _)| *table == path)
+        .map(|(_, keys)| *keys)?;
+    if known.contains(&key) {
+        return None;
+    }
+    if let Some(meant) = nearest(key, known.iter().copied()) {
+        return Some(format!("is not a setting; did you mean `{meant}`?"));
+    }
+    if path == "detect" && LATER.contains(&key) {
+        return Some(format!(
+            "is not a detector of this version, which has {}",
+            list(DETECTORS)
+        ));
+    }
+    if let Some((table, _)) = KEYS
+        .iter()
+        .find(|(table, _)| table.rsplit('.').next() == Some(key))
+    {
+        return Some(format!(
+            "does not belong here; write it as `{}`",
+            header(table)
+        ));
+    }
+    let homes: Vec<String> = KEYS
+        .iter()
+        .filter(|(_, keys)| keys.contains(&key))
+        .map(|(table, _)| format!("`{}`", header(table)))
+        .collect();
+    Some(if homes.is_empty() {
+        format!("is not a setting; here may stand {}", list(known))
+    } else {
+        format!("does not belong here but under {}", homes.join(" or "))
+    })
+}
+
+/// How the header of a table is written.
+fn header(table: &str) -> String {
+    if REPEATED.contains(&table) {
+        format!("[[{table}]]")
+    } else {
+        format!("[{table}]")
+    }
+}
+
+/// Words as they are listed in a message.
+pub(super) fn list(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What sort of value stands there, in words.
+pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text in quotes",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Puts the syntax errors before what the walk found, less what the walk found on the same lines.
+pub(super) fn merge(syntax: Vec<Problem>, report: &mut Report<'_>) {
+    report.drop_lines(&syntax);
+    report.add(syntax);
+}

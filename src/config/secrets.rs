@@ -1,0 +1,519 @@
+//! Where a secret is, and the one way to get it. Nothing here ever repeats one: not in an error, not in a log.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::problem::Report;
+use super::raw::{Section, kind, list};
+use super::values;
+use super::{Config, NotifierKind, SecretSource};
+
+/// The most bytes that a secret may have.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// The variable in which systemd tells where the credentials of a unit are.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// Why a secret could not be had. The words say what to do, and never hold what was read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("the file `{}` cannot be read: {}; put the secret there, readable by the user that runs pagewarden", path.display(), reason(source))]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The variable is not set.
+    #[error("the environment variable `{0}` is not set; set it where pagewarden is started")]
+    Unset(String),
+    /// Nobody told where credentials are.
+    #[error(
+        "`$CREDENTIALS_DIRECTORY` is not set; run under systemd with `LoadCredential={0}:PATH` in the unit, or name a `file` instead"
+    )]
+    NoCredentials(String),
+    /// systemd did not provide the credential.
+    #[error(
+        "the credential `{name}` cannot be read: {}; add `LoadCredential={name}:PATH` to the unit",
+        reason(source)
+    )]
+    Credential {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing in it.
+    #[error("{0} is empty; put the secret there")]
+    Empty(SecretSource),
+    /// It is too long to be one.
+    #[error("{0} holds more than 64 KiB; a key or token is one short line")]
+    TooLong(SecretSource),
+    /// It is not one line of text.
+    #[error(
+        "{0} holds control characters or is not text; a key or token is one line, without anything before or behind it"
+    )]
+    NotOneLine(SecretSource),
+    /// There is white space around it.
+    #[error("{0} begins or ends with white space; take it away")]
+    Padded(SecretSource),
+}
+
+/// Why a file could not be read, in words that do not change with the platform where possible.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::IsADirectory => "it is a folder".into(),
+        _ => error.to_string(),
+    }
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the file `{}`", path.display()),
+            Self::Env(name) => write!(f, "the environment variable `{name}`"),
+            Self::Credential(name) => write!(f, "the credential `{name}`"),
+        }
+    }
+}
+
+impl SecretSource {
+    /// Gets the secret from where it is.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        self.read_with(&variable)
+    }
+
+    /// The same, with the environment as a value.
+    fn read_with(
+        &self,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<SecretString, SecretError> {
+        let bytes = match self {
+            Self::File(path) => read_file(path).map_err(|source| SecretError::File {
+                path: path.clone(),
+                source,
+            })?,
+            Self::Env(name) => variable(name)
+                .ok_or_else(|| SecretError::Unset(name.clone()))?
+                .into_encoded_bytes(),
+            Self::Credential(name) => {
+                let folder = variable(CREDENTIALS)
+                    .filter(|folder| !folder.is_empty())
+                    .ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
+                read_file(&Path::new(&folder).join(name)).map_err(|source| {
+                    SecretError::Credential {
+                        name: name.clone(),
+                        source,
+                    }
+                })?
+            }
+        };
+        self.one_line(bytes)
+    }
+
+    /// Takes bytes for a secret, less one line end behind it.
+    fn one_line(&self, bytes: Vec<u8>) -> Result<SecretString, SecretError> {
+        if bytes.len() > MOST_BYTES {
+            return Err(SecretError::TooLong(self.clone()));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| SecretError::NotOneLine(self.clone()))?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line
+            .strip_suffix('\r')
+            .filter(|_| text.ends_with('\n'))
+            .unwrap_or(line);
+        if line.is_empty() {
+            return Err(SecretError::Empty(self.clone()));
+        }
+        if line
+            .chars()
+            .any(|letter| letter.is_control() || letter == '\u{feff}')
+        {
+            return Err(SecretError::NotOneLine(self.clone()));
+        }
+        if line.trim().len() != line.len() {
+            return Err(SecretError::Padded(self.clone()));
+        }
+        Ok(SecretString::from(line))
+    }
+
+    /// What is unsafe about the place, though the secret can be read from it.
+    pub fn warning(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        let mode = mode(path)?;
+        (mode & 0o077 != 0).then(|| {
+            let path = path.display();
+            format!(
+                "{self} can be read by more than its owner (mode {mode:04o}); `chmod 600 {path}`"
+            )
+        })
+    }
+}
+
+/// The permission bits of a file.
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o7777)
+}
+
+/// The permission bits of a file: unknown on this platform.
+#[cfg(not(unix))]
+fn mode(_: &Path) -> Option<u32> {
+    None
+}
+
+/// Reads a file, one byte further than a secret may be long.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MOST_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A variable of the process's environment.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// A secret that cannot be had, and which setting named it.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {error}")]
+pub struct SecretProblem {
+    /// The setting, with the name of its tenant or notifier.
+    pub key: String,
+    /// Why not.
+    pub error: SecretError,
+}
+
+impl Config {
+    /// Every secret that the config names, with the setting that names it.
+    pub fn secret_sources(&self) -> Vec<(String, &SecretSource)> {
+        let mut all = Vec::new();
+        for tenant in &self.tenants {
+            let name = &tenant.name;
+            if let Some(organization) = &tenant.organization {
+                all.push((
+                    format!("tenant `{name}`, organization.api_key"),
+                    &organization.api_key,
+                ));
+            }
+            for site in &tenant.sites {
+                let host = site.url.host_str().unwrap_or_default();
+                all.push((
+                    format!("tenant `{name}`, site `{host}`, api_token"),
+                    &site.api_token,
+                ));
+            }
+        }
+        for notifier in &self.notifiers {
+            let name = &notifier.name;
+            let NotifierKind::Webhook { url, secret } = &notifier.kind;
+            all.push((format!("notifier `{name}`, url"), url));
+            if let Some(secret) = secret {
+                all.push((format!("notifier `{name}`, secret"), secret));
+            }
+        }
+        all
+    }
+
+    /// Tries every secret, keeps none, and tells all that cannot be had.
+    pub fn secrets(&self) -> Result<(), Vec<SecretProblem>> {
+        let problems: Vec<SecretProblem> = self
+            .secret_sources()
+            .into_iter()
+            .filter_map(|(key, source)| {
+                source
+                    .read()
+                    .err()
+                    .map(|error| SecretProblem { key, error })
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// The three ways to name a secret, for messages.
+fn ways(key: &str) -> String {
+    format!(
+        "`{key} = {{ file = \"PATH\" }}`, `{{ env = \"NAME\" }}` or `{{ credential = \"NAME\" }}`"
+    )
+}
+
+/// Reads where a secret is; a relative path begins in `folder`. A secret that stands in the config itself is refused
+/// and not repeated.
+pub(super) fn source(
+    section: &Section<'_>,
+    key: &str,
+    folder: &Path,
+    report: &mut Report<'_>,
+) -> Option<SecretSource> {
+    let value = section.get(key)?;
+    let full = section.key(key);
+    let entries = match value.get_ref() {
+        DeValue::Table(entries) => entries,
+        DeValue::String(_) => {
+            let what = format!(
+                "a secret must not stand in the config (take this one out and replace it at Atlassian); say where it is: {}",
+                ways(key)
+            );
+            report.push(value.span().start, full, what);
+            return None;
+        }
+        other => {
+            report.push(
+                value.span().start,
+                full,
+                format!(
+                    "must say where the secret is, {}, not {}",
+                    ways(key),
+                    kind(other)
+                ),
+            );
+            return None;
+        }
+    };
+    let mut named = Vec::new();
+    let mut wrong = false;
+    let table = Section::unchecked("", value.span().start, entries);
+    for (way, span, place) in table.entries() {
+        if matches!(way, "file" | "env" | "credential") {
+            named.push((way, place));
+        } else {
+            wrong = true;
+            let what = format!(
+                "is not a way to name a secret, and a secret must not stand in the config; write {}",
+                ways(key)
+            );
+            report.push(
+                span.start,
+                format!("{full}.{}", super::problem::shown(way)),
+                what,
+            );
+        }
+    }
+    match named.as_slice() {
+        [(way, place)] => one_source(&full, way, place, folder, report).filter(|_| !wrong),
+        [] if wrong => None,
+        [] => {
+            report.push(
+                table.at,
+                full,
+                format!("must say where the secret is: {}", ways(key)),
+            );
+            None
+        }
+        [_, (_, second), ..] => {
+            let ways: Vec<&str> = named.iter().map(|(way, _)| *way).collect();
+            report.push(
+                second.span().start,
+                full,
+                format!(
+                    "names more than one place ({}); leave one of them",
+                    list(&ways)
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// Reads one of the three ways.
+fn one_source(
+    key: &str,
+    way: &str,
+    place: &Spanned<DeValue<'_>>,
+    folder: &Path,
+    report: &mut Report<'_>,
+) -> Option<SecretSource> {
+    let read = values::words(place.get_ref()).and_then(|word| {
+        if looks_like_a_secret(&word) {
+            return Err("looks like the secret itself, which must not stand in the config; write where it is".into());
+        }
+        match way {
+            "file" => Ok(SecretSource::File(folder.join(word))),
+            "env" if is_variable(&word) => Ok(SecretSource::Env(word)),
+            "env" => Err("must be the name of an environment variable: letters, digits and `_`".into()),
+            _ if is_credential(&word) => Ok(SecretSource::Credential(word)),
+            _ => Err("must be the name of a credential: letters, digits, `_`, `.` and `-`, without `/`".to_owned()),
+        }
+    });
+    match read {
+        Ok(source) => Some(source),
+        Err(what) => {
+            report.push(place.span().start, format!("{key}.{way}"), what);
+            None
+        }
+    }
+}
+
+/// Whether somebody wrote a token where the name of its place belongs. Atlassian's tokens and keys begin like this.
+fn looks_like_a_secret(word: &str) -> bool {
+    ["ATATT", "ATCTT", "ATSTT", "whsec_", "https://", "http://"]
+        .iter()
+        .any(|start| word.starts_with(start))
+}
+
+/// Whether a word can be the name of an environment variable.
+fn is_variable(word: &str) -> bool {
+    word.len() <= 128
+        && !word.starts_with(|first: char| first.is_ascii_digit())
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether a word can be the name of a credential.
+fn is_credential(word: &str) -> bool {
+    word.len() <= 128
+        && !matches!(word, "." | "..")
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    const TOKEN: &str = "not-a-real-token-f00d";
+
+    fn nothing(_: &str) -> Option<OsString> {
+        None
+    }
+
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, SecretSource) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, bytes).unwrap();
+        (folder, SecretSource::File(path))
+    }
+
+    fn read(bytes: &[u8]) -> Result<String, SecretError> {
+        let (_folder, source) = file(bytes);
+        source
+            .read_with(&nothing)
+            .map(|secret| secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn one_line_end_behind_a_secret_is_not_part_of_it() {
+        assert_eq!(read(b"not-a-real-token-f00d\n").unwrap(), TOKEN);
+        assert_eq!(read(b"not-a-real-token-f00d\r\n").unwrap(), TOKEN);
+        assert_eq!(read(b"not-a-real-token-f00d").unwrap(), TOKEN);
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_is_refused() {
+        assert!(matches!(read(b""), Err(SecretError::Empty(_))));
+        assert!(matches!(read(b"\n"), Err(SecretError::Empty(_))));
+        assert!(matches!(read(b"a\nb\n"), Err(SecretError::NotOneLine(_))));
+        assert!(matches!(read(b"a\r"), Err(SecretError::NotOneLine(_))));
+        assert!(matches!(read(b"\xff\xfe"), Err(SecretError::NotOneLine(_))));
+        assert!(matches!(read(b" a"), Err(SecretError::Padded(_))));
+        assert!(matches!(
+            read(&vec![b'a'; MOST_BYTES + 1]),
+            Err(SecretError::TooLong(_))
+        ));
+        assert!(read(&vec![b'a'; MOST_BYTES]).is_ok());
+    }
+
+    #[test]
+    fn a_variable_and_a_credential_are_found_by_name() {
+        let (folder, _) = file(b"not-a-real-token-f00d\n");
+        let at = folder.path().as_os_str().to_owned();
+        let environment = move |name: &str| match name {
+            "TOKEN" => Some(TOKEN.into()),
+            CREDENTIALS => Some(at.clone()),
+            _ => None,
+        };
+        let get = |source: SecretSource| {
+            source
+                .read_with(&environment)
+                .map(|found| found.expose_secret().to_owned())
+        };
+        assert_eq!(get(SecretSource::Env("TOKEN".into())).unwrap(), TOKEN);
+        assert_eq!(get(SecretSource::Credential("key".into())).unwrap(), TOKEN);
+        assert!(matches!(
+            get(SecretSource::Env("OTHER".into())),
+            Err(SecretError::Unset(_))
+        ));
+        assert!(matches!(
+            get(SecretSource::Credential("other".into())),
+            Err(SecretError::Credential { .. })
+        ));
+    }
+
+    #[test]
+    fn the_words_of_a_failure_say_what_to_do() {
+        let words = |source: &SecretSource| source.read_with(&nothing).unwrap_err().to_string();
+        let credential = words(&SecretSource::Credential("acme".into()));
+        assert!(
+            credential.contains("LoadCredential=acme:PATH"),
+            "{credential}"
+        );
+        let missing = words(&SecretSource::File("/nowhere/acme.key".into()));
+        assert!(
+            missing.contains("/nowhere/acme.key") && missing.contains("no such file"),
+            "{missing}"
+        );
+    }
+
+    /// Also shows that the guard can fail: a plain `String` would give the token away.
+    #[test]
+    fn neither_debug_nor_an_error_shows_what_was_read() {
+        let (_folder, source) = file(TOKEN.as_bytes());
+        let secret = source.read_with(&nothing).unwrap();
+        assert!(!format!("{secret:?} {source:?}").contains(TOKEN));
+        assert!(
+            format!("{:?}", secret.expose_secret()).contains(TOKEN),
+            "the control"
+        );
+        for spoilt in [
+            format!("{TOKEN}\nx"),
+            format!(" {TOKEN}"),
+            TOKEN.repeat(10_000),
+        ] {
+            let (_folder, source) = file(spoilt.as_bytes());
+            let error = source.read_with(&nothing).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(TOKEN));
+            let error = SecretSource::Env("X".into())
+                .read_with(&|_| Some(spoilt.clone().into()))
+                .unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(TOKEN));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, source) = file(b"x");
+        let set = |mode| {
+            let path = folder.path().join("key");
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(0o600);
+        assert_eq!(source.warning(), None);
+        set(0o640);
+        assert!(source.warning().unwrap().contains("0640"));
+    }
+}
