@@ -1,1 +1,5 @@
 //! To come.
+
+pub mod check;
+pub mod config;
+pub mod init;

@@ -8,15 +8,12 @@ use super::{
     VolumeAnomaly,
 };
 
-/// Seconds in a day.
-const DAY: u64 = 86_400;
-
 impl Default for State {
     /// `pagewarden.db` in the current directory, events for as long as Atlassian keeps them.
     fn default() -> Self {
         Self {
             path: PathBuf::from("pagewarden.db"),
-            retention: Duration::from_secs(180 * DAY),
+            retention: Duration::from_hours(180 * 24),
         }
     }
 }
@@ -24,10 +21,10 @@ impl Default for State {
 impl Default for Schedule {
     fn default() -> Self {
         Self {
-            access: Duration::from_secs(60),
-            audit: Duration::from_secs(300),
-            admins: Duration::from_secs(3_600),
-            lookback: Duration::from_secs(30 * DAY),
+            access: Duration::from_mins(1),
+            audit: Duration::from_mins(5),
+            admins: Duration::from_hours(1),
+            lookback: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -65,9 +62,9 @@ impl Default for Detect {
     fn default() -> Self {
         Self {
             alerts_per_week: 3.0,
-            session_gap: Duration::from_secs(30 * 60),
-            lateness: Duration::from_secs(10 * 60),
-            settle: Duration::from_secs(DAY),
+            session_gap: Duration::from_mins(30),
+            lateness: Duration::from_mins(10),
+            settle: Duration::from_hours(24),
             min_pages: 5,
             canary_pages: Vec::new(),
             volume_anomaly: VolumeAnomaly::default(),

@@ -136,7 +136,7 @@ impl<'t> Report<'t> {
     /// Everything that was found, in the order of the file.
     pub(super) fn finish(mut self, source_name: &str) -> Problems {
         self.found
-            .sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+            .sort_by_key(|problem| (problem.line, problem.column));
         self.found.dedup();
         Problems {
             source_name: source_name.to_owned(),

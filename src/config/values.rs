@@ -16,11 +16,11 @@ use crate::model::{Class, PageId, Severity};
 /// A second.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// A minute.
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 /// A day.
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 /// The longest time that any setting may take: ten years.
-pub(super) const LONGEST: Duration = Duration::from_secs(3_650 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_hours(3_650 * 24);
 
 /// Text in quotes, as it is.
 pub(super) fn text<'d>(value: &'d DeValue<'_>) -> Result<&'d str, String> {
@@ -244,7 +244,8 @@ pub fn parse_origin(text: &str) -> Result<Url, String> {
         "https" => {}
         "http" if is_loopback(&host) => {}
         "http" => {
-            wrong.push("must begin with `https://`; `http://` is for this machine (127.0.0.1) only")
+            wrong
+                .push("must begin with `https://`; `http://` is for this machine (127.0.0.1) only");
         }
         _ => wrong.push("must begin with `https://`"),
     }
@@ -357,7 +358,7 @@ mod tests {
                 duration
             );
         }
-        assert_eq!(spelt(Duration::from_secs(180 * 86_400)), "180d");
+        assert_eq!(spelt(Duration::from_hours(180 * 24)), "180d");
         assert_eq!(spelt(Duration::from_millis(1_500)), "1s 500ms");
     }
 }

@@ -1,1 +1,3 @@
 //! The stories, one module each.
+
+mod config;

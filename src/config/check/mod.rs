@@ -2,6 +2,7 @@
 
 mod detect;
 mod notifier;
+mod secret;
 mod tenant;
 
 use std::collections::HashMap;
@@ -87,7 +88,7 @@ fn state(section: &Section<'_>, report: &mut Report<'_>) -> State {
 /// `[retry]`.
 fn retry(section: &Section<'_>, report: &mut Report<'_>) -> Retry {
     let default = Retry::default();
-    let bounds = Duration::from_millis(1)..=Duration::from_secs(600);
+    let bounds = Duration::from_millis(1)..=Duration::from_mins(10);
     Retry {
         base: section
             .take("base", report, |value| values::duration(value, bounds))

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::Once;
+use super::{Once, secret};
 use crate::config::problem::{Report, nearest, shown};
 use crate::config::raw::{self, Section};
-use crate::config::{Notifier, NotifierKind, secrets, values};
+use crate::config::{Notifier, NotifierKind, values};
 use crate::model::Severity;
 
 /// The types that this version has.
@@ -59,14 +59,14 @@ fn one(
             }
         }
     }
-    let url = secrets::source(section, "url", folder, report);
+    let url = secret::take(section, "url", folder, report);
     if here.is_some() && section.get("url").is_none() {
         let what = "is missing; write for example `url = { file = \"PATH\" }` (it is a secret: whoever has it can write there)";
         report.push(section.at, section.key("url"), what);
     }
     let secret = section
         .get("secret")
-        .map(|_| secrets::source(section, "secret", folder, report));
+        .map(|_| secret::take(section, "secret", folder, report));
     let min_severity = section
         .take("min_severity", report, values::severity)
         .unwrap_or(Severity::Medium);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
-use super::Once;
+use super::{Once, secret};
 use crate::config::problem::Report;
 use crate::config::raw::{Section, kind};
 use crate::config::values::{self, DAY, LONGEST, SECOND};
-use crate::config::{Admins, Organization, Schedule, Site, SiteRoute, Tenant, secrets};
+use crate::config::{Admins, Organization, Schedule, Site, SiteRoute, Tenant};
 use crate::model::{AccountId, Class};
 
 /// Where Atlassian's admin API and gateway are.
@@ -34,7 +34,7 @@ pub(super) fn all(
     if sections.is_empty()
         && root
             .get("tenant")
-            .is_none_or(|value| value.get_ref().as_array().is_some_and(|all| all.len() == 0))
+            .is_none_or(|value| value.get_ref().as_array().is_some_and(|all| all.is_empty()))
     {
         let what = "is missing; there is nobody to watch without a `[[tenant]]` table that has a `name` and an \
                     `[tenant.organization]` or a `[[tenant.site]]`";
@@ -125,7 +125,7 @@ fn organization(
             .organizations
             .note("this organisation", id, section, "id", report);
     }
-    let api_key = secret(section, "api_key", folder, report);
+    let api_key = secret::need(section, "api_key", folder, report);
     let expires = section.take("expires", report, values::date);
     let url = match section.get("url") {
         Some(_) => section.take("url", report, values::origin),
@@ -169,7 +169,7 @@ fn site(
         );
     }
     let email = section.need("email", "\"auditor@acme.example\"", report, values::email);
-    let api_token = secret(section, "api_token", folder, report);
+    let api_token = secret::need(section, "api_token", folder, report);
     let expires = section.take("expires", report, values::date);
     let routes = [("site", SiteRoute::Site), ("gateway", SiteRoute::Gateway)];
     let via = section
@@ -183,22 +183,6 @@ fn site(
         via,
         gateway: gateway?.clone(),
     })
-}
-
-/// A secret that must be there.
-fn secret(
-    section: &Section<'_>,
-    key: &str,
-    folder: &Path,
-    report: &mut Report<'_>,
-) -> Option<crate::config::SecretSource> {
-    section.need(
-        key,
-        "{ file = \"PATH\" }` or `{ env = \"NAME\" }` or `{ credential = \"NAME\" }",
-        report,
-        |_| Ok(()),
-    )?;
-    secrets::source(section, key, folder, report)
 }
 
 /// `[tenant.schedule]`.

@@ -1,0 +1,213 @@
+//! `pagewarden config show`: what is in force.
+
+use crate::config::{
+    Config, Detect, IgnoreRule, Ignored, Notifier, NotifierKind, PrivilegedMode, SecretSource,
+    Site, SiteRoute, Tenant, spelt,
+};
+
+/// Everything that is in force, defaults included, as a config that could be used as it is. Secrets appear as the place
+/// where they are.
+pub fn show(config: &Config) -> String {
+    let Config {
+        state,
+        tenants,
+        retry,
+        detect,
+        notifiers,
+    } = config;
+    let mut page = Page::default();
+    page.header("[state]");
+    page.set("path", &text(&state.path.to_string_lossy()));
+    page.set("retention", &text(&spelt(state.retention)));
+    for each in tenants {
+        tenant(each, &mut page);
+    }
+    page.header("[retry]");
+    page.set("base", &text(&spelt(retry.base)));
+    page.set("attempts", &retry.attempts.to_string());
+    detection(detect, &mut page);
+    for each in notifiers {
+        notifier(each, &mut page);
+    }
+    page.0
+}
+
+/// Lines of TOML.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    /// Begins a table.
+    fn header(&mut self, header: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(header);
+        self.0.push('\n');
+    }
+
+    /// Writes one setting.
+    fn set(&mut self, key: &str, value: &str) {
+        for part in [key, " = ", value, "\n"] {
+            self.0.push_str(part);
+        }
+    }
+}
+
+/// Text as TOML writes it.
+fn text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A list of texts as TOML writes it.
+fn list<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
+    format!(
+        "[{}]",
+        items.into_iter().map(text).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// The place of a secret.
+fn source(source: &SecretSource) -> String {
+    match source {
+        SecretSource::File(path) => format!("{{ file = {} }}", text(&path.to_string_lossy())),
+        SecretSource::Env(name) => format!("{{ env = {} }}", text(name)),
+        SecretSource::Credential(name) => format!("{{ credential = {} }}", text(name)),
+    }
+}
+
+/// An origin, without the stroke behind it.
+fn origin(url: &url::Url) -> String {
+    text(&url.origin().ascii_serialization())
+}
+
+/// `[[tenant]]` and what is in it.
+fn tenant(tenant: &Tenant, page: &mut Page) {
+    let Tenant {
+        name,
+        organization,
+        sites,
+        schedule,
+        admins,
+        actions,
+    } = tenant;
+    page.header("[[tenant]]");
+    page.set("name", &text(name));
+    if let Some(organization) = organization {
+        page.header("[tenant.organization]");
+        page.set("id", &text(&organization.id));
+        page.set("api_key", &source(&organization.api_key));
+        if let Some(day) = organization.expires {
+            page.set("expires", &text(&day.to_string()));
+        }
+        page.set("url", &origin(&organization.url));
+        page.set(
+            "requests_per_minute",
+            &organization.requests_per_minute.to_string(),
+        );
+    }
+    for each in sites {
+        site(each, page);
+    }
+    page.header("[tenant.schedule]");
+    page.set("access", &text(&spelt(schedule.access)));
+    page.set("audit", &text(&spelt(schedule.audit)));
+    page.set("admins", &text(&spelt(schedule.admins)));
+    page.set("lookback", &text(&spelt(schedule.lookback)));
+    page.header("[tenant.admins]");
+    page.set("roles", &list(admins.roles.iter().map(String::as_str)));
+    page.set("groups", &list(admins.groups.iter().map(String::as_str)));
+    page.set(
+        "accounts",
+        &list(admins.accounts.iter().map(crate::model::AccountId::as_str)),
+    );
+    if !actions.is_empty() {
+        page.header("[tenant.actions]");
+    }
+    for (action, class) in actions {
+        page.set(&text(action), &text(class.as_str()));
+    }
+}
+
+/// `[[tenant.site]]`.
+fn site(site: &Site, page: &mut Page) {
+    page.header("[[tenant.site]]");
+    page.set("url", &origin(&site.url));
+    page.set("email", &text(&site.email));
+    page.set("api_token", &source(&site.api_token));
+    if let Some(day) = site.expires {
+        page.set("expires", &text(&day.to_string()));
+    }
+    let via = match site.via {
+        SiteRoute::Site => "site",
+        SiteRoute::Gateway => "gateway",
+    };
+    page.set("via", &text(via));
+}
+
+/// `[detect]` and what is in it.
+fn detection(detect: &Detect, page: &mut Page) {
+    page.header("[detect]");
+    page.set(
+        "alerts_per_week",
+        &toml::Value::from(detect.alerts_per_week).to_string(),
+    );
+    page.set("session_gap", &text(&spelt(detect.session_gap)));
+    page.set("lateness", &text(&spelt(detect.lateness)));
+    page.set("settle", &text(&spelt(detect.settle)));
+    page.set("min_pages", &detect.min_pages.to_string());
+    page.set(
+        "canary_pages",
+        &list(detect.canary_pages.iter().map(crate::model::PageId::as_str)),
+    );
+    page.header("[detect.volume-anomaly]");
+    page.set("enabled", &detect.volume_anomaly.enabled.to_string());
+    page.header("[detect.privileged-reading]");
+    page.set("enabled", &detect.privileged_reading.enabled.to_string());
+    let mode = match detect.privileged_reading.mode {
+        PrivilegedMode::Unusual => "unusual",
+        PrivilegedMode::Strict => "strict",
+    };
+    page.set("mode", &text(mode));
+    page.set(
+        "pages_per_day",
+        &detect.privileged_reading.pages_per_day.to_string(),
+    );
+    page.header("[detect.canary-page]");
+    page.set("enabled", &detect.canary_page.enabled.to_string());
+    for IgnoreRule {
+        what,
+        reason,
+        until,
+    } in &detect.ignore
+    {
+        page.header("[[detect.ignore]]");
+        match what {
+            Ignored::Account(account) => page.set("account", &text(account.as_str())),
+            Ignored::Group(group) => page.set("group", &text(group)),
+            Ignored::Space(space) => page.set("space", &text(space)),
+            Ignored::Network(network) => page.set("network", &text(network)),
+        }
+        page.set("reason", &text(reason));
+        page.set("until", &text(&until.to_string()));
+    }
+}
+
+/// `[[notifier]]`.
+fn notifier(notifier: &Notifier, page: &mut Page) {
+    let Notifier {
+        name,
+        kind,
+        min_severity,
+    } = notifier;
+    page.header("[[notifier]]");
+    page.set("name", &text(name));
+    let NotifierKind::Webhook { url, secret } = kind;
+    page.set("type", &text("webhook"));
+    page.set("url", &source(url));
+    if let Some(secret) = secret {
+        page.set("secret", &source(secret));
+    }
+    page.set("min_severity", &text(min_severity.as_str()));
+    page.set("include_titles", "false");
+}
