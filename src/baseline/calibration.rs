@@ -195,7 +195,7 @@ mod tests {
         let calibration = stretched(100_000, 2.0).calibration(1, Measure::Bits);
         for score in [1.0, 4.0, 10.0, 20.0, 30.0] {
             assert!(
-                (calibration.k(score) - score / 2.0).abs() < 0.15,
+                (calibration.k(score) - score / 2.0).abs() < 0.25,
                 "{score} {}",
                 calibration.k(score)
             );
@@ -221,7 +221,7 @@ mod tests {
         let before = scores.calibration(1, Measure::Bits).k(15.0);
         scores.record(0, 200.0);
         let after = scores.calibration(1, Measure::Bits).k(15.0);
-        assert!((before - after).abs() < 0.2, "{before} {after}");
+        assert!((before - after).abs() < 0.5, "{before} {after}");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Predictive {
         let mut tail = self.tail_from_zero();
         while tail.n < FARTHEST {
             tail.advance();
-            if tail.tail <= 1.0 - share {
+            if tail.above <= 1.0 - share {
                 return tail.n - 1;
             }
         }
@@ -192,7 +192,7 @@ impl Predictive {
             law: *self,
             n: 0,
             pmf: (ln_rising(a, r) - ln_rising(a + b, r)).exp().min(1.0),
-            tail: 1.0,
+            above: 1.0,
         }
     }
 }
@@ -212,7 +212,7 @@ pub struct Tail {
     /// `P(x = n)`.
     pmf: f64,
     /// `P(x >= n)`, never rising.
-    tail: f64,
+    above: f64,
 }
 
 impl Tail {
@@ -224,10 +224,10 @@ impl Tail {
     /// One more different page.
     pub fn advance(&mut self) {
         let pmf = self.pmf * self.law.ratio(f64::from(self.n));
-        self.tail = (self.tail - self.pmf)
+        self.above = (self.above - self.pmf)
             .max(pmf)
             .max(f64::MIN_POSITIVE)
-            .min(self.tail);
+            .min(self.above);
         self.pmf = pmf;
         self.n = self.n.saturating_add(1);
     }
@@ -243,7 +243,7 @@ impl Tail {
 
     /// `P(x >= n)`: above 0, at most 1, never rising with `n`.
     pub const fn probability(&self) -> f64 {
-        self.tail
+        self.above
     }
 
     /// The present `n`: different pages minus one.
