@@ -10,10 +10,10 @@ use crate::analyse::{self, Analysis, Reach};
 use crate::atlassian::{Mapper, Organization, Site};
 use crate::config::{self, Config, Detect};
 use crate::ingest::{self, Ended, IngestError, Plan, Read};
-use crate::model::{Finding, Severity, Stream, StreamName};
+use crate::model::{Finding, FindingId, Severity, Stream, StreamName};
 use crate::notify;
 use crate::output::{json, summary};
-use crate::store::{NewDelivery, Store, StoreError, StreamId, TenantId};
+use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::time::{Clock, Window};
 
 /// Why a tenant cannot be watched at all; nothing was started.
@@ -49,8 +49,8 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// The highest severity of what is new.
     pub highest: Option<Severity>,
-    /// How many findings are new or have become graver.
-    pub news: usize,
+    /// Findings that are new or have become graver.
+    pub news: Vec<FindingId>,
 }
 
 impl Outcome {
@@ -58,7 +58,7 @@ impl Outcome {
     pub fn add(&mut self, other: Self) {
         self.failures.extend(other.failures);
         self.highest = self.highest.max(other.highest);
-        self.news += other.news;
+        self.news.extend(other.news);
     }
 
     fn failed(why: impl Into<String>) -> Self {
@@ -384,6 +384,15 @@ impl Watch {
         Ok((outcome, if paused { Ended::Paused } else { Ended::CaughtUp }))
     }
 
+    /// The backfill of each stream that has one, in words and as it stands.
+    pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
+        let mut all = Vec::new();
+        for stream in self.streams() {
+            all.extend(self.store.backfill(stream)?.map(|kept| (self.what(stream), kept)));
+        }
+        Ok(all)
+    }
+
     fn what(&self, stream: StreamId) -> String {
         self.audits
             .iter()
@@ -465,7 +474,7 @@ impl Judging<'_> {
             let rose = before.as_ref().is_some_and(|before| finding.severity > before.severity);
             if rose || before.is_none() {
                 outcome.highest = outcome.highest.max(Some(finding.severity));
-                outcome.news += 1;
+                outcome.news.push(finding.id.clone());
                 tracing::info!(tenant = self.subject.name, id = %finding.id, severity = finding.severity.as_str(), "Finding recorded.");
             }
             // History does not page people: a walk through it ends with one summary. A rise in severity always does.

@@ -1,5 +1,255 @@
-//! To come.
+//! One file per command: wiring only.
 
+pub mod backfill;
 pub mod check;
 pub mod config;
+pub mod demo;
+pub mod explain;
+pub mod findings;
+pub mod import;
 pub mod init;
+pub mod run;
+pub mod scan;
+pub mod status;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{self, Cli, ColorWhen, Command, ConfigCommand, Global};
+use crate::config::Config;
+use crate::cycle::{OpenError, Outcome, Watch};
+use crate::deliver::Notifiers;
+use crate::exit::Exit;
+use crate::model::Severity;
+use crate::output::Look;
+use crate::store::{Lease, Store, StoreError};
+use crate::time::{Clock, SystemClock};
+
+/// Why a command could not begin or go on, in words for people, with its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct Trouble {
+    /// What to do.
+    words: String,
+    /// How the program ends.
+    exit: Exit,
+}
+
+impl Trouble {
+    /// Something in the command line or the config.
+    fn usage(words: impl ToString) -> Self {
+        Self { words: words.to_string(), exit: Exit::Usage }
+    }
+
+    /// Something that could not be done.
+    fn incomplete(words: impl ToString) -> Self {
+        Self { words: words.to_string(), exit: Exit::Incomplete }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::incomplete(error)
+    }
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Secret { .. } | OpenError::Client { .. } => Self::usage(error),
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        // A reader that has seen enough is no error.
+        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Incomplete };
+        Self { words: format!("the output could not be written: {error}"), exit }
+    }
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Exit {
+    let Cli { global, command } = cli;
+    let done = match command {
+        Command::Demo { seed } => demo::demo(&global, seed),
+        Command::Init { path } => init::init(&path).map_err(Trouble::usage).and_then(|text| print(&text)),
+        Command::Run => run::run(&global),
+        Command::Scan { fail_on } => scan::scan(&global, fail_on.severity),
+        Command::Backfill { from, to, fail_on } => backfill::backfill(&global, from, to, fail_on.severity),
+        Command::Import { paths, format, roster, site, fail_on } => import::import(
+            &global,
+            &import::Files { paths, format, roster, site },
+            fail_on.severity,
+        ),
+        Command::Findings(what) => findings::findings(&global, what),
+        Command::Explain { detector } => explain::explain(detector.as_deref()),
+        Command::Check { .. } => check_offline(&global),
+        Command::Config(ConfigCommand::Show) => {
+            load(&global).and_then(|config| print(&config::show(&config)))
+        }
+        Command::Status { format } => status::status(&global, format),
+    };
+    match done {
+        Ok(exit) => exit,
+        Err(trouble) => {
+            if trouble.exit != Exit::Done {
+                say(&format!("pagewarden: {}", trouble.words));
+            }
+            trouble.exit
+        }
+    }
+}
+
+fn check_offline(global: &Global) -> Result<Exit, Trouble> {
+    let path = cli::find_config(global.config.as_deref()).map_err(Trouble::usage)?;
+    let (text, exit) = check::offline(&path, SystemClock.now());
+    print(&text)?;
+    Ok(exit)
+}
+
+/// Writes a message for people, on standard error.
+fn say(words: &str) {
+    // Nothing can be done where even that fails.
+    drop(writeln!(io::stderr().lock(), "{}", words.trim_end()));
+}
+
+/// Writes data, on standard output.
+fn print(text: &str) -> Result<Exit, Trouble> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// The config that the command line points at, with what the command line overrules.
+fn load(global: &Global) -> Result<Config, Trouble> {
+    let path = cli::find_config(global.config.as_deref()).map_err(Trouble::usage)?;
+    load_from(global, &path)
+}
+
+fn load_from(global: &Global, path: &Path) -> Result<Config, Trouble> {
+    let mut config = crate::config::load(path).map_err(Trouble::usage)?;
+    if let Some(state) = &global.state {
+        config.state.path.clone_from(state);
+    }
+    if let Some(tenant) = &global.tenant {
+        config.keep_tenant(tenant).map_err(Trouble::usage)?;
+    }
+    Ok(config)
+}
+
+/// The config, where there is one: a file that was named must be there.
+fn load_if_any(global: &Global) -> Result<Option<Config>, Trouble> {
+    match (&global.config, cli::find_config(None)) {
+        (Some(named), _) => load_from(global, named).map(Some),
+        (None, Ok(found)) => load_from(global, &found).map(Some),
+        (None, Err(_)) => Ok(None),
+    }
+}
+
+/// The state file that the command line or the config names, for commands that only look.
+fn state_path(global: &Global) -> Result<PathBuf, Trouble> {
+    if let Some(state) = &global.state {
+        return Ok(state.clone());
+    }
+    Ok(load_if_any(global)?.map_or_else(|| crate::config::State::default().path, |config| config.state.path))
+}
+
+/// How output is to look on this standard output.
+fn look(global: &Global) -> Look {
+    let terminal = io::stdout().is_terminal();
+    let color = match global.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && !crate::telemetry::no_color(),
+    };
+    Look { color, ..Look::default() }
+}
+
+/// Everything that polling needs.
+struct Bench {
+    config: Config,
+    store: Arc<Store>,
+    _lease: Lease,
+    notifiers: Notifiers,
+    watches: Vec<Watch>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+}
+
+impl Bench {
+    /// Reads the config and every secret, takes the lease, opens the state.
+    fn open(config: Config, stop: CancellationToken) -> Result<Self, Trouble> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        if let Err(problems) = config.secrets() {
+            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(Trouble::usage(words.join("\n")));
+        }
+        let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
+        let lease = Lease::take(&config.state.path)?;
+        let store = Arc::new(Store::open(&config.state.path)?);
+        let watches = config
+            .tenants
+            .iter()
+            .map(|tenant| Watch::open(Arc::clone(&store), &config, tenant, Arc::clone(&clock), &stop))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { config, store, _lease: lease, notifiers, watches, clock, stop })
+    }
+}
+
+/// A runtime for the commands that speak to the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::incomplete(format!("the runtime could not be started: {error}")))
+}
+
+/// Does the work until it ends or the first signal asks it to stop; a second one ends it at once.
+async fn until_signal<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return Some(done),
+        () = signal() => stop.cancel(),
+    }
+    tokio::select! {
+        done = work => Some(done),
+        () = signal() => None,
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// How a run that polls or reads ends.
+fn exit_of(outcome: &Outcome, fail_on: Severity, stopped: bool) -> Exit {
+    if stopped {
+        return Exit::Interrupted;
+    }
+    for failure in &outcome.failures {
+        say(&format!("pagewarden: {failure}"));
+    }
+    if !outcome.failures.is_empty() {
+        return Exit::Incomplete;
+    }
+    match outcome.highest {
+        Some(severity) if severity >= fail_on => Exit::Found(severity),
+        Some(_) | None => Exit::Done,
+    }
+}

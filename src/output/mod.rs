@@ -4,6 +4,7 @@
 //! bytes. Whoever calls decides where the bytes go, whether to colour them and what a broken pipe means.
 
 pub mod json;
+pub mod progress;
 pub mod status;
 pub mod summary;
 pub mod terminal;

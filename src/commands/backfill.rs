@@ -1,0 +1,127 @@
+//! `pagewarden backfill`: reads and judges history; goes on where it stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::scan::{deliver_all, show_news};
+use super::{Bench, Trouble, exit_of, load, look, runtime, say, until_signal};
+use crate::cli::Global;
+use crate::config::Config;
+use crate::cycle::{Outcome, Watch};
+use crate::exit::Exit;
+use crate::model::Severity;
+use crate::output::progress::Progress;
+use crate::store::{Store, StoreError};
+use crate::time::{Clock as _, SystemClock, rfc3339};
+
+/// How often the progress of a running service is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads the history of every stream, roster first; beside a running service, leaves it to the service.
+pub fn backfill(
+    global: &Global,
+    from: DateTime<Utc>,
+    to: Option<DateTime<Utc>>,
+    fail_on: Severity,
+) -> Result<Exit, Trouble> {
+    let config = load(global)?;
+    let stop = CancellationToken::new();
+    match Bench::open(config.clone(), stop.clone()) {
+        Ok(bench) => own(global, bench, from, to, fail_on),
+        Err(trouble) if trouble.exit == Exit::Incomplete && held(&config) => ask_service(&config, from, to, &stop),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn held(config: &Config) -> bool {
+    matches!(crate::store::Lease::take(&config.state.path), Err(StoreError::Held(_)))
+}
+
+/// Reads it in this process.
+fn own(
+    global: &Global,
+    mut bench: Bench,
+    from: DateTime<Utc>,
+    to: Option<DateTime<Utc>>,
+    fail_on: Severity,
+) -> Result<Exit, Trouble> {
+    let stop = bench.stop.clone();
+    let outcome = runtime()?.block_on(until_signal(&stop, async {
+        let mut outcome = Outcome::default();
+        let mut progress = Progress::new();
+        for watch in &mut bench.watches {
+            outcome.add(watch.refresh_admins().await?);
+            outcome.add(watch.learn_actions().await?);
+            if watch.request_backfill(from, to)?.is_empty() {
+                say(&format!("tenant `{}`: nothing lies between --from and where live polling began", watch.name()));
+            }
+            let (read, _) = watch
+                .backfill(&mut |what, span, read, reached| {
+                    progress.show(what, span, read.received, reached);
+                    true
+                })
+                .await?;
+            outcome.add(read);
+            progress.done();
+        }
+        let config = &bench.config;
+        outcome.add(deliver_all(&bench.store, &bench.notifiers, config, bench.clock.as_ref(), &stop).await?);
+        Ok::<_, StoreError>(outcome)
+    }));
+    let Some(outcome) = outcome else { return Ok(Exit::Interrupted) };
+    let outcome = outcome?;
+    let stopped = stop.is_cancelled();
+    if stopped {
+        say("stopped; the same command goes on from there");
+    }
+    show_news(&bench.store, &outcome.news, look(global))?;
+    Ok(exit_of(&outcome, fail_on, stopped))
+}
+
+/// Leaves a request in the state file, and shows how the service that runs carries it out.
+fn ask_service(
+    config: &Config,
+    from: DateTime<Utc>,
+    to: Option<DateTime<Utc>>,
+    stop: &CancellationToken,
+) -> Result<Exit, Trouble> {
+    let store = Arc::new(Store::open(&config.state.path)?);
+    let mut watches = Vec::new();
+    for tenant in &config.tenants {
+        let watch = Watch::open(Arc::clone(&store), config, tenant, Arc::new(SystemClock), stop)?;
+        watch.request_backfill(from, to)?;
+        watches.push(watch);
+    }
+    say("a running service holds the state file; it reads the history behind live polling (Ctrl-C stops watching, not the service)");
+    let done = runtime()?.block_on(until_signal(stop, async {
+        let mut progress = Progress::new();
+        loop {
+            let mut left = false;
+            for watch in &watches {
+                for (what, kept) in watch.backfills()? {
+                    progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
+                    left |= !kept.done;
+                }
+            }
+            if !left || stop.is_cancelled() {
+                progress.done();
+                return Ok::<_, StoreError>(());
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }));
+    match done {
+        Some(Ok(())) if !stop.is_cancelled() => {
+            say(&format!("read at {}; `pagewarden findings list` has what was found", rfc3339(SystemClock.now())));
+            Ok(Exit::Done)
+        }
+        Some(Err(error)) => Err(error.into()),
+        Some(Ok(())) | None => Ok(Exit::Interrupted),
+    }
+}

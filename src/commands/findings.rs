@@ -1,0 +1,58 @@
+//! `pagewarden findings`: what was found, for people and for machines, and what people say of it.
+
+use std::io::{self, Write as _};
+
+use super::{Trouble, look, print, state_path};
+use crate::cli::{ExportFormat, Findings, Global};
+use crate::exit::Exit;
+use crate::model::{Finding, FindingId, Status, Verdict};
+use crate::output::{json, terminal};
+use crate::store::Store;
+use crate::time::{Clock as _, SystemClock};
+
+/// Lists, shows, exports or marks.
+pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
+    let store = Store::open_to_read(&state_path(global)?)?;
+    let mut findings = store.findings(global.tenant.as_deref())?;
+    let mut out = io::stdout().lock();
+    match what {
+        Findings::List { all } => {
+            findings.retain(|finding| all || finding.status == Status::Open);
+            terminal::list(&findings, look(global), &mut out)?;
+        }
+        Findings::Show { id } => terminal::show(one(&findings, &id)?, look(global), &mut out)?,
+        Findings::Export { format } => match format {
+            ExportFormat::Json => json::write_json(&findings, &mut out)?,
+            ExportFormat::Ndjson => json::write_ndjson(&findings, &mut out)?,
+        },
+        Findings::Mark { id, verdict, note } => {
+            drop(out);
+            let finding = one(&findings, &id)?;
+            return mark(&store, finding, verdict.into(), note);
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn mark(store: &Store, finding: &Finding, status: Status, note: Option<String>) -> Result<Exit, Trouble> {
+    let recorded = store.recorded_revision(&finding.id)?.unwrap_or(finding.revision);
+    store.mark(&Verdict { finding: finding.id.clone(), status, note, at: SystemClock.now(), revision: recorded })?;
+    print(&format!("{} is {} now; should it grow, it opens again.\n", finding.id, status.as_str()))
+}
+
+/// The one finding whose id begins so.
+fn one<'a>(findings: &'a [Finding], id: &str) -> Result<&'a Finding, Trouble> {
+    let exact = FindingId::new(id);
+    let fits: Vec<&Finding> = findings.iter().filter(|finding| finding.id.as_str().starts_with(id)).collect();
+    match fits.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Trouble::usage(format!(
+            "there is no finding `{}`; `pagewarden findings list --all` shows them",
+            id.escape_debug()
+        ))),
+        several => several.iter().find(|finding| finding.id == exact).copied().ok_or_else(|| {
+            Trouble::usage(format!("{} findings begin with `{}`; give more of the id", several.len(), id.escape_debug()))
+        }),
+    }
+}

@@ -1,0 +1,184 @@
+//! `pagewarden import`: the same pipeline over files, without the network.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::scan::show_news;
+use super::{Trouble, exit_of, load_if_any, look, say};
+use crate::analyse::{Reach, Subject};
+use crate::atlassian::Mapper;
+use crate::cli::{Global, ImportFormat};
+use crate::config::{self, Config, Detect};
+use crate::cycle::{self, Judging, Outcome};
+use crate::exit::Exit;
+use crate::import::{self as files, Format, ImportBatch};
+use crate::model::{Severity, Stream, StreamName};
+use crate::output::summary::History;
+use crate::store::{Batch, Lease, Store, StoreError, StreamId, TenantId};
+use crate::text;
+use crate::time::{Clock as _, SystemClock, Window};
+
+/// What to read, and of what.
+#[derive(Debug)]
+pub struct Files {
+    /// The files; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// What they hold.
+    pub format: ImportFormat,
+    /// Who is privileged.
+    pub roster: Option<PathBuf>,
+    /// Which site audit records are of.
+    pub site: Option<Url>,
+}
+
+/// The name of the tenant where no config names one.
+const NAMELESS: &str = "imported";
+
+/// Reads and judges files.
+pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, Trouble> {
+    let config = load_if_any(global)?;
+    let settings = one_tenant(config.as_ref())?;
+    let state = match (&global.state, &config) {
+        (Some(state), _) => state.clone(),
+        (None, Some(config)) => config.state.path.clone(),
+        (None, None) => config::State::default().path,
+    };
+    let roster = from.roster.as_ref().map(|path| files::read_roster(path)).transpose().map_err(Trouble::incomplete)?;
+    let _lease = Lease::take(&state)?;
+    let store = Store::open(&state)?;
+    let name = settings.map(|settings| settings.name.clone()).or_else(|| global.tenant.clone());
+    let name = name.unwrap_or_else(|| NAMELESS.to_owned());
+    let organization = settings.and_then(|settings| settings.organization.as_ref()).map(|own| own.id.as_str());
+    let now = SystemClock.now();
+    let tenant = store.tenant(&name, organization, now)?;
+    let sites: Vec<String> = settings.map(|settings| settings.sites.iter().map(cycle::host).collect()).unwrap_or_default();
+    let admins = settings.map(|settings| settings.admins.clone()).unwrap_or_default();
+    if let Some((as_of, users)) = roster {
+        store.keep_roster(tenant, &crate::admins::snapshot_of(&users, &admins, as_of.unwrap_or(now)), now)?;
+    } else if store.rosters(tenant)?.is_empty() && admins.accounts.is_empty() {
+        say("no roster is known, so nobody counts as privileged; name one with --roster FILE");
+    }
+    let detect = config.as_ref().map(|config| config.detect.clone()).unwrap_or_default();
+    let mut reader = Reader {
+        store: &store,
+        tenant,
+        name: &name,
+        site: site_of(from.site.as_ref(), &sites),
+        several: sites.len() > 1,
+        detect: &detect,
+        span: None,
+        counts: Counts::default(),
+    };
+    let mapper = Mapper::new(settings.map(|settings| settings.actions.as_slice()).unwrap_or_default(), &store.actions(tenant)?.0);
+    let mut outcome = Outcome::default();
+    for path in &from.paths {
+        match files::read(path, format(from.format), &mapper, &mut |batch| reader.take(batch)) {
+            Ok(_) => {}
+            Err(error) => match error.into_stop() {
+                Ok(trouble) => return Err(trouble),
+                Err(error) => outcome.failures.push(error.to_string()),
+            },
+        }
+    }
+    let Reader { span, counts, .. } = reader;
+    say(&counts.words());
+    let notifiers = config.as_ref().map(|config| config.notifiers.as_slice()).unwrap_or_default();
+    let subject = Subject { tenant, name: &name, admins: &admins, sites: &sites, detect: &detect };
+    outcome.add(Judging { store: &store, notifiers, subject, now }.judge(Reach::All)?);
+    if let Some(span) = span {
+        cycle::summarise(&store, tenant, &name, notifiers, History::Import, span, now)?;
+    }
+    show_news(&store, &outcome.news, look(global))?;
+    Ok(exit_of(&outcome, fail_on, false))
+}
+
+/// The tenant that files are of: the config's only one, or the one that `--tenant` kept.
+fn one_tenant(config: Option<&Config>) -> Result<Option<&config::Tenant>, Trouble> {
+    match config.map(|config| config.tenants.as_slice()) {
+        None => Ok(None),
+        Some([one]) => Ok(Some(one)),
+        Some(_) => Err(Trouble::usage("the config has several tenants; say with --tenant NAME whose files these are")),
+    }
+}
+
+/// The site that audit records are of: the one named, or the tenant's only one.
+fn site_of(named: Option<&Url>, sites: &[String]) -> Option<String> {
+    let named = named.and_then(Url::host_str).map(str::to_lowercase);
+    named.or_else(|| match sites {
+        [one] => Some(one.clone()),
+        _ => None,
+    })
+}
+
+const fn format(format: ImportFormat) -> Format {
+    match format {
+        ImportFormat::Auto => Format::Auto,
+        ImportFormat::OrgEvents => Format::OrgEvents,
+        ImportFormat::SiteAudit => Format::SiteAudit,
+    }
+}
+
+/// Stores what files hold.
+struct Reader<'a> {
+    store: &'a Store,
+    tenant: TenantId,
+    name: &'a str,
+    site: Option<String>,
+    several: bool,
+    detect: &'a Detect,
+    span: Option<Window>,
+    counts: Counts,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Counts {
+    fresh: u64,
+    repeated: u64,
+    unusable: u64,
+}
+
+impl Counts {
+    fn words(&self) -> String {
+        format!(
+            "{} stored, {} known before, {} unusable",
+            text::count(self.fresh, "event"),
+            text::number(self.repeated),
+            text::number(self.unusable)
+        )
+    }
+}
+
+impl Reader<'_> {
+    fn take(&mut self, batch: ImportBatch) -> Result<(), Trouble> {
+        let ImportBatch { access, audit } = batch;
+        if !access.is_empty() {
+            self.commit(StreamName::Access, None, &access)?;
+        }
+        if !audit.is_empty() {
+            if self.several && self.site.is_none() {
+                return Err(Trouble::usage(
+                    "the files hold site audit records and the tenant has several sites; say with --site URL which one they are of",
+                ));
+            }
+            self.commit(StreamName::Audit, self.site.clone(), &audit)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, name: StreamName, site: Option<String>, batch: &Batch) -> Result<(), StoreError> {
+        let stream: StreamId = self.store.stream(self.tenant, &Stream { tenant: self.name.to_owned(), name, site })?;
+        let committed = self.store.commit(stream, batch, None, self.detect.lateness)?;
+        self.counts.fresh += committed.fresh;
+        self.counts.repeated += committed.repeated;
+        self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);
+        for event in &batch.events {
+            let after = event.at + chrono::TimeDelta::seconds(1);
+            let span = self.span.get_or_insert(Window { from: event.at, until: after });
+            span.from = span.from.min(event.at);
+            span.until = span.until.max(after);
+        }
+        Ok(())
+    }
+}

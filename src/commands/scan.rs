@@ -1,0 +1,102 @@
+//! `pagewarden scan`: one cycle of every tenant, for a scheduled job.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Bench, Trouble, exit_of, load, look, runtime, say, until_signal};
+use crate::cli::Global;
+use crate::config::Config;
+use crate::cycle::Outcome;
+use crate::deliver::{self, Notifiers};
+use crate::exit::Exit;
+use crate::model::{FindingId, Severity};
+use crate::output::{Look, terminal};
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+
+/// How long a one-shot command waits for a receiver that is not there, beyond the tries that it makes.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Polls every stream once until caught up, judges, tells, stops.
+pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
+    let stop = CancellationToken::new();
+    let mut bench = Bench::open(load(global)?, stop.clone())?;
+    let outcome = runtime()?.block_on(until_signal(&stop, async {
+        let mut outcome = Outcome::default();
+        for watch in &mut bench.watches {
+            outcome.add(watch.scan().await?);
+        }
+        outcome.add(deliver_all(&bench.store, &bench.notifiers, &bench.config, bench.clock.as_ref(), &stop).await?);
+        Ok::<_, StoreError>(outcome)
+    }));
+    let stopped = stop.is_cancelled();
+    let Some(outcome) = outcome else { return Ok(Exit::Interrupted) };
+    let outcome = outcome?;
+    coverage(&bench)?;
+    show_news(&bench.store, &outcome.news, look(global))?;
+    Ok(exit_of(&outcome, fail_on, stopped))
+}
+
+/// Says what of each tenant cannot be seen.
+fn coverage(bench: &Bench) -> Result<(), Trouble> {
+    for tenant in super::status::gather(&bench.store, Some(&bench.config), bench.clock.now())?.tenants {
+        for note in tenant.coverage.notes {
+            say(&format!("tenant `{}`: {note}", tenant.name));
+        }
+    }
+    Ok(())
+}
+
+/// Sends everything that is due, waiting a little for receivers that ask for it; what remains waits in the outbox.
+pub(super) async fn deliver_all(
+    store: &Store,
+    notifiers: &Notifiers,
+    config: &Config,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+) -> Result<Outcome, StoreError> {
+    let mut tries = config.retry.attempts;
+    let mut given_up = 0;
+    loop {
+        let sent = deliver::send_due(store, notifiers, config.retry.base, clock, stop).await?;
+        given_up += sent.given_up;
+        tries = tries.saturating_sub(1);
+        let waiting = store.next_due()?;
+        let Some(due) = waiting.filter(|_| !stop.is_cancelled()) else { break };
+        let pause = (due - clock.now()).to_std().unwrap_or_default();
+        if tries == 0 || pause > LONGEST_WAIT {
+            break;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    let mut outcome = Outcome::default();
+    if store.next_due()?.is_some() && !stop.is_cancelled() {
+        outcome.failures.push(
+            "some messages were not taken by their receivers; they wait in the state file and are sent by the next run \
+             (`pagewarden status` counts them)"
+                .to_owned(),
+        );
+    }
+    if given_up > 0 {
+        outcome.failures.push(format!(
+            "{given_up} messages were refused by their receivers and given up; the log tells why, `pagewarden findings list` \
+             has the findings"
+        ));
+    }
+    Ok(outcome)
+}
+
+/// Lists the findings that are new, on standard output.
+pub(super) fn show_news(store: &Store, news: &[FindingId], look: Look) -> Result<(), Trouble> {
+    let mut findings = store.findings(None)?;
+    findings.retain(|finding| news.contains(&finding.id));
+    let mut out = std::io::stdout().lock();
+    terminal::list(&findings, look, &mut out)?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `pagewarden status`: how far every stream was read, and what cannot be seen.
+
+use std::io::{self, Write as _};
+
+use chrono::{DateTime, Utc};
+
+use super::{Trouble, load_if_any, look, state_path};
+use crate::analyse;
+use crate::cli::{Global, StatusFormat};
+use crate::config::{self, Config};
+use crate::coverage::coverage;
+use crate::exit::Exit;
+use crate::model::Status as FindingStatus;
+use crate::output::status::{
+    Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus, Tenant, write_json,
+    write_text,
+};
+use crate::store::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
+use crate::time::{Clock as _, SystemClock};
+
+/// Tells it for people or machines.
+pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
+    let config = load_if_any(global)?;
+    let store = Store::open_to_read(&state_path(global)?)?;
+    let now = SystemClock.now();
+    let mut status = gather(&store, config.as_ref(), now)?;
+    if let Some(name) = &global.tenant {
+        status.tenants.retain(|tenant| tenant.name == *name);
+    }
+    let mut out = io::stdout().lock();
+    match format {
+        StatusFormat::Json => write_json(&status, &mut out)?,
+        StatusFormat::Text => write_text(&status, now, look(global), &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Puts the status together from the state and, where there is one, the config.
+pub fn gather(store: &Store, config: Option<&Config>, now: DateTime<Utc>) -> Result<Status, StoreError> {
+    let mut tenants = Vec::new();
+    for row in store.tenants()? {
+        let settings = config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
+        tenants.push(tenant(store, config, settings, &row, now)?);
+    }
+    Ok(Status { tenants })
+}
+
+fn tenant(
+    store: &Store,
+    config: Option<&Config>,
+    settings: Option<&config::Tenant>,
+    row: &TenantRow,
+    now: DateTime<Utc>,
+) -> Result<Tenant, StoreError> {
+    let stored = store.stream_status(row)?;
+    let (actions, _) = store.actions(row.id)?;
+    let seen = coverage(settings, &actions, &stored);
+    let findings = store.findings(Some(&row.name))?;
+    let deliveries = store.delivery_counts(row.id)?;
+    let detect = config.map(|config| config.detect.clone()).unwrap_or_default();
+    let admins = settings.map(|settings| settings.admins.clone()).unwrap_or_default();
+    let subject = analyse::Subject { tenant: row.id, name: &row.name, admins: &admins, sites: &[], detect: &detect };
+    let streams = stored.into_iter().map(|stored| stream(store, stored, now)).collect::<Result<_, _>>()?;
+    Ok(Tenant {
+        name: row.name.clone(),
+        streams,
+        admins: Admins {
+            accounts: u64::try_from(analyse::privileged_count(store, &subject, now)?).unwrap_or(u64::MAX),
+            as_of: row.roster_success,
+            last_error: row.roster_error.clone(),
+        },
+        coverage: Coverage { page_views: seen.page_views, notes: seen.notes },
+        findings: Findings {
+            open: count(findings.iter().filter(|finding| finding.status == FindingStatus::Open)),
+            total: count(findings.iter()),
+        },
+        deliveries: Deliveries { waiting: deliveries.waiting, sent: deliveries.sent, given_up: deliveries.given_up },
+        credentials: settings.map(credentials).unwrap_or_default(),
+        ignored: store.ignored(row.id)?,
+    })
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+    u64::try_from(items.count()).unwrap_or(u64::MAX)
+}
+
+fn stream(store: &Store, stored: StoredStream, now: DateTime<Utc>) -> Result<StreamStatus, StoreError> {
+    let backfill = store.backfill(stored.id)?.map(|kept| Backfill {
+        from: kept.span.from,
+        until: kept.span.until,
+        reached: kept.checkpoint.watermark,
+        done: kept.done,
+    });
+    Ok(StreamStatus {
+        stored: stored.stored,
+        repeated: stored.repeated,
+        late: stored.late,
+        unusable: stored.unusable,
+        unusable_reasons: stored.unusable_reasons.into_iter().map(|(reason, count)| Reason { reason, count }).collect(),
+        unresolved: stored.unresolved,
+        watermark: store.live(stored.id)?.watermark,
+        lag_seconds: stored.last_success.map(|at| (now - at).num_seconds().max(0).unsigned_abs()),
+        last_success: stored.last_success,
+        last_error: stored.last_error,
+        backfill,
+        ..StreamStatus::new(stored.stream.name, stored.stream.site)
+    })
+}
+
+fn credentials(settings: &config::Tenant) -> Vec<Credential> {
+    let organization = settings.organization.iter().map(|organization| Credential {
+        name: "organization".to_owned(),
+        expires: organization.expires,
+    });
+    let sites =
+        settings.sites.iter().map(|site| Credential { name: crate::cycle::host(site), expires: site.expires });
+    organization.chain(sites).collect()
+}

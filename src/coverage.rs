@@ -1,0 +1,72 @@
+//! What the configured APIs and the plan let us see, said in words: silence is not quiet.
+
+use crate::config;
+use crate::model::{EventAction, StreamName};
+use crate::store::StreamStatus;
+
+/// How many events without a page view among them are no accident.
+const ENOUGH: u64 = 200;
+
+/// Whether page views come in, and everything else that cannot be seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Whether page views arrive; none where that is not known yet.
+    pub page_views: Option<bool>,
+    /// What cannot be seen, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What is seen of a tenant: by its settings (none for a tenant that was only imported), the kinds of event it has, and
+/// what came in.
+pub fn coverage(settings: Option<&config::Tenant>, actions: &[EventAction], streams: &[StreamStatus]) -> Coverage {
+    let mut coverage = Coverage::default();
+    let access = streams.iter().find(|status| status.stream.name == StreamName::Access);
+    if settings.is_some_and(|settings| settings.organization.is_none()) && access.is_none_or(|access| access.stored == 0) {
+        coverage.page_views = Some(false);
+        coverage.notes.push(
+            "page views are not seen: no [tenant.organization] is configured, and the site audit log holds none; harvesting \
+             cannot be found, only exports and changes of groups and permissions"
+                .to_owned(),
+        );
+    }
+    if let Some(access) = access {
+        views(access, actions, &mut coverage);
+        if access.unresolved > 0 {
+            coverage.notes.push(format!(
+                "{} of the views and downloads named no page that could be told; they count as views, but not as pages",
+                access.unresolved
+            ));
+        }
+    }
+    if settings.is_some_and(|settings| settings.sites.is_empty()) {
+        coverage.notes.push(
+            "the site audit log is not read: no [[tenant.site]] is configured; members of administrators' groups are known \
+             only as far as the organisation's directory tells"
+                .to_owned(),
+        );
+    }
+    coverage
+}
+
+fn views(access: &StreamStatus, actions: &[EventAction], coverage: &mut Coverage) {
+    if access.reading > 0 {
+        coverage.page_views = Some(true);
+        return;
+    }
+    let offered = actions.iter().any(|action| action.display_name.to_lowercase().contains("viewed confluence page"));
+    if access.stored >= ENOUGH {
+        coverage.page_views = Some(false);
+        coverage.notes.push(format!(
+            "page views are not seen: not one among {} events. Atlassian keeps them only for Guard Premium and Cloud Enterprise, \
+             and an administrator may have excluded them (audit log settings, event exclusions){}",
+            access.stored,
+            if offered { "; the tenant's list of activities does name them" } else { "" }
+        ));
+    } else if access.last_success.is_some() {
+        coverage.notes.push(format!(
+            "no page view has come in yet, among {} events; should that stay so, look at the plan (Guard Premium or Cloud \
+             Enterprise) and at the event exclusions of the audit log",
+            access.stored
+        ));
+    }
+}
