@@ -52,8 +52,6 @@ pub struct Analysis {
     pub changed: Vec<(Recorded, Option<Finding>)>,
     /// Findings that are no more.
     pub gone: Vec<FindingId>,
-    /// Events that the ignore rules left out, in the settled part and the tail.
-    pub ignored: u64,
 }
 
 /// Folds what is stored and says what is new. Keeps the working state; records nothing.
@@ -66,64 +64,27 @@ pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Ana
     };
     let roster = roster(store, subject)?;
     let rules = rules(store, subject, &roster)?;
-    let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
-    let kept = store.load_fold(subject.tenant)?;
-    let judged = horizon(newest, reach, subject.detect)
-        .max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
-    let mut line = newest.saturating_sub(settle).min(judged);
+    let judged = horizon(newest, reach, subject.detect).max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
     let basis = |line| basis(subject, &roster, line);
-    let resumed = kept
-        .filter(|kept| kept.basis == basis(kept.line))
-        .and_then(|kept| {
-            Fold::resume(&rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line))
-        });
+    let kept = store.load_fold(subject.tenant)?.filter(|kept| kept.basis == basis(kept.line));
+    let resumed = kept.and_then(|kept| Fold::resume(&rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line)));
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
-    line = line.max(from);
-    store.read(
-        Stretch {
-            stream,
-            from,
-            until: line,
-        },
-        |read| fold.take(read),
-    )?;
-    let unreadable = || StoreError::Unreadable("the working state cannot be written".to_owned());
-    let (tenant, accounts) = fold.state().ok_or_else(unreadable)?;
-    store.save_fold(
-        subject.tenant,
-        &FoldState {
-            basis: basis(line),
-            line,
-            judged,
-            tenant,
-            accounts,
-        },
-        anew,
-    )?;
+    let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
+    let line = newest.saturating_sub(settle).min(judged).max(from);
+    store.read(Stretch { stream, from, until: line }, |read| fold.take(read))?;
+    let (tenant, accounts) = fold
+        .state()
+        .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
+    let state = FoldState { basis: basis(line), line, judged, tenant, accounts };
+    store.save_fold(subject.tenant, &state, anew)?;
     let settled = fold.finished();
-    store.read(
-        Stretch {
-            stream,
-            from: line,
-            until: judged,
-        },
-        |read| fold.take(read),
-    )?;
+    store.read(Stretch { stream, from: line, until: judged }, |read| fold.take(read))?;
     let mut standing = fold.finished();
     standing.extend(fold.standing());
-    let drafts = settled
-        .iter()
-        .map(|draft| (draft, true))
-        .chain(standing.iter().map(|draft| (draft, false)));
-    let lookup = Lookup {
-        store,
-        subject,
-        stream,
-    };
-    let mut analysis = compare(&lookup, drafts, anew)?;
-    analysis.ignored = fold.line().1;
-    Ok(analysis)
+    store.keep_ignored(subject.tenant, fold.ignored())?;
+    let drafts = settled.iter().map(|draft| (draft, true)).chain(standing.iter().map(|draft| (draft, false)));
+    compare(&Lookup { store, subject, stream }, drafts, anew)
 }
 
 /// Who was privileged when, as far as the store knows.

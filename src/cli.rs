@@ -11,6 +11,8 @@ use url::Url;
 
 use crate::config;
 use crate::model::{Severity, Status};
+use crate::telemetry::{Format, Settings};
+use crate::text::Color;
 
 /// Where the config is looked for, in this order, when nobody says.
 pub const CONFIG_PLACES: [&str; 2] = ["pagewarden.toml", "/etc/pagewarden/config.toml"];
@@ -274,6 +276,31 @@ pub enum VerdictWord {
     Confirmed,
     /// Dealt with.
     Resolved,
+}
+
+impl From<ColorWhen> for Color {
+    fn from(when: ColorWhen) -> Self {
+        match when {
+            ColorWhen::Auto => Self::Auto,
+            ColorWhen::Always => Self::Always,
+            ColorWhen::Never => Self::Never,
+        }
+    }
+}
+
+impl Global {
+    /// What is logged, and how.
+    pub fn logging(&self) -> Settings {
+        let steps = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+        Settings {
+            format: match self.log_format {
+                LogFormat::Text => Format::Text,
+                LogFormat::Json => Format::Json,
+            },
+            verbosity: steps(self.verbose) - steps(self.quiet),
+            color: self.color.into(),
+        }
+    }
 }
 
 impl From<VerdictWord> for Status {

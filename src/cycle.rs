@@ -69,6 +69,9 @@ impl Outcome {
     }
 }
 
+/// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
+pub type SpanProgress<'a> = &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
+
 /// One site of the tenant.
 #[derive(Debug)]
 struct WatchedSite {
@@ -186,7 +189,7 @@ impl Watch {
         let first = self.is_first()?;
         let mut outcome = self.refresh_admins().await?;
         outcome.add(self.learn_actions().await?);
-        outcome.add(self.poll_access(self.plan()).await?);
+        outcome.add(self.poll_access().await?);
         outcome.add(self.poll_audits().await?);
         outcome.add(self.judge(Reach::Now(self.clock.now()))?);
         if first {
@@ -252,8 +255,18 @@ impl Watch {
         }
     }
 
-    /// Polls the organisation's events once, until caught up.
-    pub async fn poll_access(&self, plan: Plan) -> Result<Outcome, StoreError> {
+    /// Polls the organisation's events once, until caught up; the first poll begins `lookback` ago.
+    pub async fn poll_access(&self) -> Result<Outcome, StoreError> {
+        self.poll_access_by(self.plan()).await
+    }
+
+    /// The same, but the first poll begins now: what lies before is left to a backfill behind it.
+    pub async fn poll_access_live(&self) -> Result<Outcome, StoreError> {
+        let lookback = std::time::Duration::ZERO;
+        self.poll_access_by(Plan { lookback, ..self.plan() }).await
+    }
+
+    async fn poll_access_by(&self, plan: Plan) -> Result<Outcome, StoreError> {
         let Some((stream, organization)) = &self.access else {
             return Ok(Outcome::default());
         };
@@ -350,7 +363,7 @@ impl Watch {
     /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up.
     pub async fn backfill(
         &self,
-        progress: &mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send),
+        progress: SpanProgress<'_>,
     ) -> Result<(Outcome, Ended), StoreError> {
         let mut outcome = Outcome::default();
         let mut span: Option<Window> = None;
@@ -418,6 +431,21 @@ impl Watch {
             return Ok((Read::default(), Ended::CaughtUp));
         };
         ingest::read_audit_span(store, stream, site, mapper, &plan, span, tell).await
+    }
+
+    /// Whether a backfill is asked for and not read to its end.
+    pub fn has_backfill(&self) -> Result<bool, StoreError> {
+        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done))
+    }
+
+    /// Whether events are stored that have not been judged.
+    pub fn has_unjudged(&self) -> Result<bool, StoreError> {
+        self.store.has_unjudged(self.tenant)
+    }
+
+    /// Judges as far as `lateness` allows now.
+    pub fn judge_now(&self) -> Result<Outcome, StoreError> {
+        self.judge(Reach::Now(self.clock.now()))
     }
 
     /// Folds what is stored, records what is new, and puts it into the outbox.

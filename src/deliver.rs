@@ -13,7 +13,7 @@ use crate::time::{Clock, after};
 /// How many messages are taken from the outbox at a time.
 const AT_A_TIME: u32 = 50;
 /// The longest pause before a message is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a message is tried before it is given up.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
 

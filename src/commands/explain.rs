@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::{Trouble, print};
 use crate::config::nearest;
-use crate::detect::{Meta, REGISTRY};
+use crate::detect::{Detector, Meta, REGISTRY};
 use crate::exit::Exit;
 
 /// Tells one detector in full, or all of them in short.
 pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
-    let metas = || REGISTRY.into_iter().map(|detector| detector.meta());
+    let metas = || REGISTRY.into_iter().map(Detector::meta);
     let Some(id) = detector else {
         let mut text = String::new();
         for meta in metas() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Cli, ColorWhen, Command, ConfigCommand, Global};
+use crate::cli::{self, Cli, Command, ConfigCommand, Global};
 use crate::config::Config;
 use crate::cycle::{OpenError, Outcome, Watch};
 use crate::deliver::Notifiers;
@@ -26,6 +26,7 @@ use crate::exit::Exit;
 use crate::model::Severity;
 use crate::output::Look;
 use crate::store::{Lease, Store, StoreError};
+use crate::text::Color;
 use crate::time::{Clock, SystemClock};
 
 /// Why a command could not begin or go on, in words for people, with its exit code.
@@ -40,13 +41,13 @@ pub struct Trouble {
 
 impl Trouble {
     /// Something in the command line or the config.
-    fn usage(words: impl ToString) -> Self {
-        Self { words: words.to_string(), exit: Exit::Usage }
+    fn usage(words: impl std::fmt::Display) -> Self {
+        Self { words: format!("{words}"), exit: Exit::Usage }
     }
 
     /// Something that could not be done.
-    fn incomplete(words: impl ToString) -> Self {
-        Self { words: words.to_string(), exit: Exit::Incomplete }
+    fn incomplete(words: impl std::fmt::Display) -> Self {
+        Self { words: format!("{words}"), exit: Exit::Incomplete }
     }
 }
 
@@ -113,6 +114,12 @@ fn check_offline(global: &Global) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
+/// Says why nothing was started.
+pub fn refuse(words: &str) -> Exit {
+    say(&format!("pagewarden: {words}"));
+    Exit::Usage
+}
+
 /// Writes a message for people, on standard error.
 fn say(words: &str) {
     // Nothing can be done where even that fails.
@@ -164,11 +171,7 @@ fn state_path(global: &Global) -> Result<PathBuf, Trouble> {
 /// How output is to look on this standard output.
 fn look(global: &Global) -> Look {
     let terminal = io::stdout().is_terminal();
-    let color = match global.color {
-        ColorWhen::Always => true,
-        ColorWhen::Never => false,
-        ColorWhen::Auto => terminal && !crate::telemetry::no_color(),
-    };
+    let color = Color::from(global.color).enabled(terminal, crate::telemetry::no_color());
     Look { color, ..Look::default() }
 }
 

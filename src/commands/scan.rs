@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::time::Clock;
 
 /// How long a one-shot command waits for a receiver that is not there, beyond the tries that it makes.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Polls every stream once until caught up, judges, tells, stops.
 pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {

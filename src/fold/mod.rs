@@ -206,9 +206,9 @@ impl<'a> Fold<'a> {
             .collect()
     }
 
-    /// The statistical line in force, and how many events were ignored.
-    pub fn line(&self) -> (f64, u64) {
-        (self.tenant.line(), self.tenant.ignored)
+    /// How many events the ignore rules left out.
+    pub const fn ignored(&self) -> u64 {
+        self.tenant.ignored
     }
 
     /// Passes every midnight up to a moment: the line follows how many are active, and on Mondays what is usual is

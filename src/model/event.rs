@@ -214,4 +214,6 @@ pub struct Unusable {
     pub reason: &'static str,
     /// The beginning of the record, for whoever looks into it. Untrusted, at most 200 bytes.
     pub sample: String,
+    /// A digest of the whole record, so that one that is read again is counted once.
+    pub key: EventKey,
 }

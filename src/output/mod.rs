@@ -14,4 +14,4 @@ mod style;
 #[cfg(test)]
 mod samples;
 
-pub use style::Look;
+pub use style::{Look, wrap};

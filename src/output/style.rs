@@ -75,7 +75,7 @@ impl Ink {
 /// Breaks a text that is already fit for the terminal into lines of at most `width` characters.
 ///
 /// A longer word is cut. There is always at least one line.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     let mut used = 0;

@@ -63,13 +63,18 @@ impl Store {
             let committed = insert_events(transaction, words, stream, batch, late_after)?;
             words.flush(transaction)?;
             let mut bad = transaction.prepare_cached(
-                "insert into unusable (stream, reason, count, sample) values (?1, ?2, 1, ?3)
-                 on conflict do update set count = count + 1, sample = excluded.sample",
+                "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
             )?;
+            let mut unusable = 0;
             for record in &batch.unusable {
-                bad.execute(params![stream.0, record.reason, record.sample])?;
+                unusable += bad.execute(params![
+                    stream.0,
+                    record.key.0,
+                    record.reason,
+                    record.sample
+                ])?;
             }
-            count(transaction, stream, batch, committed)?;
+            count(transaction, stream, batch, unusable, committed)?;
             if let Some((walk, checkpoint)) = moved {
                 move_checkpoint(transaction, stream, walk, checkpoint, batch.received)?;
             }
@@ -203,6 +208,7 @@ fn count(
     transaction: &Transaction<'_>,
     stream: StreamId,
     batch: &Batch,
+    unusable: usize,
     committed: Committed,
 ) -> rusqlite::Result<()> {
     let newest = batch.events.iter().map(|event| event.at.timestamp()).max();
@@ -222,7 +228,7 @@ fn count(
             committed.fresh,
             committed.repeated,
             committed.late,
-            batch.unusable.len(),
+            unusable,
             batch.unresolved,
             reading,
             newest

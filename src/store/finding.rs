@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{NewDelivery, Store, StoreError, TenantId};
 use crate::model::{Finding, FindingId, Severity, Status, Verdict};
@@ -71,6 +71,13 @@ impl Store {
                 remove.execute([id.as_str()])?;
             }
             super::delivery::put(transaction, tenant, deliveries, now)
+        })
+    }
+
+    /// The revision of a finding as recorded, before verdicts.
+    pub fn recorded_revision(&self, id: &FindingId) -> Result<Option<u32>, StoreError> {
+        self.ask(|database| {
+            database.query_row("select revision from finding where id = ?1", [id.as_str()], |row| row.get(0)).optional()
         })
     }
 

@@ -120,6 +120,31 @@ impl Store {
         })
     }
 
+    /// Whether events of the access stream are stored that have not been judged, or came in behind the settle line.
+    pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select coalesce(max(newest) >= coalesce((select judged from fold where tenant = ?1 and stale = 0), -1), 0)
+                 from stream where tenant = ?1 and name = 'access'",
+                [tenant.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Keeps how many events the ignore rules left out.
+    pub fn keep_ignored(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute("update tenant set ignored = ?2 where id = ?1", params![tenant.0, ignored])?;
+            Ok(())
+        })
+    }
+
+    /// How many events the ignore rules left out.
+    pub fn ignored(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        self.ask(|database| database.query_row("select ignored from tenant where id = ?1", [tenant.0], |row| row.get(0)))
+    }
+
     /// The working state, unless there is none or something came in behind its line.
     pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
         self.ask(|database| {

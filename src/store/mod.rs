@@ -11,6 +11,8 @@ mod lease;
 mod roster;
 mod status;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::path::{Path, PathBuf};

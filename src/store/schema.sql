@@ -7,6 +7,7 @@ create table tenant (
     installed_ms integer not null,
     roster_success_ms integer,
     roster_error text,
+    ignored integer not null default 0,
     actions text not null default '[]',
     actions_ms integer
 ) strict;
@@ -43,10 +44,10 @@ create table checkpoint (
 
 create table unusable (
     stream integer not null references stream,
+    key blob not null,
     reason text not null,
-    count integer not null,
     sample text not null,
-    primary key (stream, reason)
+    primary key (stream, key)
 ) strict, without rowid;
 
 create table word (

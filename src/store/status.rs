@@ -81,7 +81,7 @@ impl Store {
     /// The streams of a tenant, counted.
     pub fn stream_status(&self, tenant: &TenantRow) -> Result<Vec<StreamStatus>, StoreError> {
         self.ask(|database| {
-            let mut reasons = database.prepare_cached("select reason, count from unusable where stream = ?1 order by reason")?;
+            let mut reasons = database.prepare_cached("select reason, count(*) from unusable where stream = ?1 group by reason order by reason")?;
             let mut list = database.prepare_cached(
                 "select id, name, site, stored, repeated, late, unusable, unresolved, reading, newest, last_success_ms, last_error
                  from stream where tenant = ?1 order by name, site",

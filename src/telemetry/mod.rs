@@ -65,11 +65,17 @@ pub enum InitError {
 /// Sends logs to standard error from now on, for the whole process; called once, by `main`.
 pub fn init(settings: Settings) -> Result<(), InitError> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let no_color = variable("NO_COLOR").is_some();
     let asked = variable(VARIABLE).map(|value| value.to_string_lossy().into_owned());
-    let ansi = settings.color.enabled(io::stderr().is_terminal(), no_color);
+    let ansi = settings
+        .color
+        .enabled(io::stderr().is_terminal(), no_color());
     let subscriber = subscriber(settings, asked.as_deref(), ansi, io::stderr)?;
     subscriber.try_init().map_err(|_| InitError::Twice)
+}
+
+/// Whether the user wants no colour anywhere (`NO_COLOR`).
+pub fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// What `init` installs, with everything from outside as an argument.

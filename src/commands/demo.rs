@@ -1,0 +1,224 @@
+//! `pagewarden demo`: the real client against a simulated tenant, and the truth beside what was found.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::scan::deliver_all;
+use super::{Trouble, look, runtime, say, until_signal};
+use crate::cli::Global;
+use crate::config::{self, Config, SecretSource, SiteRoute};
+use crate::cycle::{Outcome, Watch};
+use crate::deliver::Notifiers;
+use crate::exit::Exit;
+use crate::model::{Finding, Severity};
+use crate::output::progress::Progress;
+use crate::output::{Look, terminal};
+use crate::simulator::{Options, Planted, Simulator, World, WorldSettings};
+use crate::store::{Lease, Store};
+use crate::text::{count, duration, number};
+use crate::time::{Clock, SystemClock};
+
+/// The tenant's name.
+const TENANT: &str = "demo";
+/// The simulated API has no need of rest.
+const REQUESTS_PER_MINUTE: u32 = 60_000;
+
+/// Runs it and tells.
+pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
+    let began = Instant::now();
+    let folder = std::env::temp_dir().join(format!("pagewarden-demo-{seed}"));
+    let state = global.state.clone().unwrap_or_else(|| folder.join("state.db"));
+    clear(&folder, &state)?;
+    say("Making a company that never was, and reading its audit logs over HTTP …");
+    let world = Arc::new(World::new(WorldSettings::of_seed(seed)));
+    let stop = CancellationToken::new();
+    let run = runtime()?.block_on(until_signal(&stop, watch(&world, &folder, &state, &stop)));
+    let Some(store) = run.filter(|_| !stop.is_cancelled()) else { return Ok(Exit::Interrupted) };
+    let store = store?;
+    let findings = store.findings(None)?;
+    let mut out = io::stdout().lock();
+    let told = Told { findings: &findings, world: &world, state: &state, seed, took: began.elapsed() };
+    told.write(&store, look(global), &mut out)?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Begins with nothing: a demo is the same each time.
+fn clear(folder: &Path, state: &Path) -> Result<(), Trouble> {
+    let trouble = |error: io::Error| Trouble::incomplete(format!("{} cannot be used: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(trouble)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = state.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(trouble(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Polls the simulated tenant as any other is polled.
+async fn watch(world: &Arc<World>, folder: &Path, state: &Path, stop: &CancellationToken) -> Result<Arc<Store>, Trouble> {
+    let options = Options { site_origin: Some("https://acme.atlassian.net".to_owned()), ..Options::default() };
+    let simulator = Simulator::start(Arc::clone(world), options)?;
+    let config = config(&simulator, folder, state)?;
+    let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
+    let _lease = Lease::take(state)?;
+    let store = Arc::new(Store::open(state)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut outcome = Outcome::default();
+    for tenant in &config.tenants {
+        let mut watch = Watch::open(Arc::clone(&store), &config, tenant, Arc::clone(&clock), stop)?;
+        outcome.add(watch.refresh_admins().await?);
+        outcome.add(watch.learn_actions().await?);
+        watch.request_backfill(world.start(), Some(world.until()))?;
+        let mut progress = Progress::new();
+        let read = watch
+            .backfill(&mut |what, span, read, reached| {
+                progress.show(what, span, read.received, reached);
+                true
+            })
+            .await?;
+        progress.done();
+        outcome.add(read.0);
+    }
+    outcome.add(deliver_all(&store, &notifiers, &config, clock.as_ref(), stop).await?);
+    match outcome.failures.as_slice() {
+        [] => Ok(store),
+        failures => Err(Trouble::incomplete(failures.join("\n"))),
+    }
+}
+
+/// The config that a user of the simulated tenant would write, defaults everywhere else.
+fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, Trouble> {
+    let secret = |name: &str, words: &str| keep_secret(folder, name, words).map(SecretSource::File);
+    let origin = simulator.base_url().clone();
+    Ok(Config {
+        state: config::State { path: state.to_owned(), ..config::State::default() },
+        tenants: vec![config::Tenant {
+            name: TENANT.to_owned(),
+            organization: Some(config::Organization {
+                id: simulator.org_id().to_owned(),
+                api_key: secret("organization.key", simulator.org_key())?,
+                expires: None,
+                url: origin.clone(),
+                requests_per_minute: REQUESTS_PER_MINUTE,
+            }),
+            sites: vec![config::Site {
+                url: origin.clone(),
+                email: simulator.email().to_owned(),
+                api_token: secret("site.token", simulator.api_token())?,
+                expires: None,
+                via: SiteRoute::Site,
+                gateway: origin,
+            }],
+            schedule: config::Schedule::default(),
+            admins: config::Admins::default(),
+            actions: Vec::new(),
+        }],
+        retry: config::Retry { base: Duration::from_millis(100), ..config::Retry::default() },
+        detect: config::Detect::default(),
+        notifiers: vec![config::Notifier {
+            name: "receiver".to_owned(),
+            kind: config::NotifierKind::Webhook {
+                url: secret("webhook.url", simulator.webhook_url().as_str())?,
+                secret: None,
+            },
+            min_severity: Severity::Low,
+        }],
+    })
+}
+
+/// Puts a secret where a secret belongs: into a file of its owner's.
+fn keep_secret(folder: &Path, name: &str, words: &str) -> Result<PathBuf, Trouble> {
+    let path = folder.join(name);
+    let mut open = std::fs::OpenOptions::new();
+    let mut file = open.create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+    file.write_all(words.as_bytes())?;
+    Ok(path)
+}
+
+/// What is told at the end.
+struct Told<'a> {
+    findings: &'a [Finding],
+    world: &'a World,
+    state: &'a Path,
+    seed: u64,
+    took: Duration,
+}
+
+impl Told<'_> {
+    fn write(&self, store: &Store, look: Look, out: &mut dyn io::Write) -> Result<(), Trouble> {
+        let mut stored = 0;
+        for tenant in store.tenants()? {
+            stored += store.stream_status(&tenant)?.iter().map(|stream| stream.stored).sum::<u64>();
+        }
+        let settings = self.world.settings();
+        let (weeks, people) = (count(settings.weeks.into(), "week"), count(settings.people.into(), "person"));
+        writeln!(
+            out,
+            "{people}, {weeks}, {} read over HTTP and judged in {}.\n",
+            count(stored, "event"),
+            duration(self.took)
+        )?;
+        terminal::list(self.findings, look, out)?;
+        let text = self.planted().and_then(|planted| Ok(planted + &self.alarms()?)).map_err(Trouble::incomplete)?;
+        write!(out, "{text}")?;
+        writeln!(
+            out,
+            "\nThe state file is {}; look further with\n  pagewarden --state {} findings show ID",
+            self.state.display(),
+            self.state.display()
+        )?;
+        Ok(())
+    }
+
+    /// What was hidden, and whether it was found.
+    fn planted(&self) -> Result<String, std::fmt::Error> {
+        let mut text = "\nWhat was hidden in it (seed {seed}), and whether it was found:\n\n".replace("{seed}", &self.seed.to_string());
+        for planted in self.world.truth() {
+            let found = self.findings.iter().filter(|finding| is_of(finding, planted)).max_by_key(|finding| finding.severity);
+            let word = found.map_or("not found", |finding| finding.severity.as_str());
+            writeln!(text, "  {:<16} {word:<10} {}", planted.name, planted.note)?;
+        }
+        Ok(text)
+    }
+
+    /// Alarms asked for and got.
+    fn alarms(&self) -> Result<String, std::fmt::Error> {
+        let weeks = f64::from(self.world.settings().weeks);
+        let per_week = config::Detect::default().alerts_per_week;
+        let mine = |finding: &&Finding| self.world.truth().iter().any(|planted| is_of(finding, planted));
+        let (statistical, policy): (Vec<&Finding>, Vec<&Finding>) =
+            self.findings.iter().partition(|finding| finding.signals.iter().any(|signal| signal.name.ends_with("-volume")));
+        let amount = |findings: usize| number(u64::try_from(findings).unwrap_or(u64::MAX));
+        let (hits, false_alarms): (Vec<&Finding>, Vec<&Finding>) = statistical.into_iter().partition(mine);
+        let (policy_hits, policy_others): (Vec<&Finding>, Vec<&Finding>) = policy.into_iter().partition(mine);
+        let mut text = String::new();
+        writeln!(
+            text,
+            "\nAlarms: at most {} false ones were asked for ({per_week} a week for {weeks} weeks), {} came; {} were true. Fixed rules \
+             for privileged accounts told {} more, {} of them about what was hidden.",
+            per_week * weeks,
+            amount(false_alarms.len()),
+            amount(hits.len()),
+            amount(policy_hits.len() + policy_others.len()),
+            amount(policy_hits.len()),
+        )?;
+        Ok(text)
+    }
+}
+
+/// Whether a finding is about a planted harvest.
+fn is_of(finding: &Finding, planted: &Planted) -> bool {
+    finding.account.as_ref().is_some_and(|account| account.id == planted.account)
+        && finding.first_seen < planted.until
+        && finding.last_seen >= planted.from
+}

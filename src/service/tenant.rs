@@ -1,0 +1,72 @@
+//! One tenant's task: live polling first, history behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::later;
+use crate::cycle::Watch;
+use crate::store::StoreError;
+
+/// How soon a request for a backfill that somebody left in the state file is seen.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// When what is due next.
+struct Due {
+    access: Instant,
+    audit: Instant,
+    admins: Instant,
+}
+
+impl Due {
+    fn next(&self) -> Instant {
+        self.access.min(self.audit).min(self.admins)
+    }
+}
+
+/// Polls on schedule until told to stop; reads history while nothing is due.
+pub(super) async fn watch(mut watch: Watch, wake: Arc<Notify>, stop: CancellationToken) -> Result<(), StoreError> {
+    let schedule = watch.schedule();
+    watch.request_lookback()?;
+    let now = Instant::now();
+    let mut due = Due { access: now, audit: now, admins: now };
+    while !stop.is_cancelled() {
+        let now = Instant::now();
+        let mut fresh = false;
+        if due.admins <= now {
+            watch.refresh_admins().await?;
+            watch.learn_actions().await?;
+            due.admins = later(schedule.admins);
+            fresh = true;
+        }
+        if due.access <= now {
+            watch.poll_access_live().await?;
+            due.access = later(schedule.access);
+        }
+        if due.audit <= now {
+            watch.poll_audits().await?;
+            due.audit = later(schedule.audit);
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+        if fresh || watch.has_unjudged()? {
+            tokio::task::block_in_place(|| watch.judge_now())?;
+            wake.notify_one();
+        }
+        let next = due.next();
+        if watch.has_backfill()? {
+            let stopping = stop.clone();
+            watch.backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled()).await?;
+            wake.notify_one();
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep_until(next.min(later(LOOK_EVERY))) => {}
+        }
+    }
+    Ok(())
+}
