@@ -316,6 +316,29 @@ mod tests {
     }
 
     #[test]
+    fn where_subtraction_has_no_digits_left_the_tail_stays_above_its_first_term() {
+        let mut tail = regular().tail_from_zero();
+        for _ in 0..20_000 {
+            tail.advance();
+            assert!(
+                tail.probability() >= regular().pmf(tail.n()) * 0.999,
+                "{}",
+                tail.n()
+            );
+        }
+    }
+
+    #[test]
+    fn the_tail_from_scratch_is_right_where_it_is_heaviest() {
+        for (r, b) in [(5.0, 20.0), (0.5, 20.0), (0.5, 0.3)] {
+            let law = Predictive { r, a: 1.3, b };
+            let below: f64 = (0..40).map(|k| law.pmf(k)).sum();
+            assert!((law.tail(1) - (1.0 - law.pmf(0))).abs() < 1e-6, "{law:?}");
+            assert!((law.tail(40) - (1.0 - below)).abs() < 1e-6, "{law:?}");
+        }
+    }
+
+    #[test]
     fn the_law_sums_to_one_and_its_mean_is_the_sum() {
         for law in [
             regular(),

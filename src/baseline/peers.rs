@@ -252,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_did_yet_counts_as_half_a_unit() {
+        let mut units = Histogram::default();
+        for _ in 0..2_000 {
+            units.record(0);
+        }
+        let survival = Survival::fitted(&units, &fallback());
+        assert!((survival.at(1) - 0.5 / 2_001.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_group_that_reads_thousands_still_has_a_bounded_table() {
         let mut units = Histogram::default();
         for unit in 0..2_000 {
