@@ -316,6 +316,33 @@ mod tests {
     }
 
     #[test]
+    fn where_subtraction_has_no_digits_left_the_tail_stays_above_its_first_term() {
+        for sum in (10..200_u32).step_by(10) {
+            let history = History {
+                m: 20.0,
+                sum: f64::from(sum),
+                day: 0,
+            };
+            let mut tail = Tail::new(&Shape::usual(Scale::Session), &history);
+            for _ in 0..5_000 {
+                tail.advance();
+            }
+            let alone = tail.law().pmf(tail.n());
+            assert!(tail.probability() >= alone * 0.999, "{sum}");
+        }
+    }
+
+    #[test]
+    fn the_tail_from_scratch_is_right_where_it_is_heaviest() {
+        for (r, b) in [(5.0, 20.0), (0.5, 20.0), (0.5, 0.3)] {
+            let law = Predictive { r, a: 1.3, b };
+            let below: f64 = (0..40).map(|k| law.pmf(k)).sum();
+            assert!((law.tail(1) - (1.0 - law.pmf(0))).abs() < 1e-6, "{law:?}");
+            assert!((law.tail(40) - (1.0 - below)).abs() < 1e-6, "{law:?}");
+        }
+    }
+
+    #[test]
     fn the_law_sums_to_one_and_its_mean_is_the_sum() {
         for law in [
             regular(),

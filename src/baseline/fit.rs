@@ -61,11 +61,12 @@ impl From<&History> for Person {
 
 /// The shape that makes a group's units most likely; `usual` is the default of the scale, from which the search starts.
 ///
-/// `people` are summed in the order given, which the caller keeps fixed (by account, say). Right are undecayed sums over
-/// the same window as `units`, so the caller keeps a [`Person`] beside each [`History`]. Where both cover different
-/// spans, the histogram is scaled until its sum is that of all people. Decayed histories can stand in for the sums,
-/// but poorly: they weigh less than they know, so people look more alike than they are, and where they were capped
-/// their sums are too small. On a real log that cost a tenth of a bit a unit.
+/// `people` are summed in the order given, which the caller keeps fixed (by account, say). Both must tell of the same
+/// units, neither decayed nor capped: the caller keeps a [`Person`] beside each [`History`], and takes the units from
+/// [`Peers::ever`](super::Peers::ever). Where they differ, the histogram is scaled until its sum is that of all people,
+/// which keeps `r` off its bounds and no more. Decayed histories can stand in for the sums, but poorly: they weigh less
+/// than they know, so people look more alike than they are, and where they were capped their sums are too small. On a
+/// real log that cost a tenth of a bit a unit.
 ///
 /// With little data the answer is drawn towards `usual`: it lies on the straight line (in logarithms) from `usual` to
 /// the fit, at the smaller of units/300 and people/30 of the way, at most all of it. A weak prior (one unit of spread

@@ -8,7 +8,7 @@
 //! a unit exists only once a page was read. Everything here takes and returns `x`; a sentence for people says `x + 1`.
 //!
 //! The path of one event is [`Tail::advance`] (only for a page that is new to the unit) and [`surprise`]. When a unit
-//! has settled: [`cap`], [`History::learn`], [`Peers::record`]. At a refit: [`Peers::window`], [`fit`],
+//! has settled: [`cap`], [`History::learn`], [`Person::add`], [`Peers::record`]. At a refit: [`Peers::window`], [`fit()`],
 //! [`Survival::fitted`], [`Scores::calibration`].
 
 pub mod calibration;

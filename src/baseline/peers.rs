@@ -35,6 +35,10 @@ pub struct Peers {
     sessions: Weekly,
     /// The `x` of person-days.
     days: Weekly,
+    /// The `x` of every session ever, for the fit.
+    ever_sessions: Histogram,
+    /// The `x` of every person-day ever, for the fit.
+    ever_days: Histogram,
 }
 
 /// What a refit looks at.
@@ -52,8 +56,14 @@ impl Peers {
     /// Counts one settled unit in the [week](super::week_of) of the day in which it began. Its `x` is not capped.
     pub fn record(&mut self, scale: Scale, week: i64, x: u32) {
         match scale {
-            Scale::Session => self.sessions.record(week, x),
-            Scale::Day => self.days.record(week, x),
+            Scale::Session => {
+                self.sessions.record(week, x);
+                self.ever_sessions.record(x);
+            }
+            Scale::Day => {
+                self.days.record(week, x);
+                self.ever_days.record(x);
+            }
         }
     }
 
@@ -61,6 +71,17 @@ impl Peers {
     pub fn merge(&mut self, other: &Self) {
         self.sessions.merge(&other.sessions);
         self.days.merge(&other.days);
+        self.ever_sessions.merge(&other.ever_sessions);
+        self.ever_days.merge(&other.ever_days);
+    }
+
+    /// Everything ever counted on a scale: what goes into [`fit()`](super::fit()) together with sums over everything that
+    /// each person ever did.
+    pub const fn ever(&self, scale: Scale) -> &Histogram {
+        match scale {
+            Scale::Session => &self.ever_sessions,
+            Scale::Day => &self.ever_days,
+        }
     }
 
     /// The window that ends before week `until`: 26 weeks, or as far back as it takes to hold 5,000 person-days.
@@ -73,7 +94,7 @@ impl Peers {
         }
     }
 
-    /// Forgets what lies before a week: the `from` of the last window.
+    /// Forgets what lies before a week, the `from` of the last window, save what [`ever`](Self::ever) tells.
     pub fn forget_before(&mut self, week: i64) {
         self.sessions.forget_before(week);
         self.days.forget_before(week);
@@ -252,6 +273,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_did_yet_counts_as_half_a_unit() {
+        let mut units = Histogram::default();
+        for _ in 0..2_000 {
+            units.record(0);
+        }
+        let survival = Survival::fitted(&units, &fallback());
+        assert!((survival.at(1) - 0.5 / 2_001.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_group_that_reads_thousands_still_has_a_bounded_table() {
         let mut units = Histogram::default();
         for unit in 0..2_000 {
@@ -279,7 +310,9 @@ mod tests {
         );
         peers.forget_before(window.from);
         assert_eq!(peers.window(40), window);
-        assert_eq!(peers.window(20), Peers::window(&peers, 20));
+        assert_eq!(peers.window(14).days.total(), 0);
+        assert_eq!(peers.ever(Scale::Day).total(), 10_000);
+        assert_eq!(peers.ever(Scale::Session).total(), 40);
     }
 
     #[test]
