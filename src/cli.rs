@@ -53,7 +53,13 @@ pub struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The config [default: pagewarden.toml, then /etc/pagewarden/config.toml].
-    #[arg(long, global = true, value_name = "FILE", env = "PAGEWARDEN_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "PAGEWARDEN_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// The state file; wins over the config.
     #[arg(long, global = true, value_name = "FILE")]
@@ -144,7 +150,7 @@ pub enum Command {
     },
     /// Looks before the first run; every line says what to do.
     Check {
-        /// Looks at the config and the secrets only.
+        /// Looks at the config and the secrets only; this version needs it.
         #[arg(long)]
         offline: bool,
     },

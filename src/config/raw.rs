@@ -109,6 +109,9 @@ pub(super) fn parse<'t>(text: &'t str, report: &mut Report<'_>) -> (Spanned<DeTa
                 "`{}` stands here a second time; leave one of them",
                 shown(key)
             ),
+            message if message.starts_with("string values must be quoted") => {
+                "text must be in quotes".to_owned()
+            }
             message => format!("this is not TOML: {message}"),
         };
         report.push(at, "", what);
@@ -162,9 +165,16 @@ impl<'d> Section<'d> {
         }
     }
 
-    /// The value of a key.
+    /// The value of a key; of a misspelling of it, which is a problem already, so that what it holds is looked at too.
     pub(super) fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
-        self.entries.get(key)
+        let misspelt = || {
+            self.entries
+                .iter()
+                .find(|(written, _)| meant(self.path, written.get_ref()) == Some(key))
+        };
+        self.entries
+            .get(key)
+            .or_else(|| misspelt().map(|(_, value)| value))
     }
 
     /// Where the value of a key is; where its table is, if it has none.
@@ -230,7 +240,7 @@ impl<'d> Section<'d> {
         let at = value.span().start;
         let (entries, what) = match value.get_ref() {
             DeValue::Table(entries) => return Some(Section::open(path, at, entries, report)),
-            DeValue::Array(items) => {
+            DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
                 let first = items.iter().find_map(|item| item.get_ref().as_table());
                 (
                     first,
@@ -304,16 +314,30 @@ fn item_table<'d>(
     }
 }
 
+/// The keys that a table may hold; nothing for a table whose keys are free.
+fn keys_of(path: &str) -> Option<&'static [&'static str]> {
+    KEYS.iter()
+        .find(|(table, _)| *table == path)
+        .map(|(_, keys)| *keys)
+}
+
+/// The key that was probably meant by one that a table may not hold.
+fn meant(path: &str, key: &str) -> Option<&'static str> {
+    let known = keys_of(path)?;
+    if known.contains(&key) {
+        None
+    } else {
+        nearest(key, known.iter().copied())
+    }
+}
+
 /// What is wrong with a key in a table, if anything.
 pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
-    let known = KEYS
-        .iter()
-        .find(|(table, _)| *table == path)
-        .map(|(_, keys)| *keys)?;
+    let known = keys_of(path)?;
     if known.contains(&key) {
         return None;
     }
-    if let Some(meant) = nearest(key, known.iter().copied()) {
+    if let Some(meant) = meant(path, key) {
         return Some(format!("is not a setting; did you mean `{meant}`?"));
     }
     if path == "detect" && LATER.contains(&key) {

@@ -176,7 +176,7 @@ pub fn spelt(duration: Duration) -> String {
 
 /// A day, as text or as TOML's own date.
 pub(super) fn date(value: &DeValue<'_>) -> Result<NaiveDate, String> {
-    const FORM: &str = "must be a day, written YYYY-MM-DD";
+    const FORM: &str = "must be a day of the calendar, written YYYY-MM-DD";
     let text: Cow<'_, str> = match value {
         DeValue::String(text) => Cow::Borrowed(text),
         DeValue::Datetime(at) if at.time.is_none() && at.offset.is_none() => {
@@ -194,7 +194,7 @@ pub(super) fn date(value: &DeValue<'_>) -> Result<NaiveDate, String> {
     } else {
         None
     };
-    read.ok_or_else(|| format!("{FORM}, and be in the calendar"))
+    read.ok_or_else(|| FORM.to_owned())
 }
 
 /// A word of letters, digits and a few signs.

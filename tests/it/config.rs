@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use clap::CommandFactory as _;
+use pagewarden::cli::Cli;
 use pagewarden::commands::{check, config as show, init::EXAMPLE};
 use pagewarden::config::{Admins, Config, Detect, LoadError, Retry, Schedule, State, load, parse};
 use pagewarden::exit::Exit;
@@ -282,6 +284,17 @@ fn a_broken_config_is_told_whole_by_the_check() {
     let (told, exit) = checked("[[tenant]]\nname = 5\n", &[], moment(0));
     assert_eq!(exit.code(), 2);
     insta::assert_snapshot!("check_broken", told);
+}
+
+#[test]
+fn the_help_tells_every_command_with_examples_and_exit_codes() {
+    let mut command = Cli::command().term_width(100);
+    let mut help = command.render_long_help().to_string();
+    for each in ["backfill", "import", "check"] {
+        let sub = command.find_subcommand_mut(each).unwrap();
+        write!(help, "\n--- {each}\n{}", sub.render_help()).unwrap();
+    }
+    insta::assert_snapshot!("help", help);
 }
 
 proptest! {

@@ -119,7 +119,7 @@ impl Once {
             report.push(
                 at,
                 section.key(key),
-                format!("{what} stands here a second time; the first is on line {line}"),
+                format!("{what} stands here a second time, the first is on line {line} (capital letters make no difference)"),
             );
         }
     }

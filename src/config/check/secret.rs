@@ -29,7 +29,7 @@ pub(super) fn take(
     let what = match value.get_ref() {
         DeValue::Table(entries) => {
             return table(
-                &Section::unchecked("", at, entries),
+                &Section::unchecked("secret", at, entries),
                 &section.key(key),
                 key,
                 folder,
