@@ -87,7 +87,7 @@ fn tree() -> Vec<Source> {
     all
 }
 
-/// The words and signs of a source, without comments, strings, characters and lifetimes.
+/// The words and signs of a source, without comments, characters, lifetimes and strings (but names of sources).
 fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
@@ -97,7 +97,15 @@ fn tokens(text: &str) -> Vec<String> {
         match (at(here), at(here + 1)) {
             ('/', '/') => here = after_line(&chars, here),
             ('/', '*') => here = after_block(&chars, here),
-            ('"', _) => here = after_string(&chars, here),
+            ('"', _) => {
+                let end = after_string(&chars, here).min(chars.len());
+                let text: String = chars[here..end].iter().collect();
+                here = end;
+                // The one string that matters: where a module lies.
+                if text.ends_with(".rs\"") {
+                    tokens.push(text);
+                }
+            }
             ('\'', '\\') => {
                 here += 3;
                 while here < chars.len() && at(here - 1) != '\'' {
@@ -192,7 +200,7 @@ fn after_raw_string(chars: &[char], from: usize) -> usize {
         .map_or(chars.len(), |at| body + at + end.len())
 }
 
-/// The tokens without what is compiled for tests alone, and the names of the modules that are.
+/// The tokens without what is compiled for tests alone, and the modules that are: names, or the files that `path` names.
 fn without_tests(tokens: &[String]) -> (Vec<String>, Vec<String>) {
     let marker = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
@@ -214,7 +222,8 @@ fn without_tests(tokens: &[String]) -> (Vec<String>, Vec<String>) {
         if let Some(at) = item.iter().position(|token| token == "mod")
             && item.get(at + 2).is_some_and(|token| token == ";")
         {
-            modules.push(item[at + 1].clone());
+            let elsewhere = item[..at].iter().find(|token| token.ends_with(".rs\""));
+            modules.push(elsewhere.unwrap_or(&item[at + 1]).clone());
         }
     }
     (kept, modules)
@@ -343,7 +352,18 @@ fn wrong(sources: &[Source]) -> Vec<String> {
         .flat_map(|(source, _, tests)| {
             tests
                 .iter()
-                .map(|name| [source.module(), vec![name]].concat().join("/"))
+                .map(|name| match name.trim_matches('"').strip_suffix(".rs") {
+                    Some(file) => {
+                        let folder = source
+                            .path
+                            .rsplit_once('/')
+                            .map_or("", |(folder, _)| folder);
+                        format!("{folder}/{file}")
+                            .trim_start_matches('/')
+                            .to_owned()
+                    }
+                    None => [source.module(), vec![name]].concat().join("/"),
+                })
         })
         .collect();
     let mut wrong = Vec::new();
@@ -475,6 +495,11 @@ fn sound() -> Vec<Source> {
             "deliver.rs",
             "use super::{notify, store}; #[cfg(test)] mod tests { use crate::service::x; }",
         ),
+        Source::new(
+            "service/loop.rs",
+            "#[cfg(test)]\n#[path = \"loop_tests.rs\"]\nmod tests;",
+        ),
+        Source::new("service/loop_tests.rs", "use axum::Router;"),
         Source::new(
             "service/mod.rs",
             "use crate::deliver; fn notify() { sd_notify::notify(); tokio::x(); }",
