@@ -1,0 +1,608 @@
+//! The tree checks itself: imports point down, each neighbour is known in one place, no file grows too long.
+//!
+//! It reads the sources as text, without comments, strings and tests; which module is on which floor, it reads in
+//! the documentation of `src/lib.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// The floor of the adapters, which do not know each other.
+const ADAPTERS: usize = 3;
+
+/// The most lines of a file before its tests.
+const MOST_LINES: usize = 600;
+
+/// Which adapters know which, and why that is all right; all of them know the values of `config`.
+const ACQUAINTED: [(&str, &str); 3] = [
+    // They speak HTTP.
+    ("atlassian", "http"),
+    ("notify", "http"),
+    // The same events, from files.
+    ("import", "atlassian"),
+];
+
+/// Crates that only one module knows.
+const NEIGHBOURS: [(&str, &str); 4] = [
+    ("reqwest", "http"),
+    ("rusqlite", "store"),
+    ("axum", "simulator"),
+    ("sd_notify", "service"),
+];
+
+/// What values and arithmetic do without.
+const OUTSIDE: [&str; 5] = ["tokio", "std::fs", "std::env", "std::net", "std::process"];
+
+/// A file of the crate.
+struct Source {
+    /// Where it lies, from `src/` on, with `/`.
+    path: String,
+    /// What it says.
+    text: String,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// The modules that lead to it, without the crate itself.
+    fn module(&self) -> Vec<&str> {
+        let path = self.path.trim_end_matches(".rs");
+        let path = path.strip_suffix("/mod").unwrap_or(path);
+        path.split('/')
+            .filter(|part| !matches!(*part, "lib" | "main"))
+            .collect()
+    }
+}
+
+/// Every file under `src/`.
+fn tree() -> Vec<Source> {
+    fn read(folder: &Path, root: &Path, all: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, root, all);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let from_root: Vec<_> = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .iter()
+                    .map(|part| part.to_str().unwrap())
+                    .collect();
+                all.push(Source::new(
+                    &from_root.join("/"),
+                    &fs::read_to_string(&path).unwrap(),
+                ));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    read(&root, &root, &mut all);
+    all.sort_by(|one, other| one.path.cmp(&other.path));
+    all
+}
+
+/// The words and signs of a source, without comments, characters, lifetimes and strings (but names of sources).
+fn tokens(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
+    let mut tokens = Vec::new();
+    let mut here = 0;
+    while here < chars.len() {
+        match (at(here), at(here + 1)) {
+            ('/', '/') => here = after_line(&chars, here),
+            ('/', '*') => here = after_block(&chars, here),
+            ('"', _) => {
+                let end = after_string(&chars, here).min(chars.len());
+                let text: String = chars[here..end].iter().collect();
+                here = end;
+                // The one string that matters: where a module lies.
+                if text.ends_with(".rs\"") {
+                    tokens.push(text);
+                }
+            }
+            ('\'', '\\') => {
+                here += 3;
+                while here < chars.len() && at(here - 1) != '\'' {
+                    here += 1;
+                }
+            }
+            ('\'', _) => here += if at(here + 2) == '\'' { 3 } else { 1 },
+            (':', ':') => {
+                tokens.push("::".to_owned());
+                here += 2;
+            }
+            (char, _) if char.is_alphanumeric() || char == '_' => {
+                let word: String = chars[here..]
+                    .iter()
+                    .take_while(|char| char.is_alphanumeric() || **char == '_')
+                    .collect();
+                here += word.chars().count();
+                match (word.as_str(), at(here)) {
+                    ("r" | "br" | "cr", '"' | '#') if raw_string(&chars, here) => {
+                        here = after_raw_string(&chars, here);
+                    }
+                    _ => tokens.push(word),
+                }
+            }
+            (char, _) => {
+                if !char.is_whitespace() {
+                    tokens.push(char.to_string());
+                }
+                here += 1;
+            }
+        }
+    }
+    tokens
+}
+
+/// The index of the end of the line.
+fn after_line(chars: &[char], from: usize) -> usize {
+    from + chars[from..]
+        .iter()
+        .take_while(|char| **char != '\n')
+        .count()
+}
+
+/// The index after a block comment, which may hold others.
+fn after_block(chars: &[char], from: usize) -> usize {
+    let mut depth = 0;
+    let mut here = from;
+    while here + 1 < chars.len() {
+        match (chars[here], chars[here + 1]) {
+            ('/', '*') => depth += 1,
+            ('*', '/') => depth -= 1,
+            _ => {
+                here += 1;
+                continue;
+            }
+        }
+        here += 2;
+        if depth == 0 {
+            return here;
+        }
+    }
+    chars.len()
+}
+
+/// The index after a string.
+fn after_string(chars: &[char], from: usize) -> usize {
+    let mut here = from + 1;
+    while here < chars.len() && chars[here] != '"' {
+        here += if chars[here] == '\\' { 2 } else { 1 };
+    }
+    here + 1
+}
+
+/// Whether a raw string begins with these hashes, and not a raw word.
+fn raw_string(chars: &[char], from: usize) -> bool {
+    chars[from..].iter().find(|char| **char != '#') == Some(&'"')
+}
+
+/// The index after a raw string whose hashes begin here.
+fn after_raw_string(chars: &[char], from: usize) -> usize {
+    let hashes = chars[from..]
+        .iter()
+        .take_while(|char| **char == '#')
+        .count();
+    let end: Vec<char> = std::iter::once('"')
+        .chain(std::iter::repeat_n('#', hashes))
+        .collect();
+    let body = from + hashes + 1;
+    chars[body..]
+        .windows(end.len())
+        .position(|window| window == end)
+        .map_or(chars.len(), |at| body + at + end.len())
+}
+
+/// The tokens without what is compiled for tests alone, and the modules that are: names, or the files that `path` names.
+fn without_tests(tokens: &[String]) -> (Vec<String>, Vec<String>) {
+    let marker = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let (mut kept, mut modules) = (Vec::new(), Vec::new());
+    let mut here = 0;
+    while here < tokens.len() {
+        if !tokens[here..]
+            .iter()
+            .map(String::as_str)
+            .take(marker.len())
+            .eq(marker)
+        {
+            kept.push(tokens[here].clone());
+            here += 1;
+            continue;
+        }
+        let from = here + marker.len();
+        here = after_item(tokens, from);
+        let item = &tokens[from..here];
+        if let Some(at) = item.iter().position(|token| token == "mod")
+            && item.get(at + 2).is_some_and(|token| token == ";")
+        {
+            let elsewhere = item[..at].iter().find(|token| token.ends_with(".rs\""));
+            modules.push(elsewhere.unwrap_or(&item[at + 1]).clone());
+        }
+    }
+    (kept, modules)
+}
+
+/// The index after the item that begins here: after its block, or its semicolon.
+fn after_item(tokens: &[String], from: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(from) {
+        match token.as_str() {
+            "{" | "[" | "(" => depth += 1,
+            "}" | "]" | ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let next = tokens.get(at + 1).map(String::as_str);
+        if depth == 0 && (token == ";" || (token == "}" && next != Some(";"))) {
+            return at + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// Every path that is written out, groups of a `use` multiplied out.
+fn paths(tokens: &[String]) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let before = at
+            .checked_sub(1)
+            .map_or("", |before| tokens[before].as_str());
+        let after = tokens.get(at + 1).map_or("", String::as_str);
+        if is_word(token) && before != "::" && (after == "::" || before == "use") {
+            follow(tokens, at, Vec::new(), &mut all);
+        }
+    }
+    all
+}
+
+fn is_word(token: &str) -> bool {
+    token
+        .chars()
+        .all(|char| char.is_alphanumeric() || char == '_')
+}
+
+/// Reads the path, or the group of paths, that goes on here, and tells where it ends.
+fn follow(
+    tokens: &[String],
+    from: usize,
+    mut path: Vec<String>,
+    all: &mut Vec<Vec<String>>,
+) -> usize {
+    let mut here = from;
+    loop {
+        match tokens.get(here).map(String::as_str) {
+            Some("{") => {
+                here += 1;
+                while tokens.get(here).is_some_and(|token| token != "}") {
+                    here = follow(tokens, here, path.clone(), all).max(here + 1);
+                }
+                return here + 1;
+            }
+            Some(token) if is_word(token) || token == "*" => path.push(token.to_owned()),
+            _ => break,
+        }
+        here += 1;
+        if tokens.get(here).is_none_or(|token| token != "::") {
+            break;
+        }
+        here += 1;
+    }
+    all.push(path);
+    here
+}
+
+/// The module of the crate's root that a path leads to, if it is a path of the crate; `*` for all of them.
+fn target<'a>(source: &'a Source, path: &'a [String]) -> Option<&'a str> {
+    let module = source.module();
+    let ups = path.iter().take_while(|word| *word == "super").count();
+    let next = |from: usize| path.get(from).map(String::as_str);
+    match path.first()?.as_str() {
+        "crate" => next(1),
+        "pagewarden" if source.path == "main.rs" => next(1),
+        // Further up than the file is deep: an inline module, whose own depth is not counted.
+        "super" if ups >= module.len() => next(ups),
+        "super" | "self" => module.first().copied(),
+        _ => None,
+    }
+}
+
+/// The floor of every module, as the documentation of the crate lists them: "1. ground: [`model`], ...".
+fn floors(lib: &str) -> BTreeMap<String, usize> {
+    let mut floors = BTreeMap::new();
+    let mut floor = 0;
+    for line in lib.lines().filter_map(|line| line.strip_prefix("//! ")) {
+        match line.split_once(". ").map(|(number, _)| number.parse()) {
+            Some(Ok(number)) => floor = number,
+            _ if !line.starts_with("   ") => floor = 0,
+            _ => {}
+        }
+        if floor > 0 {
+            let names = line
+                .split("[`")
+                .skip(1)
+                .filter_map(|rest| rest.split("`]").next());
+            floors.extend(names.map(|name| (name.to_owned(), floor)));
+        }
+    }
+    floors
+}
+
+/// Everything that is wrong with a tree, a sentence each.
+fn wrong(sources: &[Source]) -> Vec<String> {
+    let lib = sources
+        .iter()
+        .find(|source| source.path == "lib.rs")
+        .unwrap();
+    let floors = floors(&lib.text);
+    let parsed: Vec<(&Source, Vec<String>, Vec<String>)> = sources
+        .iter()
+        .map(|source| {
+            let (tokens, tests) = without_tests(&tokens(&source.text));
+            (source, tokens, tests)
+        })
+        .collect();
+    let test_modules: BTreeSet<String> = parsed
+        .iter()
+        .flat_map(|(source, _, tests)| {
+            tests
+                .iter()
+                .map(|name| match name.trim_matches('"').strip_suffix(".rs") {
+                    Some(file) => {
+                        let folder = source
+                            .path
+                            .rsplit_once('/')
+                            .map_or("", |(folder, _)| folder);
+                        format!("{folder}/{file}")
+                            .trim_start_matches('/')
+                            .to_owned()
+                    }
+                    None => [source.module(), vec![name]].concat().join("/"),
+                })
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for (source, tokens, _) in &parsed {
+        let module = source.module();
+        if (1..=module.len()).any(|depth| test_modules.contains(&module[..depth].join("/"))) {
+            continue;
+        }
+        for path in paths(tokens) {
+            wrong.extend(objection(source, &path, &floors));
+        }
+        wrong.extend(too_long(source));
+    }
+    let declared = tokens(&lib.text);
+    for pair in declared.windows(2).filter(|pair| pair[0] == "mod") {
+        if !floors.contains_key(&pair[1]) {
+            wrong.push(format!("lib.rs: {} is on no floor", pair[1]));
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+/// What is wrong with a path in a source, if anything.
+fn objection(source: &Source, path: &[String], floors: &BTreeMap<String, usize>) -> Option<String> {
+    let place = &source.path;
+    // The crate itself, and the program around it, stand above all floors.
+    let own = *source.module().first()?;
+    let floor = *floors.get(own)?;
+    let Some(target) = target(source, path) else {
+        let written = path.join("::");
+        let begins = |with: &str| written == with || written.starts_with(&format!("{with}::"));
+        let stranger = NEIGHBOURS
+            .iter()
+            .find(|(name, home)| begins(name) && own != *home);
+        if let Some((name, home)) = stranger {
+            return Some(format!("{place}: only {home} knows {name}"));
+        }
+        let outside = OUTSIDE
+            .iter()
+            .find(|name| floor < ADAPTERS && begins(name))?;
+        return Some(format!("{place}: {own} is pure and does without {outside}"));
+    };
+    if target == "*" {
+        return Some(format!("{place}: takes in the whole crate"));
+    }
+    let other = *floors.get(target)?;
+    if target == own {
+        None
+    } else if other > floor {
+        Some(format!("{place}: {own} looks up to {target}"))
+    } else if floor == ADAPTERS
+        && other == ADAPTERS
+        && target != "config"
+        && !ACQUAINTED.contains(&(own, target))
+    {
+        Some(format!(
+            "{place}: the adapter {own} knows the adapter {target}"
+        ))
+    } else {
+        None
+    }
+}
+
+/// Whether a file is too long before its tests.
+fn too_long(source: &Source) -> Option<String> {
+    let lines = source
+        .text
+        .lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .count();
+    (lines > MOST_LINES).then(|| format!("{}: {lines} lines before its tests", source.path))
+}
+
+#[test]
+fn imports_point_down_and_each_neighbour_is_known_in_one_place() {
+    let tree = tree();
+    assert!(
+        tree.iter().any(|source| source.path == "model/finding.rs"),
+        "the sources were not read"
+    );
+    assert_eq!(wrong(&tree), Vec::<String>::new());
+}
+
+/// A crate in which everything is as it should be.
+fn sound() -> Vec<Source> {
+    vec![
+        Source::new(
+            "lib.rs",
+            "//! 1. ground: [`model`], [`time`]: values.\n//! 2. logic: [`detect`].\n//! 3. outside: [`config`], \
+             [`http`],\n//!    [`notify`], [`store`].\n//! 4. use cases: [`deliver`].\n//! 5. top: [`service`].\n//!\n\
+             //! Not a floor: [`nothing`].\npub mod model; pub mod time; pub mod detect; pub mod config; pub mod http;\n\
+             pub mod notify; pub mod store; pub mod deliver; pub mod service;",
+        ),
+        Source::new(
+            "main.rs",
+            "use pagewarden::service; fn main() { service::run(std::env::args()) }",
+        ),
+        Source::new(
+            "model/mod.rs",
+            "use crate::time::Window; // crate::store::Store\n",
+        ),
+        Source::new(
+            "detect/mod.rs",
+            "use super::model; /* crate::http /* reqwest::get */ */ mod one;",
+        ),
+        Source::new(
+            "detect/one.rs",
+            "use super::super::model::Event; fn f<'a>(s: &'a str) -> char { '\"' }",
+        ),
+        Source::new(
+            "http/mod.rs",
+            "use crate::config::Retry; use reqwest::{Client, redirect};",
+        ),
+        Source::new(
+            "notify/mod.rs",
+            "use crate::{config, http::{self, post}, model::Finding}; #[cfg(test)] mod kit;",
+        ),
+        Source::new(
+            "notify/kit.rs",
+            "use axum::Router; use crate::service::run;",
+        ),
+        Source::new(
+            "store/mod.rs",
+            r##"const S: &str = "crate::http::x \" crate::http"; const R: &str = r#"" crate::http"#;"##,
+        ),
+        Source::new(
+            "deliver.rs",
+            "use super::{notify, store}; #[cfg(test)] mod tests { use crate::service::x; }",
+        ),
+        Source::new(
+            "service/loop.rs",
+            "#[cfg(test)]\n#[path = \"loop_tests.rs\"]\nmod tests;",
+        ),
+        Source::new("service/loop_tests.rs", "use axum::Router;"),
+        Source::new(
+            "service/mod.rs",
+            "use crate::deliver; fn notify() { sd_notify::notify(); tokio::x(); }",
+        ),
+    ]
+}
+
+#[test]
+fn a_sound_crate_is_left_alone() {
+    assert_eq!(wrong(&sound()), Vec::<String>::new());
+}
+
+/// Files that break a sound crate, and what is said of them.
+const BREAKING: [(&str, &str, &str); 15] = [
+    (
+        "model/up.rs",
+        "use crate::store::Store;",
+        "model/up.rs: model looks up to store",
+    ),
+    (
+        "model/deep.rs",
+        "fn f() { crate::service::run() }",
+        "model/deep.rs: model looks up to service",
+    ),
+    (
+        "detect/up.rs",
+        "use super::super::deliver::x;",
+        "detect/up.rs: detect looks up to deliver",
+    ),
+    (
+        "time.rs",
+        "use super::detect;",
+        "time.rs: time looks up to detect",
+    ),
+    (
+        "time.rs",
+        "pub fn now() { std::env::var(\"TZ\"); }",
+        "time.rs: time is pure and does without std::env",
+    ),
+    (
+        "model/a.rs",
+        "use std::{io, fs::{self, File}};",
+        "model/a.rs: model is pure and does without std::fs",
+    ),
+    (
+        "detect/a.rs",
+        "async fn f() { tokio::time::x().await }",
+        "detect/a.rs: detect is pure and does without tokio",
+    ),
+    (
+        "store/b.rs",
+        "use crate::{model::{A, B}, notify};",
+        "store/b.rs: the adapter store knows the adapter notify",
+    ),
+    (
+        "http/b.rs",
+        "pub(crate) use crate::notify::X;",
+        "http/b.rs: the adapter http knows the adapter notify",
+    ),
+    (
+        "notify/c.rs",
+        "use reqwest as r;",
+        "notify/c.rs: only http knows reqwest",
+    ),
+    (
+        "notify/d.rs",
+        "type C = Vec<reqwest::Client>;",
+        "notify/d.rs: only http knows reqwest",
+    ),
+    (
+        "deliver.rs",
+        "use {rusqlite::Connection, std::io};",
+        "deliver.rs: only store knows rusqlite",
+    ),
+    (
+        "service/e.rs",
+        "#[cfg(test)] use x::{y}; use axum::Router;",
+        "service/e.rs: only simulator knows axum",
+    ),
+    (
+        "deliver.rs",
+        "use super::*;",
+        "deliver.rs: takes in the whole crate",
+    ),
+    (
+        "lib.rs",
+        "//! 1. ground: [`model`].\npub mod extra;",
+        "lib.rs: extra is on no floor",
+    ),
+];
+
+#[test]
+fn what_is_wrong_is_reported() {
+    let long = "//\n".repeat(MOST_LINES + 1);
+    let long = (
+        "store/long.rs",
+        long.as_str(),
+        "store/long.rs: 601 lines before its tests",
+    );
+    for (path, text, expected) in BREAKING.into_iter().chain([long]) {
+        let mut sources = sound();
+        sources.retain(|source| source.path != path);
+        sources.push(Source::new(path, text));
+        assert_eq!(wrong(&sources), [expected], "{text}");
+    }
+}
