@@ -144,7 +144,7 @@ async fn a_body_over_the_cap_is_not_read_to_its_end() {
 async fn a_small_body_that_unpacks_to_too_much_is_not_unpacked_to_its_end() {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..(4 * CAP / 65536) {
-        bomb.write_all(&[b'['; 65536]).unwrap();
+        bomb.write_all(&vec![b'['; 65536]).unwrap();
     }
     let bomb = bomb.finish().unwrap();
     assert!(bomb.len() < CAP / 100);
@@ -276,7 +276,7 @@ async fn a_rest_beyond_patience_is_told_with_its_end() {
     ];
     let (result, tries) = ask(move |_, _| reply(429, &headers, "")).await;
     let error = result.unwrap_err();
-    assert_eq!(error.retry(), Reaction::After(Duration::from_secs(3600)));
+    assert_eq!(error.retry(), Reaction::After(Duration::from_hours(1)));
     assert_eq!(
         error.to_string(),
         "the server asks for a rest of 3600 s, until 2026-05-12T20:00:00Z"

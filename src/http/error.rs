@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn the_rest_asked_for_is_told() {
         let error = Error::Throttled {
-            wait: Some(Duration::from_secs(3600)),
+            wait: Some(Duration::from_hours(1)),
             until: Some(crate::time::moment(1_800_000_000)),
         };
         assert_eq!(

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use tokio::task::JoinSet;
 
-    const PATIENCE: Duration = Duration::from_secs(180);
+    const PATIENCE: Duration = Duration::from_mins(3);
 
     #[tokio::test(start_paused = true)]
     async fn starts_are_never_faster_than_allowed_whoever_starts() {
@@ -127,7 +127,7 @@ mod tests {
     async fn a_pause_between_requests_does_not_earn_a_burst() {
         let pace = Pace::per_minute(60);
         pace.turn(PATIENCE).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         let began = Instant::now();
         pace.turn(PATIENCE).await.unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rest_beyond_patience_is_told_at_once() {
         let pace = Pace::per_minute(10);
-        pace.not_before(Duration::from_secs(3600));
-        assert_eq!(pace.turn(PATIENCE).await, Err(Duration::from_secs(3600)));
+        pace.not_before(Duration::from_hours(1));
+        assert_eq!(pace.turn(PATIENCE).await, Err(Duration::from_hours(1)));
     }
 }

@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(result, Err(error));
         assert_eq!(starts.len(), 4);
         for (pair, base) in starts.windows(2).zip([5.0, 10.0, 20.0]) {
-            let wait = (pair[1] - pair[0]).as_secs_f64();
+            let wait = pair[1].abs_diff(pair[0]).as_secs_f64();
             assert!(
                 wait >= base * 0.69 && wait <= base * 1.31,
                 "{wait} for {base}"
@@ -159,7 +159,7 @@ mod tests {
     async fn the_server_is_given_the_rest_it_asked_for() {
         let (result, starts) = run(&Pace::unlimited(), vec![throttled(60)]).await;
         assert_eq!(result, Ok(()));
-        assert!(starts[1] >= Duration::from_secs(60));
+        assert!(starts[1] >= Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ mod tests {
         let error = Error::Malformed(Malformed::Cut);
         let (_, starts) = run(&Pace::per_minute(2), vec![error; 3]).await;
         for pair in starts.windows(2) {
-            assert!(pair[1] - pair[0] >= Duration::from_secs(30));
+            assert!(pair[1].abs_diff(pair[0]) >= Duration::from_secs(30));
         }
     }
 

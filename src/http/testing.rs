@@ -128,15 +128,15 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Body>
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    builder.body(body.into()).unwrap()
+    builder.body(Into::<String>::into(body)).unwrap()
 }
 
 /// An answer of JSON.
-pub(crate) fn json(status: u16, body: impl ToString) -> Response {
+pub(crate) fn json(status: u16, body: impl Into<String>) -> Response {
     reply(
         status,
         &[("content-type", "application/json")],
-        body.to_string(),
+        Into::<String>::into(body),
     )
 }
 
