@@ -128,7 +128,7 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Body>
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    builder.body(Into::<String>::into(body)).unwrap()
+    builder.body(body.into()).unwrap()
 }
 
 /// An answer of JSON.
