@@ -1,3 +1,20 @@
-//! To come.
+//! HTTP to one origin, believing only what was asked for. The only place that knows reqwest.
+//!
+//! A credential goes to the origin it was given for and nowhere else: no redirect is followed, no address from an
+//! answer is ever asked. What an answer means is not known here.
 
+mod auth;
+mod client;
+mod error;
+mod hint;
+mod pace;
 pub mod post;
+mod retry;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use auth::Authorization;
+pub use client::{Answer, Client};
+pub use error::{Error, Malformed, Reaction, SetupError};
+pub use pace::Pace;
+pub use retry::PATIENCE;

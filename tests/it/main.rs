@@ -1,4 +1,8 @@
 //! The stories, one module each.
+//!
+//! Each is marked `cfg(test)`, so that clippy knows its helpers for tests too.
 
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
 mod config;

@@ -1,0 +1,189 @@
+//! What can go wrong with Atlassian, with words that say what to do.
+
+use crate::http::{self, Malformed, Reaction};
+
+/// Which API was asked, for the words that explain a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    /// The organisation's events.
+    Events,
+    /// The organisation's directory.
+    Directory,
+    /// The site audit log.
+    Audit,
+    /// The groups of a site.
+    Groups,
+    /// What a site says of itself to everybody.
+    TenantInfo,
+}
+
+/// What can go wrong with Atlassian.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The server does not know the cursor any more: begin again at the watermark.
+    #[error("the cursor was refused")]
+    CursorRefused,
+    /// The server refuses, and will refuse until somebody changes something.
+    #[error("{advice} (status {status}{})", said(message))]
+    Denied {
+        /// The status it answered with.
+        status: u16,
+        /// What it probably means and what to do, in constant words.
+        advice: &'static str,
+        /// What the server said. Untrusted; at most 300 bytes.
+        message: String,
+    },
+    /// No answer that can be believed.
+    #[error(transparent)]
+    Http(http::Error),
+}
+
+impl From<Malformed> for Error {
+    fn from(word: Malformed) -> Self {
+        Self::Http(word.into())
+    }
+}
+
+impl Error {
+    /// What the caller can do about it.
+    pub const fn retry(&self) -> Reaction {
+        match self {
+            Self::CursorRefused | Self::Denied { .. } => Reaction::Never,
+            Self::Http(error) => error.retry(),
+        }
+    }
+
+    /// Whether it is only that we were told to stop.
+    pub const fn is_stop(&self) -> bool {
+        matches!(self, Self::Http(http::Error::Stopped))
+    }
+
+    /// An error of HTTP, explained.
+    pub(super) fn explained(api: Api, error: http::Error) -> Self {
+        let http::Error::Denied { status, message, login_reason } = error else { return Self::Http(error) };
+        let captcha = login_reason.is_some_and(|reason| reason.eq_ignore_ascii_case("AUTHENTICATION_DENIED"));
+        let advice = if captcha { CAPTCHA } else { advice(api, status, &message) };
+        Self::Denied { status, advice, message }
+    }
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+const CAPTCHA: &str = "Confluence asks this account to solve a CAPTCHA after failed sign-ins: sign in once in a browser \
+    with the account of the token, then check the token";
+
+/// What a refusal probably means and what to do.
+fn advice(api: Api, status: u16, message: &str) -> &'static str {
+    match api {
+        Api::Events | Api::Directory => organization_advice(api, status),
+        Api::Audit | Api::Groups => site_advice(api, status, message),
+        Api::TenantInfo => {
+            "the site does not tell its cloud id: check the site's url, and that it is a Confluence Cloud site"
+        }
+    }
+}
+
+fn organization_advice(api: Api, status: u16) -> &'static str {
+    match (api, status) {
+        (Api::Events, 401) => {
+            "the organisation's API key is refused: it has expired (a key lives a year at most), is wrong, or lacks a \
+             scope; a key with scopes needs `read:events:admin`, a key without scopes may do everything, and an API \
+             token of a site does not work here; make a new key at admin.atlassian.com under Settings, API keys"
+        }
+        (_, 401) => {
+            "the organisation's API key is refused for the directory: it has expired, is wrong, or lacks a scope; a key \
+             with scopes needs `read:directories:admin` (and `read:groups:admin`), a key without scopes may do \
+             everything; make a new key at admin.atlassian.com under Settings, API keys"
+        }
+        (Api::Events, 403) => {
+            "the key may not read this organisation's events: they need Guard Standard, Guard Premium or Cloud \
+             Enterprise (page views: Guard Premium or Cloud Enterprise), and a key made by an organisation admin of \
+             this organisation"
+        }
+        (_, 403) => {
+            "the key may not read this organisation's directory: it must be made by an organisation admin of this \
+             organisation, without scopes or with `read:directories:admin`"
+        }
+        (_, 404) => {
+            "there is no such organisation for this key: check `id`, it stands in the address \
+             admin.atlassian.com/o/ID"
+        }
+        _ => "the admin API refuses the request: check the organisation's `id` and `url`",
+    }
+}
+
+fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
+    let scope = message.to_ascii_lowercase().contains("scope");
+    match (api, status) {
+        (Api::Audit, 401 | 403) if scope => {
+            "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
+             needs `read:audit-log:confluence`; or use a token without scopes on the site"
+        }
+        (_, 401 | 403) if scope => {
+            "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
+             needs `read:group:confluence`; or use a token without scopes on the site"
+        }
+        (_, 401) => {
+            "the site refuses e-mail and API token: the token has expired (tokens live a year at most), belongs to \
+             another account, or has scopes, and then works only with `via = \"gateway\"`; make a new one at \
+             id.atlassian.com under Security, API tokens"
+        }
+        (Api::Audit, 403) => {
+            "the account may not read the audit log: it needs the global permission Confluence Administrator, and the \
+             Free plan has no audit log"
+        }
+        (_, 403) => "the account may not see groups: it needs access to Confluence (\"can use\") on this site",
+        (_, 404) => "there is no Confluence at this address: check the site's `url` and `via`",
+        _ => "the site refuses the request: check its `url` and `via`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(api: Api, status: u16, message: &str, login_reason: Option<&str>) -> String {
+        let error = http::Error::Denied {
+            status,
+            message: message.into(),
+            login_reason: login_reason.map(Into::into),
+        };
+        Error::explained(api, error).to_string()
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        for (api, status, message, says) in [
+            (Api::Events, 401, "Unauthorized", "read:events:admin"),
+            (Api::Directory, 401, "", "read:directories:admin"),
+            (Api::Events, 403, "", "Guard Premium"),
+            (Api::Directory, 403, "", "organisation admin"),
+            (Api::Events, 404, "", "admin.atlassian.com/o/ID"),
+            (Api::Audit, 401, "Unauthorized; scope does not match", "read:audit-log:confluence"),
+            (Api::Groups, 401, "Unauthorized; scope does not match", "read:group:confluence"),
+            (Api::Audit, 401, "", "expired"),
+            (Api::Audit, 403, "Current user not permitted", "Confluence Administrator"),
+            (Api::Audit, 404, "", "url"),
+            (Api::TenantInfo, 404, "", "cloud id"),
+        ] {
+            let text = explained(api, status, message, None);
+            assert!(text.contains(says), "{api:?} {status}: {text}");
+            assert!(text.contains(&format!("(status {status}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_captcha_is_told_from_a_wrong_token() {
+        assert!(explained(Api::Audit, 401, "", Some("AUTHENTICATION_DENIED")).contains("CAPTCHA"));
+        assert!(!explained(Api::Audit, 401, "", Some("AUTHENTICATED_FAILED")).contains("CAPTCHA"));
+    }
+
+    #[test]
+    fn what_passes_stays_what_it_is() {
+        let error = Error::explained(Api::Events, Malformed::Html.into());
+        assert_eq!((error.retry(), error.is_stop()), (Reaction::Backoff, false));
+        assert!(Error::explained(Api::Events, http::Error::Stopped).is_stop());
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading whole pages: typed and borrowed in one go, and record by record where that fails.
+
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::map::{Memo, is_unresolved, unusable};
+use super::{AuditRecord, Mapper, wire};
+use crate::http::Malformed;
+use crate::model::{Event, Unusable};
+
+/// What a page of organisation events holds.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    pub(super) events: Vec<Event>,
+    pub(super) unusable: Vec<Unusable>,
+    pub(super) received: usize,
+    pub(super) unresolved: usize,
+    pub(super) next: Option<String>,
+}
+
+/// What a page of site audit records holds.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) records: Vec<AuditRecord>,
+    pub(super) unusable: Vec<Unusable>,
+    pub(super) received: usize,
+    pub(super) end: End,
+}
+
+/// What a page of the Confluence API says about going on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// The limit that the server says it kept to.
+    pub(super) limit: Option<usize>,
+    /// The link to more.
+    pub(super) next: Option<String>,
+}
+
+impl End {
+    pub(super) fn of<T>(page: &wire::ResultsPage<'_, T>) -> Self {
+        Self {
+            limit: page.limit.get().and_then(|limit| limit.parse().ok()),
+            next: page.links.0.next.get().map(Into::into),
+        }
+    }
+
+    /// Whether so many results were the last: none, or fewer than the limit that the server names and no link to more.
+    pub(super) fn is_last(&self, received: usize) -> bool {
+        received == 0 || (self.next.is_none() && self.limit.is_some_and(|limit| received < limit))
+    }
+}
+
+/// The text of a body; what is not UTF-8 is replaced, so that one bad byte costs no page.
+pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Reads a page of organisation events.
+pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events, Malformed> {
+    let mut memo = Memo::default();
+    let mut read = Events::default();
+    let typed = serde_json::from_slice::<wire::DataPage<'_, wire::Part<wire::Event<'_>>>>(bytes);
+    let mut whole = false;
+    if let Ok(page) = &typed {
+        let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
+        read.events.reserve(rows.len());
+        whole = rows.iter().all(|wire::Part(row)| match mapper.map(row, &mut memo) {
+            Ok(event) => {
+                read.events.push(event);
+                true
+            }
+            Err(_) => false,
+        });
+        read.received = rows.len();
+        read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
+    }
+    if !whole {
+        let text = text(bytes);
+        let page: wire::DataPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+        let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
+        read.events.clear();
+        for row in rows {
+            match mapper.event_with(row.get(), &mut memo) {
+                Ok(event) => read.events.push(event),
+                Err(record) => read.unusable.push(record),
+            }
+        }
+        read.received = rows.len();
+        read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
+    }
+    read.unresolved = read.events.iter().filter(|event| is_unresolved(event)).count();
+    Ok(read)
+}
+
+/// Reads a page of site audit records.
+pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malformed> {
+    let mut read = Records::default();
+    let typed = serde_json::from_slice::<wire::ResultsPage<'_, wire::Part<wire::Audit<'_>>>>(bytes);
+    let mut whole = false;
+    if let Ok(page) = &typed {
+        let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
+        whole = rows.iter().all(|wire::Part(row)| match mapper.map_audit(row) {
+            Ok(record) => {
+                read.records.push(record);
+                true
+            }
+            Err(_) => false,
+        });
+        read.received = rows.len();
+        read.end = End::of(page);
+    }
+    if !whole {
+        let text = text(bytes);
+        let page: wire::ResultsPage<'_, &RawValue> =
+            serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+        let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
+        read.records.clear();
+        for row in rows {
+            match mapper.audit(row.get()) {
+                Ok(record) => read.records.push(record),
+                Err(record) => read.unusable.push(record),
+            }
+        }
+        read.received = rows.len();
+        read.end = End::of(&page);
+    }
+    Ok(read)
+}
+
+/// The cursor of the next page: as it stands, or out of a link, which must stay on the origin.
+pub(super) fn next_cursor(cursor: Option<&str>, link: Option<&str>, base: &Url) -> Result<Option<String>, Malformed> {
+    match (cursor, link) {
+        (Some(cursor), _) => Ok(Some(cursor.into())),
+        (None, Some(link)) => cursor_of_link(link, base).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The cursor in a next link.
+pub(super) fn cursor_of_link(link: &str, base: &Url) -> Result<String, Malformed> {
+    let url = same_origin(link, base)?;
+    let cursor = url.query_pairs().find(|(name, _)| name == "cursor").map(|(_, value)| value.into_owned());
+    cursor.filter(|cursor| !cursor.is_empty()).ok_or(Malformed::Missing("a cursor in its next link"))
+}
+
+/// A link, if it stays on the origin.
+pub(super) fn same_origin(link: &str, base: &Url) -> Result<Url, Malformed> {
+    let url = base.join(link).map_err(|_| Malformed::ForeignLink)?;
+    if url.origin() == base.origin() { Ok(url) } else { Err(Malformed::ForeignLink) }
+}
+
+/// The rows of a page of the admin API, each through a reader; the ones it cannot use are counted.
+pub(super) fn data_rows<T>(
+    bytes: &[u8],
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<(Vec<T>, Vec<Unusable>, Option<String>), Malformed> {
+    let text = text(bytes);
+    let page: wire::DataPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+    let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
+    let (good, bad) = sorted(rows, read);
+    let next = page.meta.0.next.get().or_else(|| page.links.0.next.get());
+    Ok((good, bad, next.map(Into::into)))
+}
+
+/// The rows of a page of the Confluence API, each through a reader; the ones it cannot use are counted.
+pub(super) fn result_rows<T>(
+    bytes: &[u8],
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<(Vec<T>, Vec<Unusable>, End), Malformed> {
+    let text = text(bytes);
+    let page: wire::ResultsPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+    let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
+    let (good, bad) = sorted(rows, read);
+    Ok((good, bad, End::of(&page)))
+}
+
+fn sorted<T>(rows: &[&RawValue], read: impl Fn(&str) -> Option<T>) -> (Vec<T>, Vec<Unusable>) {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for row in rows {
+        match read(row.get()) {
+            Some(value) => good.push(value),
+            None => bad.push(unusable("no id", row.get())),
+        }
+    }
+    (good, bad)
+}
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

@@ -1,0 +1,423 @@
+//! A client for one origin.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, redirect};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio_util::sync::CancellationToken;
+use url::{Host, Url};
+
+use super::error::trimmed;
+use super::hint::{server_time, wait_hint};
+use super::retry::persist;
+use super::{Authorization, Error, Malformed, Pace, SetupError};
+use crate::config::Retry;
+use crate::time::{Clock, SystemClock};
+
+/// The most bytes of an answer that are read, after decompression.
+const CAP: usize = 16 << 20;
+
+/// The most bytes of a refusal that are read.
+const REFUSAL_CAP: usize = 64 << 10;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a request may take, its body included, unless set.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// An answer that is what was asked for, as far as HTTP can tell: status 200, and a body that begins like JSON.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status: 200.
+    pub status: u16,
+    /// The body, decompressed.
+    pub bytes: Vec<u8>,
+    /// What the server's clock says, where it tells.
+    pub server_time: Option<DateTime<Utc>>,
+}
+
+/// A client for one origin. Clones share connections and pace.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    header: Option<HeaderValue>,
+    authorization: Authorization,
+    retry: Retry,
+    pace: Pace,
+    stop: CancellationToken,
+    timeout: Duration,
+    cap: usize,
+    clock: Arc<dyn ClockDebug>,
+}
+
+/// A clock that can stand in a struct that shows itself.
+trait ClockDebug: Clock + std::fmt::Debug {}
+impl<T: Clock + std::fmt::Debug> ClockDebug for T {}
+
+impl Client {
+    /// A client for the origin of `base`, below its path.
+    pub fn new(
+        base: &Url,
+        authorization: Authorization,
+        retry: Retry,
+        pace: Pace,
+        stop: CancellationToken,
+    ) -> Result<Self, SetupError> {
+        let loopback = is_loopback(base);
+        match base.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            _ => return Err(SetupError::Insecure),
+        }
+        let nameless = base.username().is_empty() && base.password().is_none();
+        if base.cannot_be_a_base() || !nameless || base.fragment().is_some() {
+            return Err(SetupError::Address);
+        }
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .gzip(true)
+            .https_only(!loopback)
+            .user_agent(concat!("pagewarden/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            builder = builder.no_proxy();
+        }
+        Ok(Self {
+            http: builder.build().map_err(|_| SetupError::Tls)?,
+            base: base.clone(),
+            header: authorization.header()?,
+            authorization,
+            retry,
+            pace,
+            stop,
+            timeout: REQUEST_TIMEOUT,
+            cap: CAP,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// The same client with another limit to how long a request may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The same client with another pace.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The address below which everything is asked.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Asks for JSON; `segments` are the path below the base, unescaped.
+    pub async fn get_json(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
+        self.get(segments, query, well_formed).await
+    }
+
+    /// Sends JSON and asks for JSON; only for requests that may be repeated.
+    pub async fn post_json(
+        &self,
+        segments: &[&str],
+        body: &serde_json::Value,
+    ) -> Result<Answer, Error> {
+        self.post(segments, body, well_formed).await
+    }
+
+    /// Asks for JSON and reads it; an answer that cannot be read is asked for again.
+    pub async fn get<T>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        read: impl Fn(Answer) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        let url = self.url(segments)?;
+        self.ask(|| self.http.get(url.clone()).query(query), read)
+            .await
+    }
+
+    /// Sends JSON, asks for JSON and reads it; only for requests that may be repeated.
+    pub async fn post<T>(
+        &self,
+        segments: &[&str],
+        body: &serde_json::Value,
+        read: impl Fn(Answer) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        let url = self.url(segments)?;
+        self.ask(|| self.http.post(url.clone()).json(body), read)
+            .await
+    }
+
+    /// Sends a body to the base address once, whatever comes of it; any status of success will do.
+    ///
+    /// For messages that have an outbox of their own: it decides what is tried again.
+    pub async fn send_once(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Result<u16, Error> {
+        let once = Retry {
+            attempts: 1,
+            ..self.retry
+        };
+        persist(once, &self.pace, &self.stop, || {
+            let mut request = self
+                .http
+                .request(Method::POST, self.base.clone())
+                .body(body.clone());
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            async move {
+                let response = self.send(request).await?;
+                let status = response.status();
+                if status.is_success() {
+                    return Ok(status.as_u16());
+                }
+                Err(self.refusal(response).await)
+            }
+        })
+        .await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        read: impl Fn(Answer) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        persist(self.retry, &self.pace, &self.stop, || async {
+            let answer = self.once(request()).await?;
+            read(answer).map_err(Error::from)
+        })
+        .await
+    }
+
+    /// One try: an answer that can be believed, or why not.
+    async fn once(&self, request: RequestBuilder) -> Result<Answer, Error> {
+        let response = self.send(request).await?;
+        let status = response.status().as_u16();
+        match status {
+            200 => {}
+            201..=299 => return Err(Malformed::Status(status).into()),
+            _ => return Err(self.refusal(response).await),
+        }
+        let kind = content_type(&response);
+        let server_time = server_time(response.headers());
+        let bytes = self.body(response).await?;
+        believable(kind.as_deref(), &bytes)?;
+        Ok(Answer {
+            status,
+            bytes,
+            server_time,
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let mut request = request.timeout(self.timeout);
+        if let Some(header) = &self.header {
+            request = request.header(AUTHORIZATION, header.clone());
+        }
+        request
+            .send()
+            .await
+            .map_err(|error| Error::of_transport(&error))
+    }
+
+    /// The whole body, chunk by chunk, up to the cap.
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(bytes),
+                Err(error) if error.is_timeout() => return Err(Error::of_transport(&error)),
+                Err(_) => return Err(Malformed::Cut.into()),
+            };
+            if bytes.len() + chunk.len() > self.cap {
+                return Err(Malformed::TooLarge.into());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+
+    /// The error for an answer without success.
+    async fn refusal(&self, mut response: Response) -> Error {
+        let status = response.status().as_u16();
+        if response.status().is_redirection() {
+            return Malformed::Redirect.into();
+        }
+        let headers = response.headers().clone();
+        let now = server_time(&headers).unwrap_or_else(|| self.clock.now());
+        let wait = wait_hint(status, &headers, now);
+        if status == 429 {
+            return Error::Throttled {
+                wait,
+                until: wait.map(|wait| crate::time::after(now, wait)),
+            };
+        }
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > REFUSAL_CAP {
+                break;
+            }
+        }
+        let message = trimmed(&self.authorization.scrub(message(&body)));
+        if matches!(status, 408 | 425) || status >= 500 {
+            return Error::Failed {
+                status,
+                message,
+                wait,
+            };
+        }
+        let login_reason = headers
+            .get("x-seraph-loginreason")
+            .and_then(|reason| reason.to_str().ok())
+            .map(|reason| trimmed(&self.authorization.scrub(reason.into())));
+        Error::Denied {
+            status,
+            message,
+            login_reason,
+        }
+    }
+
+    fn url(&self, segments: &[&str]) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut path) => {
+                path.pop_if_empty().extend(segments);
+            }
+            Err(()) => return Err(Malformed::Missing("a path").into()),
+        }
+        Ok(url)
+    }
+}
+
+/// Whether an address stays on this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// The content type without its parameters, lower case.
+fn content_type(response: &Response) -> Option<String> {
+    let value = response.headers().get(CONTENT_TYPE)?;
+    let text = value.to_str().unwrap_or("unreadable");
+    Some(
+        text.split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase(),
+    )
+}
+
+/// Whether a body of this type is the JSON that was asked for, by its looks.
+fn believable(kind: Option<&str>, bytes: &[u8]) -> Result<(), Malformed> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    match kind {
+        Some("text/html" | "application/xhtml+xml") => return Err(Malformed::Html),
+        Some("application/json" | "text/json") | None => {}
+        Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => {}
+        Some(_) => return Err(Malformed::ContentType),
+    }
+    match first {
+        Some(b'{' | b'[') => Ok(()),
+        Some(b'<') => Err(Malformed::Html),
+        Some(_) => Err(Malformed::NotJson),
+        None => Err(Malformed::Empty),
+    }
+}
+
+/// Takes an answer whose body is one JSON value.
+fn well_formed(answer: Answer) -> Result<Answer, Malformed> {
+    match serde_json::from_slice::<IgnoredAny>(&answer.bytes) {
+        Ok(_) => Ok(answer),
+        Err(error) => Err((&error).into()),
+    }
+}
+
+/// The bodies in which Atlassian's servers refuse.
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    errors: Vec<RefusalPart>,
+    message: Option<String>,
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct RefusalPart {
+    code: Option<String>,
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+/// What a refusal says, in one line; nothing where it is a page or unreadable.
+fn message(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.starts_with('<') {
+        return String::new();
+    }
+    let Ok(refusal) = serde_json::from_str::<Refusal>(text) else {
+        return if text.starts_with(['{', '[']) {
+            loose_message(text)
+        } else {
+            text.into()
+        };
+    };
+    if let Some(RefusalPart {
+        code,
+        title,
+        detail,
+    }) = refusal.errors.into_iter().next()
+    {
+        let parts: Vec<String> = [code, title, detail].into_iter().flatten().collect();
+        return parts.join(": ");
+    }
+    refusal
+        .message
+        .or_else(|| {
+            refusal
+                .error
+                .as_ref()
+                .and_then(|error| error.as_str())
+                .map(Into::into)
+        })
+        .unwrap_or_default()
+}
+
+/// What a refusal of an unknown shape says, where it says it in the usual place.
+fn loose_message(text: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let first = value.pointer("/errors/0").cloned().unwrap_or_default();
+    ["code", "title", "detail", "message"]
+        .iter()
+        .filter_map(|name| first.get(name)?.as_str())
+        .chain(value.get("message").and_then(|message| message.as_str()))
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,0 +1,258 @@
+//! What can go wrong with a request, by what the caller can do next.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// A client that cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The address would carry a credential in the clear.
+    #[error("the address must be https; http is for loopback only")]
+    Insecure,
+    /// The address is not one that can be asked.
+    #[error("the address must be an origin without user name, password, query or fragment")]
+    Address,
+    /// The credential holds characters that no header can carry.
+    #[error("the credential holds characters that cannot be sent; is there a line break in it?")]
+    Credential,
+    /// The TLS stack would not start.
+    #[error("TLS could not be set up")]
+    Tls,
+}
+
+/// Why an answer was not believed. Each of these passes: the request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A redirect, often to a sign-in page; never followed.
+    #[error("a redirect, which is never followed (a sign-in page?)")]
+    Redirect,
+    /// An HTML page.
+    #[error("an HTML page in place of JSON")]
+    Html,
+    /// A content type that is not JSON.
+    #[error("a content type other than JSON")]
+    ContentType,
+    /// Said to be JSON, and is something else.
+    #[error("plain text that calls itself JSON")]
+    NotJson,
+    /// No body.
+    #[error("an empty body")]
+    Empty,
+    /// More bytes, decompressed, than are ever read.
+    #[error("a body over the cap")]
+    TooLarge,
+    /// The connection or the compressed stream ended before the body did.
+    #[error("a body that was cut off")]
+    Cut,
+    /// JSON that ends too early.
+    #[error("JSON that ends too early")]
+    Truncated,
+    /// JSON that is broken in some other way.
+    #[error("broken JSON")]
+    Syntax,
+    /// JSON without something that must be there.
+    #[error("JSON without {0}")]
+    Missing(&'static str),
+    /// A link to somewhere else.
+    #[error("a link to another origin, which is never followed")]
+    ForeignLink,
+    /// A walk that goes round in circles.
+    #[error("a page that came before")]
+    Repeats,
+    /// A success that carries nothing.
+    #[error("status {0} where 200 was expected")]
+    Status(u16),
+}
+
+impl From<&serde_json::Error> for Malformed {
+    fn from(error: &serde_json::Error) -> Self {
+        if error.is_eof() {
+            Self::Truncated
+        } else {
+            Self::Syntax
+        }
+    }
+}
+
+/// What can go wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The server asks for a rest.
+    #[error("the server asks for a rest{}", rest(*wait, *until))]
+    Throttled {
+        /// How long, where it tells.
+        wait: Option<Duration>,
+        /// Until when, where it tells.
+        until: Option<DateTime<Utc>>,
+    },
+    /// The server could not do it.
+    #[error("the server failed with status {status}{}", said(message))]
+    Failed {
+        /// The status it answered with.
+        status: u16,
+        /// What it said. Untrusted; at most 300 bytes.
+        message: String,
+        /// How long it asks to wait, where it tells.
+        wait: Option<Duration>,
+    },
+    /// No answer came.
+    #[error("{word}{}", said(detail))]
+    Unreachable {
+        /// What happened, in constant words.
+        word: &'static str,
+        /// The deepest cause, as the system says it; names no address.
+        detail: String,
+    },
+    /// The answer was not what was asked for.
+    #[error("the answer was not what was asked for: {0}")]
+    Malformed(#[from] Malformed),
+    /// The server refuses, and will refuse again.
+    #[error("the request was refused with status {status}{}", said(message))]
+    Denied {
+        /// The status it answered with.
+        status: u16,
+        /// What it said. Untrusted; at most 300 bytes.
+        message: String,
+        /// The reason that Atlassian's sign-in layer gives in a header of its own.
+        login_reason: Option<String>,
+    },
+    /// We were told to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// What the caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaction {
+    /// Try again, no sooner than this.
+    After(Duration),
+    /// Try again, after the usual wait.
+    Backoff,
+    /// Do not try again: it would be refused again, or we were told to stop.
+    Never,
+}
+
+impl Error {
+    /// What the caller can do about it.
+    pub const fn retry(&self) -> Reaction {
+        match self {
+            Self::Throttled {
+                wait: Some(wait), ..
+            }
+            | Self::Failed {
+                wait: Some(wait), ..
+            } => Reaction::After(*wait),
+            Self::Throttled { wait: None, .. }
+            | Self::Failed { wait: None, .. }
+            | Self::Unreachable { .. }
+            | Self::Malformed(_) => Reaction::Backoff,
+            Self::Denied { .. } | Self::Stopped => Reaction::Never,
+        }
+    }
+
+    /// The error for what reqwest tells, without the address it tells too.
+    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
+        let word = if error.is_timeout() {
+            "no answer came in time"
+        } else if error.is_connect() {
+            "the server could not be reached"
+        } else {
+            "the connection broke"
+        };
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(std::error::Error::source) {
+            cause = Some(deeper);
+        }
+        let detail = cause.map(ToString::to_string).unwrap_or_default();
+        Self::Unreachable {
+            word,
+            detail: trimmed(&detail),
+        }
+    }
+}
+
+/// How long and until when, for a sentence.
+fn rest(wait: Option<Duration>, until: Option<DateTime<Utc>>) -> String {
+    let wait = wait
+        .map(|wait| format!(" of {} s", wait.as_secs()))
+        .unwrap_or_default();
+    let until = until
+        .map(|at| format!(", until {}", crate::time::rfc3339(at)))
+        .unwrap_or_default();
+    wait + &until
+}
+
+/// What the server said, for the end of a sentence.
+fn said(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(" ({message})")
+    }
+}
+
+/// A foreign text for an error: one line, no control characters, at most 300 bytes.
+pub(super) fn trimmed(text: &str) -> String {
+    let mut clean = String::new();
+    for word in text.split(|at: char| at.is_whitespace() || at.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        if !clean.is_empty() {
+            clean.push(' ');
+        }
+        clean.push_str(word);
+        if clean.len() > 300 {
+            break;
+        }
+    }
+    let mut end = clean.len().min(300);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    clean.truncate(end);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_pass_is_tried_again_and_what_cannot_is_not() {
+        let wait = Duration::from_secs(7);
+        let throttled = Error::Throttled {
+            wait: Some(wait),
+            until: None,
+        };
+        assert_eq!(throttled.retry(), Reaction::After(wait));
+        assert_eq!(Error::Malformed(Malformed::Html).retry(), Reaction::Backoff);
+        let denied = Error::Denied {
+            status: 401,
+            message: String::new(),
+            login_reason: None,
+        };
+        assert_eq!(denied.retry(), Reaction::Never);
+        assert_eq!(Error::Stopped.retry(), Reaction::Never);
+    }
+
+    #[test]
+    fn a_foreign_text_is_one_short_line() {
+        assert_eq!(trimmed(" a\n\u{1b}[31m b\t"), "a [31m b");
+        assert_eq!(trimmed(&"é".repeat(400)).len(), 300);
+    }
+
+    #[test]
+    fn the_rest_asked_for_is_told() {
+        let error = Error::Throttled {
+            wait: Some(Duration::from_hours(1)),
+            until: Some(crate::time::moment(1_800_000_000)),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the server asks for a rest of 3600 s, until 2027-01-15T08:00:00Z"
+        );
+    }
+}
