@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::atlassian::{Error, Organization, Site, UserRecord};
+use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
 use crate::config::Admins;
 use crate::model::{AccountId, Group, Privilege, Snapshot, Via};
 use crate::store::{Store, StoreError, TenantId};
@@ -195,14 +195,14 @@ async fn from_organization(
     privileging: &Privileging,
     gathered: &mut Gathered,
 ) -> Result<(), Error> {
-    let as_of = organization
-        .all_users(|users| {
-            for user in users {
+    let walk = organization
+        .all_users(&mut |users| {
+            for user in &users {
                 gathered.user(user, privileging);
             }
         })
         .await?;
-    gathered.as_of = gathered.as_of.max(as_of);
+    gathered.as_of = gathered.as_of.max(walk.as_of);
     Ok(())
 }
 
@@ -213,18 +213,15 @@ async fn from_site(
     gathered: &mut Gathered,
 ) -> Result<(), Error> {
     let mut groups = BTreeSet::new();
-    for access_type in ["admin", "site-admin"] {
-        groups.extend(site.groups(Some(access_type)).await?);
+    for access_type in [AccessType::Admin, AccessType::SiteAdmin] {
+        groups.extend(site.groups(Some(access_type)).await?.items);
     }
-    groups.extend(
-        site.groups(None)
-            .await?
-            .into_iter()
-            .filter(|group| privileging.group(&group.name)),
-    );
+    let named = site.groups(None).await?;
+    gathered.as_of = gathered.as_of.max(named.as_of);
+    groups.extend(named.items.into_iter().filter(|group| privileging.group(&group.name)));
     for group in groups {
         let Some(id) = group.id.clone() else { continue };
-        let members = site.members(&id).await?;
+        let members = site.members(&id).await?.items;
         // An unknown group answers like an empty one, so an empty one is asked for by its id.
         if members.is_empty() && !site.group_exists(&id).await? {
             continue;
@@ -234,6 +231,5 @@ async fn from_site(
         }
         gathered.groups.insert(group);
     }
-    gathered.as_of = gathered.as_of.max(site.server_time());
     Ok(())
 }

@@ -288,8 +288,13 @@ fn head(text: &str, longest: usize) -> &str {
 }
 
 /// A record that no reader could use.
-pub(super) fn unusable(reason: &'static str, json: &str) -> Unusable {
-    Unusable { reason, sample: head(json.trim(), 200).into() }
+pub(crate) fn unusable(reason: &'static str, json: &str) -> Unusable {
+    let json = json.trim();
+    Unusable {
+        reason,
+        sample: head(json, 200).into(),
+        key: EventKey::digest(&[json.as_bytes()]),
+    }
 }
 
 /// A record as a loose value: the last of equal keys counts, and halves of characters are replaced.

@@ -78,7 +78,7 @@ async fn watch(world: &Arc<World>, folder: &Path, state: &Path, stop: &Cancellat
         let mut watch = Watch::open(Arc::clone(&store), &config, tenant, Arc::clone(&clock), stop)?;
         outcome.add(watch.refresh_admins().await?);
         outcome.add(watch.learn_actions().await?);
-        watch.request_backfill(world.start(), Some(world.until()))?;
+        watch.request_backfill(world.settings().start, Some(world.until()))?;
         let mut progress = Progress::new();
         let read = watch
             .backfill(&mut |what, span, read, reached| {
