@@ -26,23 +26,43 @@ const PAGE: &str = "<!DOCTYPE html><html><head><title>Log in with Atlassian acco
 impl Answer {
     /// 200 with JSON that is already written.
     pub(crate) const fn written(body: Vec<u8>) -> Self {
-        Self { status: 200, content_type: JSON, headers: Vec::new(), body, authorised: true }
+        Self {
+            status: 200,
+            content_type: JSON,
+            headers: Vec::new(),
+            body,
+            authorised: true,
+        }
     }
 
     /// A status with JSON.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self { status, ..Self::written(body.to_string().into_bytes()) }
+        Self {
+            status,
+            ..Self::written(body.to_string().into_bytes())
+        }
     }
 
     /// A status with an HTML page.
     pub(crate) fn html(status: u16) -> Self {
-        Self { status, content_type: "text/html;charset=UTF-8", ..Self::written(PAGE.into()) }
+        Self {
+            status,
+            content_type: "text/html;charset=UTF-8",
+            ..Self::written(PAGE.into())
+        }
     }
 
     /// 200 with plain text, under a type of one's choice.
     pub(crate) fn plain(claims_json: bool) -> Self {
-        let content_type = if claims_json { JSON } else { "text/plain;charset=UTF-8" };
-        Self { content_type, ..Self::written(b"upstream request timeout".to_vec()) }
+        let content_type = if claims_json {
+            JSON
+        } else {
+            "text/plain;charset=UTF-8"
+        };
+        Self {
+            content_type,
+            ..Self::written(b"upstream request timeout".to_vec())
+        }
     }
 
     /// What the proxy before the admin interface, and the gateway, say.
@@ -72,7 +92,10 @@ impl Answer {
             "path": path,
             "requestId": "3f0a6c2e00004000",
         });
-        Self { authorised: false, ..Self::json(403, &body) }
+        Self {
+            authorised: false,
+            ..Self::json(403, &body)
+        }
     }
 
     /// What Confluence says of a request that it refuses.
@@ -82,7 +105,10 @@ impl Answer {
 
     /// The same answer, to somebody who did not show who they are or may not do this.
     pub(crate) fn unauthorised(self) -> Self {
-        Self { authorised: false, ..self }
+        Self {
+            authorised: false,
+            ..self
+        }
     }
 
     /// The same answer with another header.

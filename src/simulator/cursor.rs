@@ -23,7 +23,14 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// The word that a page gives.
     pub(crate) fn encode(&self) -> String {
-        let Self { org, place, backwards, from, to, nonce } = self;
+        let Self {
+            org,
+            place,
+            backwards,
+            from,
+            to,
+            nonce,
+        } = self;
         let way = if *backwards { "b" } else { "f" };
         BASE64_URL_SAFE_NO_PAD.encode(format!("{org}|{place}|{way}|{from}|{to}|{nonce}"))
     }
@@ -55,7 +62,14 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_again_by_its_own_organisation_only() {
-        let cursor = Cursor { org: "o-1".into(), place: 42, backwards: true, from: -1, to: i64::MAX, nonce: 3 };
+        let cursor = Cursor {
+            org: "o-1".into(),
+            place: 42,
+            backwards: true,
+            from: -1,
+            to: i64::MAX,
+            nonce: 3,
+        };
         let word = cursor.encode();
         assert_eq!(Cursor::decode(&word, "o-1"), Some(cursor));
         assert_eq!(Cursor::decode(&word, "o-2"), None);

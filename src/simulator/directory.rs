@@ -8,9 +8,16 @@ use super::world::people::{Group, Person};
 
 /// Everybody at a moment, with roles and groups, as one answer.
 pub(crate) fn roster(world: &World, at: i64) -> Value {
-    let everything = Search { roles: true, groups: true, ..Search::default() };
-    let data: Vec<Value> =
-        everything.hits(world, at).into_iter().filter_map(|number| everything.user(world, number, at)).collect();
+    let everything = Search {
+        roles: true,
+        groups: true,
+        ..Search::default()
+    };
+    let data: Vec<Value> = everything
+        .hits(world, at)
+        .into_iter()
+        .filter_map(|number| everything.user(world, number, at))
+        .collect();
     json!({ "data": data, "links": {} })
 }
 
@@ -37,11 +44,23 @@ impl Search {
     /// Reads the body of a search, or says which part of it is refused.
     pub(crate) fn parse(body: &Value) -> Result<Self, &'static str> {
         let words = |key: &str| -> Vec<String> {
-            let list = body.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            let list = body
+                .get(key)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            list.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
         };
         let expand = words("expand");
-        let known = ["platformRoles", "counts.resources", "productAccess", "groups"];
+        let known = [
+            "platformRoles",
+            "counts.resources",
+            "productAccess",
+            "groups",
+        ];
         if expand.iter().any(|word| !known.contains(&word.as_str())) {
             return Err("expand");
         }
@@ -50,7 +69,10 @@ impl Search {
             member_of: words("groupIds"),
             with_role: words("roleIds"),
             emails: words("emails"),
-            term: body.get("searchTerm").and_then(Value::as_str).map(str::to_lowercase),
+            term: body
+                .get("searchTerm")
+                .and_then(Value::as_str)
+                .map(str::to_lowercase),
             roles: expand.iter().any(|word| word == "platformRoles"),
             groups: expand.iter().any(|word| word == "groups"),
         };
@@ -68,16 +90,25 @@ impl Search {
         (0..count(world.people.all.len()))
             .filter(|number| {
                 is_known(world, *number, at)
-                    && world.people.get(*number).is_some_and(|person| self.finds(world, *number, person, at))
+                    && world
+                        .people
+                        .get(*number)
+                        .is_some_and(|person| self.finds(world, *number, person, at))
             })
             .collect()
     }
 
     /// Whether somebody is found.
     fn finds(&self, world: &World, number: u32, person: &Person, at: i64) -> bool {
-        let among = |list: &[String], word: &str| list.is_empty() || list.iter().any(|of| of == word);
-        let role = |role: &String| role == "atlassian/user" || person.roles.contains(&role.as_str());
-        let member = |group: &Group| self.member_of.iter().any(|id| id == &group.id || id == &ari(group));
+        let among =
+            |list: &[String], word: &str| list.is_empty() || list.iter().any(|of| of == word);
+        let role =
+            |role: &String| role == "atlassian/user" || person.roles.contains(&role.as_str());
+        let member = |group: &Group| {
+            self.member_of
+                .iter()
+                .any(|id| id == &group.id || id == &ari(group))
+        };
         let text = format!("{} {}", person.name.to_lowercase(), person.email);
         among(&self.accounts, person.account.as_str())
             && among(&self.emails, &person.email)
@@ -123,14 +154,19 @@ impl Search {
 /// Whether somebody has an account already.
 pub(crate) fn is_known(world: &World, number: u32, at: i64) -> bool {
     let day = (at - world.settings().start_ms()).div_euclid(super::world::habits::DAY);
-    world.people.get(number).is_some_and(|person| person.started == 0 || i64::from(person.started) <= day)
+    world
+        .people
+        .get(number)
+        .is_some_and(|person| person.started == 0 || i64::from(person.started) <= day)
 }
 
 /// The groups of somebody at a moment.
 fn groups(world: &World, number: u32, at: i64) -> impl Iterator<Item = &Group> {
     let is_member = move |group: &u32| world.people.is_member(number, *group, at);
     let numbers = 0..count(world.people.groups.len());
-    numbers.filter(is_member).filter_map(|group| world.people.groups.get(index(group)))
+    numbers
+        .filter(is_member)
+        .filter_map(|group| world.people.groups.get(index(group)))
 }
 
 /// The id of a group as the directory spells it.
@@ -144,7 +180,10 @@ mod tests {
     use crate::simulator::world::WorldSettings;
 
     fn world() -> World {
-        World::new(WorldSettings { people: 120, ..WorldSettings::default() })
+        World::new(WorldSettings {
+            people: 120,
+            ..WorldSettings::default()
+        })
     }
 
     #[test]
@@ -154,8 +193,16 @@ mod tests {
         let admins = |at: i64| {
             let roster = roster(&world, at);
             let data = roster["data"].as_array().unwrap().clone();
-            let of = data.iter().find(|user| user["accountId"] == joins.as_str()).unwrap().clone();
-            of["groups"].as_array().unwrap().iter().any(|group| group["name"] == "confluence-admins-acme")
+            let of = data
+                .iter()
+                .find(|user| user["accountId"] == joins.as_str())
+                .unwrap()
+                .clone();
+            of["groups"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|group| group["name"] == "confluence-admins-acme")
         };
         assert!(!admins(world.settings().start_ms()));
         assert!(admins(world.until().timestamp_millis()));
@@ -176,7 +223,10 @@ mod tests {
         let find = |body: Value| Search::parse(&body).map(|search| search.hits(&world, at).len());
         assert_eq!(find(json!({ "roleIds": ["atlassian/org-admin"] })), Ok(1));
         let group = &world.people.groups[1];
-        assert_eq!(find(json!({ "groupIds": [ari(group)] })), find(json!({ "groupIds": [group.id] })));
+        assert_eq!(
+            find(json!({ "groupIds": [ari(group)] })),
+            find(json!({ "groupIds": [group.id] }))
+        );
         assert_eq!(find(json!({ "groupIds": [group.id] })), Ok(2));
         assert!(find(json!({ "expand": ["everything"] })).is_err());
     }

@@ -1,5 +1,7 @@
 //! What can go wrong between here and Atlassian, on demand.
 
+use std::collections::BTreeMap;
+
 use super::world::dice::Dice;
 
 /// In which form a 429 says how long to wait.
@@ -151,12 +153,22 @@ impl Faults {
 
     /// A share of the requests goes wrong in all the ways that pass by themselves.
     pub fn passing(seed: u64, share: f64) -> Self {
-        Self { seed, share, kinds: Fault::PASSING.to_vec(), ..Self::none() }
+        Self {
+            seed,
+            share,
+            kinds: Fault::PASSING.to_vec(),
+            ..Self::none()
+        }
     }
 
     /// A share of the requests goes wrong in these ways.
     pub fn of(seed: u64, share: f64, kinds: &[Fault]) -> Self {
-        Self { seed, share, kinds: kinds.to_vec(), ..Self::none() }
+        Self {
+            seed,
+            share,
+            kinds: kinds.to_vec(),
+            ..Self::none()
+        }
     }
 }
 
@@ -179,19 +191,25 @@ pub(crate) struct Plan {
     /// How many requests were decided on.
     decided: u64,
     /// The paths with the number of faults in a row there.
-    rows: Vec<(String, u32)>,
+    rows: BTreeMap<String, u32>,
 }
 
 impl Plan {
     /// Orders a fault for the next requests of a path.
     pub(crate) fn order(&mut self, path: &str, fault: Fault, times: u32) {
-        self.ordered.push(Ordered { path: path.to_owned(), fault, times });
+        self.ordered.push(Ordered {
+            path: path.to_owned(),
+            fault,
+            times,
+        });
     }
 
     /// What happens to the next request of a path.
     pub(crate) fn next(&mut self, faults: &Faults, path: &str, has_cursor: bool) -> Option<Fault> {
         let fits = |ordered: &&mut Ordered| {
-            ordered.times > 0 && path.contains(&ordered.path) && ordered.fault.fits(path, has_cursor)
+            ordered.times > 0
+                && path.contains(&ordered.path)
+                && ordered.fault.fits(path, has_cursor)
         };
         if let Some(ordered) = self.ordered.iter_mut().find(fits) {
             ordered.times -= 1;
@@ -202,16 +220,16 @@ impl Plan {
         }
         let mut dice = Dice::of(faults.seed, &[40, self.decided]);
         self.decided += 1;
-        let row = match self.rows.iter().position(|(known, _)| known == path) {
-            Some(place) => self.rows.get_mut(place),
-            None => {
-                self.rows.push((path.to_owned(), 0));
-                self.rows.last_mut()
-            }
-        };
-        let (_, row) = row?;
-        let kinds: Vec<Fault> = faults.kinds.iter().copied().filter(|kind| kind.fits(path, has_cursor)).collect();
-        let fault = (dice.chance(faults.share) && *row < faults.in_a_row).then(|| dice.pick(&kinds).copied()).flatten();
+        let row = self.rows.entry(path.to_owned()).or_default();
+        let kinds: Vec<Fault> = faults
+            .kinds
+            .iter()
+            .copied()
+            .filter(|kind| kind.fits(path, has_cursor))
+            .collect();
+        let fault = (dice.chance(faults.share) && *row < faults.in_a_row)
+            .then(|| dice.pick(&kinds).copied())
+            .flatten();
         *row = if fault.is_some() { *row + 1 } else { 0 };
         fault
     }
@@ -238,11 +256,17 @@ mod tests {
         let faults = Faults::passing(9, 0.7);
         let throw = || {
             let mut plan = Plan::default();
-            (0..200).map(|_| plan.next(&faults, "/admin/v1/orgs/o/events-stream", true)).collect::<Vec<_>>()
+            (0..200)
+                .map(|_| plan.next(&faults, "/admin/v1/orgs/o/events-stream", true))
+                .collect::<Vec<_>>()
         };
         let thrown = throw();
         assert_eq!(thrown, throw());
-        assert!(thrown.windows(3).all(|three| three.iter().any(Option::is_none)));
+        assert!(
+            thrown
+                .windows(3)
+                .all(|three| three.iter().any(Option::is_none))
+        );
         assert!(thrown.iter().flatten().count() > 80);
     }
 

@@ -43,7 +43,13 @@ impl Listener for Lines {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Small answers are not to wait for the client's acknowledgement; without it they are only slower.
         stream.set_nodelay(true).unwrap_or_default();
-        (Wire { stream, line: Line(Arc::new(AtomicUsize::new(usize::MAX))) }, address)
+        (
+            Wire {
+                stream,
+                line: Line(Arc::new(AtomicUsize::new(usize::MAX))),
+            },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -58,13 +64,21 @@ impl Connected<IncomingStream<'_, Lines>> for Line {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(context, into)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let left = this.line.0.load(Ordering::SeqCst);
         if left == 0 {

@@ -63,7 +63,8 @@ impl Simulator {
         let base = Url::parse(&origin).map_err(io::Error::other)?;
         let world = world.into();
         let seed = world.settings().seed;
-        let secret = |word: &str, label| format!("{word}-{}", world::people::uuid(seed, &[94, label]));
+        let secret =
+            |word: &str, label| format!("{word}-{}", world::people::uuid(seed, &[94, label]));
         let secrets = Secrets {
             org_key: secret("simulated-key", 1),
             email: "auditor@acme.example".to_owned(),
@@ -71,7 +72,9 @@ impl Simulator {
             scoped_token: secret("simulated-scoped", 3),
         };
         let shared = Arc::new(Shared::new(world, secrets, origin, options));
-        let router = Router::new().fallback(server::take).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(server::take)
+            .with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
         let listener = Lines(tokio::net::TcpListener::from_std(listener)?);
         let stopped = stop.clone().cancelled_owned();
@@ -79,10 +82,18 @@ impl Simulator {
         let serving = async move {
             let service = router.into_make_service_with_connect_info::<Line>();
             // It ends by being stopped, and never fails.
-            axum::serve(listener, service).with_graceful_shutdown(stopped).await.unwrap_or_default();
+            axum::serve(listener, service)
+                .with_graceful_shutdown(stopped)
+                .await
+                .unwrap_or_default();
         };
         tasks.spawn_on(serving, &runtime);
-        Ok(Self { shared, base, stop, tasks })
+        Ok(Self {
+            shared,
+            base,
+            stop,
+            tasks,
+        })
     }
 
     /// The origin of everything: the organisation's interface, the site, the gateway.
@@ -92,7 +103,9 @@ impl Simulator {
 
     /// Where messages may be sent.
     pub fn webhook_url(&self) -> Url {
-        self.base.join("/webhook").unwrap_or_else(|_| self.base.clone())
+        self.base
+            .join("/webhook")
+            .unwrap_or_else(|_| self.base.clone())
     }
 
     /// The id of the organisation.

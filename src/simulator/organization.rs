@@ -36,10 +36,14 @@ impl Shared {
             return Err(Answer::proxy(401, "Unauthorized").unauthorised());
         }
         match options.key {
-            KeyState::NoScope => Err(Answer::proxy(401, "Unauthorized; scope does not match").unauthorised()),
+            KeyState::NoScope => {
+                Err(Answer::proxy(401, "Unauthorized; scope does not match").unauthorised())
+            }
             KeyState::Forbidden => Err(Answer::not_permitted(&asked.path, &self.now_text())),
             KeyState::Good | KeyState::Refused if org == self.world.org_id() => Ok(()),
-            KeyState::Good | KeyState::Refused => Err(Answer::admin(404, "ADMIN-404-2", "Organization not found")),
+            KeyState::Good | KeyState::Refused => {
+                Err(Answer::admin(404, "ADMIN-404-2", "Organization not found"))
+            }
         }
     }
 
@@ -60,22 +64,36 @@ impl Shared {
             None => Some(if stream { 200 } else { 30 }),
             Some(word) => word.parse().ok().filter(|limit| (1..=500).contains(limit)),
         };
-        let asked_for = asked_for.ok_or_else(|| Answer::admin(400, "ADMIN-400-19", "Invalid limit"))?;
+        let asked_for =
+            asked_for.ok_or_else(|| Answer::admin(400, "ADMIN-400-19", "Invalid limit"))?;
         let limit = super::world::dice::index(options.stream_limit.clamp(1, asked_for));
         let cursor = self.cursor(asked, stream)?;
         let page = self.page(asked, &cursor, limit, options);
         let full = page.entries.len() == limit;
         let next = match fault {
             Some(Fault::RepeatingCursor) => Some(cursor.clone()),
-            Some(Fault::EndlessCursors) => Some(Cursor { nonce: self.count(), ..cursor.clone() }),
+            Some(Fault::EndlessCursors) => Some(Cursor {
+                nonce: self.count(),
+                ..cursor.clone()
+            }),
             _ if full || (stream && !cursor.backwards && options.last_page == LastPage::Cursor) => {
-                Some(Cursor { place: page.place, nonce: 0, ..cursor.clone() })
+                Some(Cursor {
+                    place: page.place,
+                    nonce: 0,
+                    ..cursor.clone()
+                })
             }
             _ => None,
         };
-        let entries = if fault == Some(Fault::EndlessCursors) { &[] } else { page.entries.as_slice() };
+        let entries = if fault == Some(Fault::EndlessCursors) {
+            &[]
+        } else {
+            page.entries.as_slice()
+        };
         let foreign = fault == Some(Fault::ForeignNext);
-        Ok(Answer::written(self.write_events(asked, entries, next, stream, foreign, options)))
+        Ok(Answer::written(self.write_events(
+            asked, entries, next, stream, foreign, options,
+        )))
     }
 
     /// Where a page begins: at the cursor that was sent, or where the times that were asked for say.
@@ -87,7 +105,9 @@ impl Shared {
         }
         let moment = |name: &str, otherwise: i64| match asked.query(name) {
             None => Ok(otherwise),
-            Some(word) => word.parse().map_err(|_| Answer::admin(400, "ADMIN-400-3", "Invalid date")),
+            Some(word) => word
+                .parse()
+                .map_err(|_| Answer::admin(400, "ADMIN-400-3", "Invalid date")),
         };
         let backwards = match asked.query("sortOrder") {
             _ if !stream => true,
@@ -96,8 +116,19 @@ impl Shared {
             Some(_) => return Err(Answer::admin(400, "ADMIN-400-19", "Invalid sortOrder")),
         };
         let (from, to) = (moment("from", i64::MIN)?, moment("to", i64::MAX)?);
-        let place = if backwards { self.world.shown(self.now()).0.len() } else { 0 };
-        Ok(Cursor { org: org.to_owned(), place, backwards, from, to, nonce: 0 })
+        let place = if backwards {
+            self.world.shown(self.now()).0.len()
+        } else {
+            0
+        };
+        Ok(Cursor {
+            org: org.to_owned(),
+            place,
+            backwards,
+            from,
+            to,
+            nonce: 0,
+        })
     }
 
     /// The entries of one page: as many as fit, of those that are shown by now.
@@ -129,12 +160,16 @@ impl Shared {
         } else {
             // What was processed before is skipped at once; only event times need a look at each.
             let first = match options.stream_time {
-                StreamTime::Processing => shown.partition_point(|entry| entry.processed < cursor.from),
+                StreamTime::Processing => {
+                    shown.partition_point(|entry| entry.processed < cursor.from)
+                }
                 StreamTime::Event => 0,
             };
             let mut place = cursor.place.max(first).min(shown.len());
             for entry in shown.get(place..).unwrap_or_default() {
-                if entries.len() == limit || (options.stream_time == StreamTime::Processing && entry.processed > cursor.to)
+                if entries.len() == limit
+                    || (options.stream_time == StreamTime::Processing
+                        && entry.processed > cursor.to)
                 {
                     break;
                 }
@@ -172,7 +207,10 @@ impl Shared {
         let word = next.map(|cursor| cursor.encode());
         if let Some(word) = &word {
             let origin = if foreign { ELSEWHERE } else { &self.origin };
-            put(&mut out, &[r#""next":""#, origin, &asked.path, "?cursor=", word, r#"""#]);
+            put(
+                &mut out,
+                &[r#""next":""#, origin, &asked.path, "?cursor=", word, r#"""#],
+            );
         }
         let told = match &word {
             Some(word) if !foreign => format!("\"{word}\""),
@@ -180,7 +218,11 @@ impl Shared {
         };
         let mut meta = format!(r#"}},"meta":{{"next":{told},"page_size":{}"#, entries.len());
         if !stream {
-            let prev = if asked.query("cursor").is_some() { "\"earlier\"" } else { "null" };
+            let prev = if asked.query("cursor").is_some() {
+                "\"earlier\""
+            } else {
+                "null"
+            };
             write!(meta, r#","attributes":null,"prev":{prev},"start_index":null,"end_index":null,"total":{}"#, entries.len())
                 .unwrap_or_default();
         }
@@ -189,13 +231,19 @@ impl Shared {
     }
 
     /// `event-actions`: the words for what the plan includes.
-    pub(crate) fn event_actions(&self, asked: &Asked, org: &str, options: &Options) -> Result<Answer, Answer> {
+    pub(crate) fn event_actions(
+        &self,
+        asked: &Asked,
+        org: &str,
+        options: &Options,
+    ) -> Result<Answer, Answer> {
         self.organization(asked, org, options)?;
         let words: Vec<Value> = WORDS
             .iter()
             .filter(|word| !(options.plan_without_views && word.activity))
             .map(|word| {
-                let attributes = json!({ "displayName": word.name, "groupDisplayName": word.group });
+                let attributes =
+                    json!({ "displayName": word.name, "groupDisplayName": word.group });
                 json!({ "id": word.id, "type": "event-actions", "attributes": attributes })
             })
             .collect();
@@ -230,15 +278,23 @@ impl Shared {
         }
         let limit = match body.get("limit") {
             None => Some(50),
-            Some(limit) => limit.as_u64().and_then(|limit| u32::try_from(limit).ok()).filter(|n| (1..=100).contains(n)),
+            Some(limit) => limit
+                .as_u64()
+                .and_then(|limit| u32::try_from(limit).ok())
+                .filter(|n| (1..=100).contains(n)),
         };
         let limit = limit.ok_or_else(|| refused("Invalid limit"))?;
         let search = Search::parse(&body).map_err(refused)?;
         let now = self.now();
         let hits = search.hits(&self.world, now);
-        let (skip, take) = (super::world::dice::index(from), super::world::dice::index(limit));
+        let (skip, take) = (
+            super::world::dice::index(from),
+            super::world::dice::index(limit),
+        );
         let page = hits.iter().skip(skip).take(take);
-        let data: Vec<Value> = page.filter_map(|number| search.user(&self.world, *number, now)).collect();
+        let data: Vec<Value> = page
+            .filter_map(|number| search.user(&self.world, *number, now))
+            .collect();
         let end = from.saturating_add(limit);
         let links = if end < count(hits.len()) {
             json!({ "next": BASE64_URL_SAFE_NO_PAD.encode(json!([end, body]).to_string()) })

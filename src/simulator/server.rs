@@ -70,7 +70,10 @@ pub struct Received {
 impl Received {
     /// A header by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(of, _)| of == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -94,12 +97,18 @@ pub(crate) struct Asked {
 impl Asked {
     /// A parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(of, _)| of == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A header, by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(of, _)| of == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -139,7 +148,12 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Shows a world at an origin.
-    pub(crate) fn new(world: Arc<World>, secrets: Secrets, origin: String, options: Options) -> Self {
+    pub(crate) fn new(
+        world: Arc<World>,
+        secrets: Secrets,
+        origin: String,
+        options: Options,
+    ) -> Self {
         Self {
             now: AtomicI64::new(world.until().timestamp_millis()),
             world,
@@ -188,7 +202,10 @@ impl Shared {
 
     /// Adds an audit record, as it is; one without a time happened now.
     pub(crate) fn add_record(&self, record: &Value) {
-        let at = record.get("creationDate").and_then(Value::as_i64).unwrap_or_else(|| self.now());
+        let at = record
+            .get("creationDate")
+            .and_then(Value::as_i64)
+            .unwrap_or_else(|| self.now());
         self.added().push((at, record.to_string().into_bytes()));
     }
 
@@ -220,19 +237,44 @@ impl Shared {
 
     /// The answer to a request where nothing comes in between.
     fn answer(&self, asked: &Asked, options: &Options, fault: Option<Fault>) -> Answer {
-        let segments: Vec<&str> = asked.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&str> = asked
+            .path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect();
         let answer = match (asked.method.as_str(), segments.as_slice()) {
-            ("GET", ["admin", "v1", "orgs", org, "events-stream"]) => self.events(asked, org, true, options, fault),
-            ("GET", ["admin", "v1", "orgs", org, "events"]) => self.events(asked, org, false, options, fault),
-            ("GET", ["admin", "v1", "orgs", org, "event-actions"]) => self.event_actions(asked, org, options),
-            ("POST", ["admin", "v2", "orgs", org, "directories", _, "users", "search"]) => {
-                self.users_search(asked, org, options, fault)
+            ("GET", ["admin", "v1", "orgs", org, "events-stream"]) => {
+                self.events(asked, org, true, options, fault)
             }
-            ("GET", ["_edge", "tenant_info"]) => {
-                Ok(Answer::json(200, &json!({ "cloudId": self.world.cloud_id() })))
+            ("GET", ["admin", "v1", "orgs", org, "events"]) => {
+                self.events(asked, org, false, options, fault)
             }
-            (_, ["wiki", "rest", "api", rest @ ..]) => self.site(asked, Door::Site, rest, options, fault),
-            (_, ["ex", "confluence", cloud, "wiki", "rest", "api", rest @ ..]) if *cloud == self.world.cloud_id() => {
+            ("GET", ["admin", "v1", "orgs", org, "event-actions"]) => {
+                self.event_actions(asked, org, options)
+            }
+            (
+                "POST",
+                [
+                    "admin",
+                    "v2",
+                    "orgs",
+                    org,
+                    "directories",
+                    _,
+                    "users",
+                    "search",
+                ],
+            ) => self.users_search(asked, org, options, fault),
+            ("GET", ["_edge", "tenant_info"]) => Ok(Answer::json(
+                200,
+                &json!({ "cloudId": self.world.cloud_id() }),
+            )),
+            (_, ["wiki", "rest", "api", rest @ ..]) => {
+                self.site(asked, Door::Site, rest, options, fault)
+            }
+            (_, ["ex", "confluence", cloud, "wiki", "rest", "api", rest @ ..])
+                if *cloud == self.world.cloud_id() =>
+            {
                 self.site(asked, Door::Gateway, rest, options, fault)
             }
             ("POST", ["webhook", ..]) => Ok(Answer::json(200, &json!({ "ok": true }))),
@@ -259,13 +301,24 @@ impl Shared {
         });
         if asked.method == "POST" && asked.path.starts_with("/webhook") {
             let accepted = whole.is_some_and(|(answer, _)| answer.status == 200);
-            let Asked { path, headers, body, .. } = asked;
-            let message =
-                Received { path: path.clone(), headers: headers.clone(), body: body.to_vec(), accepted };
+            let Asked {
+                path,
+                headers,
+                body,
+                ..
+            } = asked;
+            let message = Received {
+                path: path.clone(),
+                headers: headers.clone(),
+                body: body.to_vec(),
+                accepted,
+            };
             hold(&self.received).push(message);
         }
         let (mut answer, cut) = reply?;
-        let accepts = asked.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+        let accepts = asked
+            .header("accept-encoding")
+            .is_some_and(|accepted| accepted.contains("gzip"));
         if options.gzip && accepts && fault.is_none() {
             answer.body = gzip(&answer.body, 1);
             answer = answer.with("content-encoding", "gzip");
@@ -274,7 +327,12 @@ impl Shared {
     }
 
     /// The answer to a request as a fault leaves it.
-    fn spoiled(&self, asked: &Asked, options: &Options, fault: Option<Fault>) -> Option<(Answer, Option<usize>)> {
+    fn spoiled(
+        &self,
+        asked: &Asked,
+        options: &Options,
+        fault: Option<Fault>,
+    ) -> Option<(Answer, Option<usize>)> {
         let faults = &options.faults;
         let good = || self.answer(asked, options, fault);
         let answer = match fault {
@@ -309,15 +367,25 @@ impl Shared {
             Some(Fault::HtmlOk) => Answer::html(200),
             Some(Fault::PlainText) => Answer::plain(false),
             Some(Fault::PlainAsJson) => Answer::plain(true),
-            Some(Fault::Redirect) => Answer { status: 302, ..Answer::html(302) }
-                .with("location", format!("{ELSEWHERE}/login?continue={}", asked.path)),
+            Some(Fault::Redirect) => Answer {
+                status: 302,
+                ..Answer::html(302)
+            }
+            .with(
+                "location",
+                format!("{ELSEWHERE}/login?continue={}", asked.path),
+            ),
             Some(Fault::Oversized) => {
                 let mut answer = good();
-                answer.body.resize(faults.oversized.max(answer.body.len()), b' ');
+                answer
+                    .body
+                    .resize(faults.oversized.max(answer.body.len()), b' ');
                 answer
             }
             Some(Fault::GzipBomb) => {
-                let bomb = self.bomb.get_or_init(|| gzip(&vec![b' '; 1_048_576], faults.bomb / 1_048_576));
+                let bomb = self
+                    .bomb
+                    .get_or_init(|| gzip(&vec![b' '; 1_048_576], faults.bomb / 1_048_576));
                 Answer::written(bomb.clone()).with("content-encoding", "gzip")
             }
         };
@@ -335,7 +403,10 @@ impl Shared {
             Hint::Reset => answer
                 .with("x-ratelimit-limit", "10")
                 .with("x-ratelimit-remaining", "0")
-                .with("x-ratelimit-reset", later.format("%Y-%m-%dT%H:%MZ").to_string()),
+                .with(
+                    "x-ratelimit-reset",
+                    later.format("%Y-%m-%dT%H:%MZ").to_string(),
+                ),
             Hint::None => answer,
         }
     }
@@ -366,12 +437,17 @@ pub(crate) async fn take(
     let body = to_bytes(body, 64 * 1_024 * 1_024).await.unwrap_or_default();
     let raw_query = parts.uri.query().unwrap_or_default().to_owned();
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (
+            name.as_str().to_owned(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
     };
     let asked = Asked {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
-        query: url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect(),
+        query: url::form_urlencoded::parse(raw_query.as_bytes())
+            .into_owned()
+            .collect(),
         raw_query,
         headers: parts.headers.iter().map(header).collect(),
         body,
@@ -383,7 +459,8 @@ pub(crate) async fn take(
         line.cut_after(bytes);
     }
     let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     let date = ("date", http_date(shared.moment()));
     let content_type = ("content-type", answer.content_type.to_owned());

@@ -57,15 +57,21 @@ impl Shared {
         };
         if !good || options.site == SiteState::Refused {
             let answer = match door {
-                Door::Site => Answer::site(401, "Client must be authenticated to access this resource.")
-                    .with("www-authenticate", "OAuth realm=\"acme\""),
-                Door::Gateway if is(&self.secrets.api_token) => Answer::proxy(401, "Unauthorized; scope does not match"),
+                Door::Site => {
+                    Answer::site(401, "Client must be authenticated to access this resource.")
+                        .with("www-authenticate", "OAuth realm=\"acme\"")
+                }
+                Door::Gateway if is(&self.secrets.api_token) => {
+                    Answer::proxy(401, "Unauthorized; scope does not match")
+                }
                 Door::Gateway => Answer::proxy(401, "Unauthorized"),
             };
             return Err(answer.unauthorised());
         }
         if options.site == SiteState::Forbidden {
-            return Err(Answer::site(403, "Current user not permitted to use Confluence").unauthorised());
+            return Err(
+                Answer::site(403, "Current user not permitted to use Confluence").unauthorised(),
+            );
         }
         Ok(())
     }
@@ -81,9 +87,11 @@ impl Shared {
     ) -> Result<Answer, Answer> {
         self.site_user(asked, door, options)?;
         match (asked.method.as_str(), rest) {
-            (_, ["audit"]) if options.site == SiteState::NoAudit => {
-                Err(Answer::site(403, "User does not have permission to view the audit log").unauthorised())
-            }
+            (_, ["audit"]) if options.site == SiteState::NoAudit => Err(Answer::site(
+                403,
+                "User does not have permission to view the audit log",
+            )
+            .unauthorised()),
             ("GET", ["audit"]) => self.audit(asked, options, fault),
             ("POST", ["audit"]) => self.forge(asked),
             ("GET", ["group"]) => self.groups(asked, fault),
@@ -99,7 +107,12 @@ impl Shared {
     }
 
     /// A page of the audit log: newest first, both ends inclusive.
-    fn audit(&self, asked: &Asked, options: &Options, fault: Option<Fault>) -> Result<Answer, Answer> {
+    fn audit(
+        &self,
+        asked: &Asked,
+        options: &Options,
+        fault: Option<Fault>,
+    ) -> Result<Answer, Answer> {
         let bound = |name: &str, otherwise: i64| match asked.query(name) {
             None => Ok(otherwise),
             Some(word) => epoch(word).ok_or_else(|| Answer::site(400, "Cannot parse the date.")),
@@ -107,18 +120,13 @@ impl Shared {
         let (from, to) = (bound("startDate", i64::MIN)?, bound("endDate", i64::MAX)?);
         let mut span = span(asked, 1_000)?;
         span.limit = span.limit.min(options.audit_limit);
-        let (_, shown) = self.world.shown(self.now());
-        let first = shown.partition_point(|record| record.at < from);
-        let last = shown.partition_point(|record| record.at <= to).max(first);
         let added = self.added();
-        let mut items: Vec<(i64, Item<'_>)> = shown.get(first..last).unwrap_or_default().iter().rev()
-            .map(|record| (record.at, Item::Known(record)))
-            .collect();
-        let inside = |(at, _): &&(i64, Vec<u8>)| (from..=to).contains(at);
-        items.extend(added.iter().filter(inside).map(|(at, bytes)| (*at, Item::Added(bytes))));
-        items.sort_by_key(|(at, _)| Reverse(*at));
+        let items = self.items(from, to, &added);
         let page = items.iter().skip(index(span.start)).take(index(span.limit));
-        let pen = Pen::new(&self.world, options.site_origin.as_deref().unwrap_or(&self.origin));
+        let pen = Pen::new(
+            &self.world,
+            options.site_origin.as_deref().unwrap_or(&self.origin),
+        );
         let mut out = Vec::new();
         put(&mut out, &[r#"{"results":["#]);
         let mut size = 0;
@@ -133,15 +141,50 @@ impl Shared {
             }
         }
         let end = span.start.saturating_add(size);
-        let next = (end < count(items.len()) && size > 0).then(|| self.next_link(asked, end, span.limit, options, fault));
-        let told = if options.audit_size_is_total { count(items.len()) } else { size };
+        let next = (end < count(items.len()) && size > 0)
+            .then(|| self.next_link(asked, end, span.limit, options, fault));
+        let told = if options.audit_size_is_total {
+            count(items.len())
+        } else {
+            size
+        };
         let mut links = json!({ "base": format!("{}/wiki", self.origin), "context": "/wiki" });
         if let (Some(map), Some(Some(next))) = (links.as_object_mut(), next) {
             map.insert("next".to_owned(), Value::String(next));
         }
         let Span { start, limit } = span;
-        put(&mut out, &[&format!(r#"],"start":{start},"limit":{limit},"size":{told},"_links":{links}}}"#)]);
+        put(
+            &mut out,
+            &[&format!(
+                r#"],"start":{start},"limit":{limit},"size":{told},"_links":{links}}}"#
+            )],
+        );
         Ok(Answer::written(out))
+    }
+
+    /// The records of a window, newest first.
+    fn items<'a>(
+        &'a self,
+        from: i64,
+        to: i64,
+        added: &'a [(i64, Vec<u8>)],
+    ) -> Vec<(i64, Item<'a>)> {
+        let (_, shown) = self.world.shown(self.now());
+        let first = shown.partition_point(|record| record.at < from);
+        let last = shown.partition_point(|record| record.at <= to).max(first);
+        let known = shown.get(first..last).unwrap_or_default().iter().rev();
+        let mut items: Vec<_> = known
+            .map(|record| (record.at, Item::Known(record)))
+            .collect();
+        let inside = |(at, _): &&(i64, Vec<u8>)| (from..=to).contains(at);
+        items.extend(
+            added
+                .iter()
+                .filter(inside)
+                .map(|(at, bytes)| (*at, Item::Added(bytes.as_slice()))),
+        );
+        items.sort_by_key(|(at, _)| Reverse(*at));
+        items
     }
 
     /// The link to the next page, in one of the shapes that it has been seen in.
@@ -166,16 +209,23 @@ impl Shared {
                 query.append_pair(name, word);
             }
         }
-        query.append_pair("start", &start.to_string()).append_pair("limit", &limit.to_string());
+        query
+            .append_pair("start", &start.to_string())
+            .append_pair("limit", &limit.to_string());
         Some(format!("{before}/rest/api/audit?{}", query.finish()))
     }
 
     /// Adds a record as an administrator may: whatever it says, with nobody's account.
     fn forge(&self, asked: &Asked) -> Result<Answer, Answer> {
-        let sent: Value = serde_json::from_slice(&asked.body).map_err(|_| Answer::site(400, "Invalid body."))?;
+        let sent: Value =
+            serde_json::from_slice(&asked.body).map_err(|_| Answer::site(400, "Invalid body."))?;
         let address = sent.get("remoteAddress").and_then(Value::as_str);
         let address = address.ok_or_else(|| Answer::site(400, "remoteAddress is required."))?;
-        let text = |path: &str| sent.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let text = |path: &str| {
+            sent.pointer(path)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let record = json!({
             "author": { "type": "user", "displayName": text("/author/displayName"), "operations": null },
             "remoteAddress": address,
@@ -205,7 +255,14 @@ impl Shared {
         if fault == Some(Fault::EmptyRoster) {
             groups.clear();
         }
-        Ok(self.list(groups.into_iter().map(|group| self.group_json(group)).collect(), &span, "/rest/api/group"))
+        Ok(self.list(
+            groups
+                .into_iter()
+                .map(|group| self.group_json(group))
+                .collect(),
+            &span,
+            "/rest/api/group",
+        ))
     }
 
     /// A page of the members of a group; nobody where there is no such group.
@@ -214,20 +271,38 @@ impl Shared {
         if span.limit > 200 {
             return Err(Answer::site(400, "limit must not be greater than 200."));
         }
-        let group = (0_u32..).zip(&self.world.people.groups).find(|(_, group)| group.id == id);
+        let group = (0_u32..)
+            .zip(&self.world.people.groups)
+            .find(|(_, group)| group.id == id);
         let now = self.now();
         let mut members = Vec::new();
         if let Some((number, group)) = group.filter(|_| fault != Some(Fault::EmptyRoster)) {
             for (person, of) in (0_u32..).zip(&self.world.people.all) {
-                if is_known(&self.world, person, now) && self.world.people.is_member(person, number, now) {
-                    members.push(member(of.account.as_str(), "atlassian", &of.name, &of.email));
+                if is_known(&self.world, person, now)
+                    && self.world.people.is_member(person, number, now)
+                {
+                    members.push(member(
+                        of.account.as_str(),
+                        "atlassian",
+                        &of.name,
+                        &of.email,
+                    ));
                 }
             }
             if group.name == "atlassian-addons" {
-                members.push(member(&integration_account(&self.world), "app", "Search Indexer", ""));
+                members.push(member(
+                    &integration_account(&self.world),
+                    "app",
+                    "Search Indexer",
+                    "",
+                ));
             }
         }
-        Ok(self.list(members, &span, &format!("/rest/api/group/{id}/membersByGroupId")))
+        Ok(self.list(
+            members,
+            &span,
+            &format!("/rest/api/group/{id}/membersByGroupId"),
+        ))
     }
 
     /// A group by its id.
@@ -251,18 +326,31 @@ impl Shared {
     /// A page of a list.
     fn list(&self, all: Vec<Value>, span: &Span, path: &str) -> Answer {
         let total = count(all.len());
-        let page: Vec<Value> = all.into_iter().skip(index(span.start)).take(index(span.limit)).collect();
+        let page: Vec<Value> = all
+            .into_iter()
+            .skip(index(span.start))
+            .take(index(span.limit))
+            .collect();
         let end = span.start.saturating_add(count(page.len()));
         let mut links = json!({
             "base": format!("{}/wiki", self.origin),
             "context": "/wiki",
             "self": format!("{}/wiki{path}", self.origin),
         });
-        if let Some(map) = links.as_object_mut().filter(|_| end < total && !page.is_empty()) {
-            map.insert("next".to_owned(), format!("{path}?start={end}&limit={}", span.limit).into());
+        if let Some(map) = links
+            .as_object_mut()
+            .filter(|_| end < total && !page.is_empty())
+        {
+            map.insert(
+                "next".to_owned(),
+                format!("{path}?start={end}&limit={}", span.limit).into(),
+            );
         }
         let (size, Span { start, limit }) = (page.len(), span);
-        Answer::json(200, &json!({ "results": page, "start": start, "limit": limit, "size": size, "_links": links }))
+        Answer::json(
+            200,
+            &json!({ "results": page, "start": start, "limit": limit, "size": size, "_links": links }),
+        )
     }
 }
 
@@ -286,15 +374,32 @@ fn member(account: &str, kind: &str, name: &str, email: &str) -> Value {
 fn span(asked: &Asked, limit: u32) -> Result<Span, Answer> {
     let number = |name: &str, otherwise: u32| match asked.query(name) {
         None => Ok(otherwise),
-        Some(word) => word.parse().map_err(|_| Answer::site(400, "Not a number of this kind.")),
+        Some(word) => word
+            .parse()
+            .map_err(|_| Answer::site(400, "Not a number of this kind.")),
     };
-    Ok(Span { start: number("start", 0)?, limit: number("limit", limit)? })
+    Ok(Span {
+        start: number("start", 0)?,
+        limit: number("limit", limit)?,
+    })
 }
 
 /// A date in milliseconds since 1970: written so, as RFC 3339, or as a day.
 fn epoch(word: &str) -> Option<i64> {
     let number = word.parse().ok();
-    let moment = || DateTime::parse_from_rfc3339(word).ok().map(|at| at.timestamp_millis());
-    let day = || Some(word.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+    let moment = || {
+        DateTime::parse_from_rfc3339(word)
+            .ok()
+            .map(|at| at.timestamp_millis())
+    };
+    let day = || {
+        Some(
+            word.parse::<NaiveDate>()
+                .ok()?
+                .and_time(NaiveTime::MIN)
+                .and_utc()
+                .timestamp_millis(),
+        )
+    };
     number.or_else(moment).or_else(day)
 }

@@ -69,7 +69,12 @@ pub(crate) struct Notes {
 impl Notes {
     /// None yet.
     pub(crate) fn new(seed: u64, twins: f64) -> Self {
-        Self { records: Vec::new(), dice: Dice::of(seed, &[20]), twins, twinned: 0 }
+        Self {
+            records: Vec::new(),
+            dice: Dice::of(seed, &[20]),
+            twins,
+            twinned: 0,
+        }
     }
 
     /// Adds a record; sometimes also one or two that equal it in every byte, as bulk changes leave them.
@@ -97,10 +102,18 @@ impl Stage<'_> {
         let mut dice = Dice::of(self.settings.seed, &[21]);
         let admins = self.people.admins;
         let [org, ..] = admins.first;
-        let at = |day: u32, minutes: i64| self.settings.start_ms() + i64::from(day) * DAY + minutes * MINUTE + 217;
+        let at = |day: u32, minutes: i64| {
+            self.settings.start_ms() + i64::from(day) * DAY + minutes * MINUTE + 217
+        };
         let (person, group) = (admins.joins, CONFLUENCE_ADMINS);
         let mut changes = vec![
-            MemberChange { at: at(self.settings.week(3) + 1, 571), by: org, person, group, joined: true },
+            MemberChange {
+                at: at(self.settings.week(3) + 1, 571),
+                by: org,
+                person,
+                group,
+                joined: true,
+            },
             MemberChange {
                 at: at(self.settings.week(4) + 2, 803),
                 by: org,
@@ -118,14 +131,23 @@ impl Stage<'_> {
                 let person = dice.below(count(self.people.all.len()));
                 let group = dice.pick(&ORDINARY_GROUPS).copied().unwrap_or_default();
                 // One change a person and group, so that no two contradict each other.
-                let new = self.people.get(person).is_none_or(|person| person.started > day);
+                let new = self
+                    .people
+                    .get(person)
+                    .is_none_or(|person| person.started > day);
                 if new || now.contains(&(person, group)) {
                     continue;
                 }
                 now.push((person, group));
                 let joined = !self.people.is_member(person, group, i64::MIN);
                 let minute = 420 + i64::from(dice.below(600));
-                changes.push(MemberChange { at: at(day, minute), by: self.an_admin(&mut dice), person, group, joined });
+                changes.push(MemberChange {
+                    at: at(day, minute),
+                    by: self.an_admin(&mut dice),
+                    person,
+                    group,
+                    joined,
+                });
             }
         }
         changes.sort_by_key(|change| change.at);
@@ -147,17 +169,29 @@ impl Stage<'_> {
     pub(crate) fn administer(&self, deeds: &mut Vec<Deed>, notes: &mut Notes) {
         let mut dice = Dice::of(self.settings.seed, &[22]);
         for (change, number) in self.people.changes.iter().zip(0..) {
-            let act = if change.joined { Act::Joined(number) } else { Act::Left(number) };
+            let act = if change.joined {
+                Act::Joined(number)
+            } else {
+                Act::Left(number)
+            };
             deeds.push(Deed::by(change.by, change.at, act));
             let at = change.at + i64::from(dice.below(2_500));
-            notes.add(Record { at, author: Some(change.by), note: Note::Membership(number) });
+            notes.add(Record {
+                at,
+                author: Some(change.by),
+                note: Note::Membership(number),
+            });
         }
         for (person, number) in self.people.all.iter().zip(0..) {
             if person.started > 0 {
                 let at = self.moment(person, person.started, 6.5);
                 let by = self.an_admin(&mut dice);
                 deeds.push(Deed::by(by, at - DAY, Act::Invited(number)));
-                notes.add(Record { at, author: None, note: Note::UserCreated(number) });
+                notes.add(Record {
+                    at,
+                    author: None,
+                    note: Note::UserCreated(number),
+                });
             }
         }
         for day in 0..self.settings.days() {
@@ -166,7 +200,11 @@ impl Stage<'_> {
             }
             let at = self.settings.start_ms() + i64::from(day) * DAY + 11_400_000;
             if day % 7 == 6 {
-                notes.add(Record { at, author: None, note: Note::Purged });
+                notes.add(Record {
+                    at,
+                    author: None,
+                    note: Note::Purged,
+                });
             }
         }
     }
@@ -181,9 +219,16 @@ impl Stage<'_> {
             let (by, at, space) = (self.an_admin(dice), moment(dice), self.wiki.a_space(dice));
             deeds.push(Deed::by(by, at, Act::PermissionAdded(space)));
             // One click gives several people a permission in the same millisecond.
-            for _ in 0..1 + dice.below(3) {
-                let note = Note::PermissionAdded { space, person: dice.below(everybody) };
-                notes.add(Record { at, author: Some(by), note });
+            for _ in 0..=dice.below(3) {
+                let note = Note::PermissionAdded {
+                    space,
+                    person: dice.below(everybody),
+                };
+                notes.add(Record {
+                    at,
+                    author: Some(by),
+                    note,
+                });
             }
         }
         for _ in 0..dice.poisson(1.2 * size) {
@@ -203,7 +248,10 @@ impl Stage<'_> {
                 1 | 2 => (Some(person), Note::SpaceConfigured(space)),
                 3 => (Some(person), Note::LogoUploaded(space)),
                 4..=6 => (Some(person), Note::PageArchived(self.wiki.any_page(dice))),
-                7 | 8 => (Some(self.an_admin(dice)), Note::PermissionRemoved { space, person }),
+                7 | 8 => (
+                    Some(self.an_admin(dice)),
+                    Note::PermissionRemoved { space, person },
+                ),
                 _ => (None, Note::UserUpdated(person)),
             };
             notes.add(Record { at, author, note });

@@ -1,13 +1,13 @@
-//! Chance that is the same on every machine and for ever: SplitMix64, and the few distributions that habits need.
+//! Chance that is the same on every machine and for ever: `SplitMix64`, and the few distributions that habits need.
 
 /// A stream of random numbers; two of the same seed and labels are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice {
-    /// The state of SplitMix64.
+    /// The state of `SplitMix64`.
     state: u64,
 }
 
-/// One step of SplitMix64's output function.
+/// One step of `SplitMix64`'s output function.
 pub(crate) const fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -18,7 +18,8 @@ impl Dice {
     /// The stream of a seed and labels: each part of the world throws its own, so that a change in one moves no other.
     pub(crate) fn of(seed: u64, labels: &[u64]) -> Self {
         let state = labels.iter().fold(mix(seed ^ 0x5bd1_e995), |state, label| {
-            mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ label.wrapping_mul(0xff51_afd7_ed55_8ccd))
+            mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15)
+                ^ label.wrapping_mul(0xff51_afd7_ed55_8ccd))
         });
         Self { state }
     }

@@ -43,7 +43,11 @@ impl Stage<'_> {
         let mut dice = Dice::of(self.settings.seed, &[11, u64::from(number)]);
         for day in 0..self.settings.days() {
             let weekend = day % 7 >= 5;
-            let active = if weekend { person.habit.weekend } else { person.habit.workday };
+            let active = if weekend {
+                person.habit.weekend
+            } else {
+                person.habit.workday
+            };
             let awake = dice.chance(active);
             if !awake || !person.is_there(day) {
                 continue;
@@ -55,12 +59,12 @@ impl Stage<'_> {
     /// One active day of somebody.
     fn day(&self, number: u32, person: &Person, day: u32, dice: &mut Dice, out: &mut Vec<Deed>) {
         let new = person.started > 0 && day < person.started + FIRST_DAYS;
-        let mean = person.habit.sittings * self.busyness(day) * if new { 1.5 } else { 1.0 };
+        let mean = person.habit.sittings * self.busyness(day) * if new { 1.4 } else { 1.0 };
         let sittings = dice.poisson(mean).clamp(1, 14);
         let mut starts: Vec<f64> = (0..sittings).map(|_| hour(dice)).collect();
         starts.sort_unstable_by(f64::total_cmp);
         let first = starts.first().copied().unwrap_or(9.0);
-        if dice.chance(0.4) {
+        if dice.chance(0.6) {
             let at = self.moment(person, day, first - 0.01);
             if dice.chance(0.06) {
                 out.push(Deed::by(number, at - 20_000, Act::SignInFailed));
@@ -71,16 +75,27 @@ impl Stage<'_> {
         for start in starts {
             // Nobody reads two things at once: a sitting begins when the one before has ended.
             let at = self.moment(person, day, start).max(free);
-            free = self.sit(number, person, at, sitting_size(person, new, dice), new, dice, out);
+            free = self.sit(
+                number,
+                person,
+                at,
+                sitting_size(person, new, dice),
+                new,
+                dice,
+                out,
+            );
         }
         self.errands(number, person, day, dice, out);
-        if dice.chance(0.05) {
+        if dice.chance(0.15) {
             out.push(Deed::by(number, free, Act::SignedOut));
         }
     }
 
     /// One sitting of so many pages from a moment on; returns when it ended.
-    #[expect(clippy::too_many_arguments, reason = "a sitting is all of this, and nothing else needs it together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a sitting is all of this, and nothing else needs it together"
+    )]
     fn sit(
         &self,
         number: u32,
@@ -109,7 +124,15 @@ impl Stage<'_> {
             if dice.chance(person.habit.edits) {
                 let made = dice.chance(0.12);
                 at += millis(dice.log_normal(240.0, 0.7).min(1_500.0));
-                out.push(Deed::by(number, at, if made { Act::Created(page) } else { Act::Updated(page) }));
+                out.push(Deed::by(
+                    number,
+                    at,
+                    if made {
+                        Act::Created(page)
+                    } else {
+                        Act::Updated(page)
+                    },
+                ));
             }
         }
         at
@@ -141,7 +164,14 @@ impl Stage<'_> {
     }
 
     /// What is done beside reading pages: issues, the blog, a small script, an export now and then.
-    fn errands(&self, number: u32, person: &Person, day: u32, dice: &mut Dice, out: &mut Vec<Deed>) {
+    fn errands(
+        &self,
+        number: u32,
+        person: &Person,
+        day: u32,
+        dice: &mut Dice,
+        out: &mut Vec<Deed>,
+    ) {
         let weekend = day % 7 >= 5;
         for _ in 0..dice.poisson(person.habit.issues) {
             let at = self.moment(person, day, hour(dice));
@@ -153,24 +183,45 @@ impl Stage<'_> {
         }
         if dice.chance(0.12) {
             let at = self.moment(person, day, hour(dice));
-            out.push(Deed::by(number, at, Act::PostViewed(self.wiki.post_of(day))));
+            out.push(Deed::by(
+                number,
+                at,
+                Act::PostViewed(self.wiki.post_of(day)),
+            ));
         }
         if dice.chance(0.004) {
             let page = self.choose(person, false, dice);
-            out.push(Deed::by(number, self.moment(person, day, hour(dice)), Act::PageExportDownloaded(page)));
+            out.push(Deed::by(
+                number,
+                self.moment(person, day, hour(dice)),
+                Act::PageExportDownloaded(page),
+            ));
         }
         if dice.chance(0.02) {
             let kind = dice.below(4);
-            out.push(Deed::by(number, self.moment(person, day, hour(dice)), Act::Strange(kind)));
+            out.push(Deed::by(
+                number,
+                self.moment(person, day, hour(dice)),
+                Act::Strange(kind),
+            ));
         }
         if dice.chance(0.003) {
-            out.push(Deed::by(number, self.moment(person, day, hour(dice)), Act::TokenCreated));
+            out.push(Deed::by(
+                number,
+                self.moment(person, day, hour(dice)),
+                Act::TokenCreated,
+            ));
         }
         if person.habit.job && !weekend {
             let at = self.moment(person, day, 7.5) + i64::from(dice.below(4_000));
             for (page, wait) in person.favourites.iter().take(3).zip((0..).step_by(1_300)) {
                 let (doer, act) = (Doer::Person(number), Act::Viewed(*page));
-                out.push(Deed { at: at + wait, doer, act, way: Way::Token });
+                out.push(Deed {
+                    at: at + wait,
+                    doer,
+                    act,
+                    way: Way::Token,
+                });
             }
         }
     }
@@ -180,9 +231,17 @@ impl Stage<'_> {
         let mut dice = Dice::of(self.settings.seed, &[12]);
         let mut page = 0;
         for day in 0..self.settings.days() {
-            let mut at = self.settings.start_ms() + i64::from(day) * DAY + 90 * MINUTE + i64::from(dice.below(60_000));
+            let mut at = self.settings.start_ms()
+                + i64::from(day) * DAY
+                + 90 * MINUTE
+                + i64::from(dice.below(60_000));
             for _ in 0..270 + dice.below(60) {
-                out.push(Deed { at, doer: Doer::Integration, act: Act::Viewed(page), way: Way::App });
+                out.push(Deed {
+                    at,
+                    doer: Doer::Integration,
+                    act: Act::Viewed(page),
+                    way: Way::App,
+                });
                 page = (page + 1) % self.wiki.ordinary.max(1);
                 at += 900 + i64::from(dice.below(700));
             }
@@ -194,13 +253,20 @@ impl Stage<'_> {
         let mut dice = Dice::of(self.settings.seed, &[13]);
         for day in 0..self.settings.days() {
             for _ in 0..4 + dice.below(4) {
-                let at = self.settings.start_ms() + i64::from(day) * DAY + millis(dice.unit() * 86_000.0);
+                let at = self.settings.start_ms()
+                    + i64::from(day) * DAY
+                    + millis(dice.unit() * 86_000.0);
                 let act = if dice.chance(0.4) {
                     Act::Viewed(self.wiki.any_page(&mut dice))
                 } else {
                     Act::Rebuilt(self.wiki.a_space(&mut dice))
                 };
-                out.push(Deed { at, doer: Doer::System, act, way: Way::Browser });
+                out.push(Deed {
+                    at,
+                    doer: Doer::System,
+                    act,
+                    way: Way::Browser,
+                });
             }
         }
     }
@@ -222,6 +288,6 @@ fn sitting_size(person: &Person, new: bool, dice: &mut Dice) -> u32 {
     if dice.chance(habit.deep) {
         return 15 + dice.below(16);
     }
-    let mean = (habit.size - 1.0) * if new { 1.8 } else { 1.0 };
+    let mean = (habit.size - 1.0) * if new { 1.6 } else { 1.0 };
     (1 + dice.negative_binomial(mean.max(0.05), 0.6)).min(habit.most)
 }

@@ -123,7 +123,12 @@ pub(crate) struct Deed {
 impl Deed {
     /// Something that somebody did in a browser.
     pub(crate) const fn by(person: u32, at: i64, act: Act) -> Self {
-        Self { at, doer: Doer::Person(person), act, way: Way::Browser }
+        Self {
+            at,
+            doer: Doer::Person(person),
+            act,
+            way: Way::Browser,
+        }
     }
 }
 
@@ -160,10 +165,16 @@ pub(crate) const UNUSABLE: u32 = 6;
 /// A few are late by up to two hours, a few are delivered twice, and six are unusable.
 pub(crate) fn deliver(mut deeds: Vec<Deed>, settings: &WorldSettings) -> Vec<Entry> {
     let mut dice = Dice::of(settings.seed, &[6]);
-    let span = u32::try_from(settings.end().timestamp() - settings.start.timestamp()).unwrap_or(u32::MAX);
+    let span =
+        u32::try_from(settings.end().timestamp() - settings.start.timestamp()).unwrap_or(u32::MAX);
     for kind in 0..UNUSABLE {
         let at = settings.start_ms() + i64::from(dice.below(span)) * 1_000;
-        deeds.push(Deed { at, doer: Doer::Person(0), act: Act::Unusable(kind % 3), way: Way::Browser });
+        deeds.push(Deed {
+            at,
+            doer: Doer::Person(0),
+            act: Act::Unusable(kind % 3),
+            way: Way::Browser,
+        });
     }
     // Stable: what happened in the same millisecond stays in the order in which it was told.
     deeds.sort_by_key(|deed| deed.at);
@@ -175,12 +186,21 @@ pub(crate) fn deliver(mut deeds: Vec<Deed>, settings: &WorldSettings) -> Vec<Ent
         } else {
             (4.0 + dice.exponential(45.0)).min(590.0)
         };
-        let entry =
-            Entry { deed, processed: deed.at + millis(delay), serial, form: dice.half(), repeat: false };
+        let entry = Entry {
+            deed,
+            processed: deed.at + millis(delay),
+            serial,
+            form: dice.half(),
+            repeat: false,
+        };
         entries.push(entry);
         if dice.chance(settings.repeats) && !matches!(deed.act, Act::Unusable(_)) {
             let processed = entry.processed + 1_000 + i64::from(dice.below(3_600_000));
-            entries.push(Entry { processed, repeat: true, ..entry });
+            entries.push(Entry {
+                processed,
+                repeat: true,
+                ..entry
+            });
         }
     }
     entries.sort_by_key(|entry| (entry.processed, entry.serial, entry.repeat));
@@ -218,7 +238,10 @@ impl Counts {
             } else {
                 counts.events += 1;
                 counts.late += u32::from(entry.is_late());
-                counts.views += u32::from(matches!(entry.deed.act, Act::Viewed(_) | Act::PostViewed(_)));
+                counts.views += u32::from(matches!(
+                    entry.deed.act,
+                    Act::Viewed(_) | Act::PostViewed(_)
+                ));
             }
         }
         counts
@@ -236,7 +259,12 @@ mod tests {
 
     fn entries(settings: &WorldSettings) -> Vec<Entry> {
         let start = settings.start_ms();
-        deliver((0..10_000).map(|n| Deed::by(1, start + n * 1_000, Act::SignedIn)).collect(), settings)
+        deliver(
+            (0..10_000)
+                .map(|n| Deed::by(1, start + n * 1_000, Act::SignedIn))
+                .collect(),
+            settings,
+        )
     }
 
     #[test]
@@ -246,7 +274,11 @@ mod tests {
         let counts = Counts::of(entries.iter());
         assert_eq!((counts.events, counts.unusable), (10_000, UNUSABLE));
         assert!((200..400).contains(&counts.late), "{}", counts.late);
-        let longest = entries.iter().filter(|entry| !entry.repeat).map(|entry| entry.processed - entry.deed.at).max();
+        let longest = entries
+            .iter()
+            .filter(|entry| !entry.repeat)
+            .map(|entry| entry.processed - entry.deed.at)
+            .max();
         assert!((3_600_000..=7_200_000).contains(&longest.unwrap()));
     }
 

@@ -60,8 +60,17 @@ impl World {
         let (org, cloud) = (uuid(settings.seed, &[90]), uuid(settings.seed, &[91]));
         let wiki = Wiki::new(&settings);
         let mut people = People::new(&settings, &wiki, &cloud);
-        people.changes = Stage { settings: &settings, wiki: &wiki, people: &people }.memberships();
-        let stage = Stage { settings: &settings, wiki: &wiki, people: &people };
+        people.changes = Stage {
+            settings: &settings,
+            wiki: &wiki,
+            people: &people,
+        }
+        .memberships();
+        let stage = Stage {
+            settings: &settings,
+            wiki: &wiki,
+            people: &people,
+        };
         let mut deeds: Vec<Deed> = Vec::new();
         let mut notes = Notes::new(settings.seed, settings.twins);
         for (person, number) in people.all.iter().zip(0..) {
@@ -70,12 +79,26 @@ impl World {
         stage.index_by_night(&mut deeds);
         stage.work_of_the_site(&mut deeds);
         stage.administer(&mut deeds, &mut notes);
-        let truth = if settings.planted { stage.plant(&mut deeds, &mut notes) } else { Vec::new() };
+        let truth = if settings.planted {
+            stage.plant(&mut deeds, &mut notes)
+        } else {
+            Vec::new()
+        };
         let told = settings.start_ms()..settings.end().timestamp_millis();
         deeds.retain(|deed| told.contains(&deed.at));
         let log = deliver(deeds, &settings);
         let twins = notes.twinned;
-        Self { wiki, people, log, records: notes.in_order(), twins, truth, org, cloud, settings }
+        Self {
+            wiki,
+            people,
+            log,
+            records: notes.in_order(),
+            twins,
+            truth,
+            org,
+            cloud,
+            settings,
+        }
     }
 
     /// What it was made from.
@@ -90,25 +113,38 @@ impl World {
 
     /// How many of what both logs hold.
     pub fn counts(&self) -> Counts {
-        Counts { audit: count(self.records.len()), twins: self.twins, ..Counts::of(self.log.iter()) }
+        Counts {
+            audit: count(self.records.len()),
+            twins: self.twins,
+            ..Counts::of(self.log.iter())
+        }
     }
 
     /// How many of what both logs show at a moment; twins are told of the whole only and left at nothing here.
     pub fn counts_until(&self, now: DateTime<Utc>) -> Counts {
         let (entries, records) = self.shown(now.timestamp_millis());
-        Counts { audit: count(records.len()), ..Counts::of(entries.iter()) }
+        Counts {
+            audit: count(records.len()),
+            ..Counts::of(entries.iter())
+        }
     }
 
     /// What both logs show at a moment (in milliseconds).
     pub(crate) fn shown(&self, now: i64) -> (&[Entry], &[Record]) {
         let entries = self.log.partition_point(|entry| entry.processed <= now);
         let records = self.records.partition_point(|record| record.at <= now);
-        (self.log.get(..entries).unwrap_or_default(), self.records.get(..records).unwrap_or_default())
+        (
+            self.log.get(..entries).unwrap_or_default(),
+            self.records.get(..records).unwrap_or_default(),
+        )
     }
 
     /// The first whole second at which everything has happened and been processed.
     pub fn until(&self) -> DateTime<Utc> {
-        let processed = self.log.last().map_or(0, |entry| entry.processed.div_euclid(1_000) + 1);
+        let processed = self
+            .log
+            .last()
+            .map_or(0, |entry| entry.processed.div_euclid(1_000) + 1);
         crate::time::moment(processed.max(self.settings.end().timestamp()))
     }
 
@@ -131,7 +167,9 @@ impl World {
     pub fn administrators(&self, at: DateTime<Utc>) -> Vec<&AccountId> {
         let at = at.timestamp_millis();
         let by_group = |person| {
-            [SITE_ADMINS, CONFLUENCE_ADMINS].iter().any(|group| self.people.is_member(person, *group, at))
+            [SITE_ADMINS, CONFLUENCE_ADMINS]
+                .iter()
+                .any(|group| self.people.is_member(person, *group, at))
         };
         (0..)
             .zip(&self.people.all)
@@ -150,8 +188,15 @@ impl World {
         self.wiki
             .spaces
             .iter()
-            .flat_map(|space| space.pages.clone().map(move |page| (page, space.key.as_str())))
-            .filter_map(|(page, key)| Some((self.wiki.pages.get(dice::index(page))?.id.as_str(), key)))
+            .flat_map(|space| {
+                space
+                    .pages
+                    .clone()
+                    .map(move |page| (page, space.key.as_str()))
+            })
+            .filter_map(|(page, key)| {
+                Some((self.wiki.pages.get(dice::index(page))?.id.as_str(), key))
+            })
     }
 
     /// Writes every delivery of the organisation's log in processing order, one JSON object a line.
@@ -172,7 +217,7 @@ impl World {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
 
     use super::log::{Act, Doer};
     use super::people::Person;
@@ -199,13 +244,30 @@ mod tests {
         for seed in 1..=20 {
             let world = World::new(WorldSettings::small(seed));
             let names: Vec<_> = world.truth().iter().map(|planted| planted.name).collect();
-            assert_eq!(names, ["script", "patient-harvest", "slow-harvest", "admin-browsing", "space-export"]);
-            let accounts: BTreeSet<_> = world.truth().iter().map(|planted| &planted.account).collect();
+            assert_eq!(
+                names,
+                [
+                    "script",
+                    "patient-harvest",
+                    "slow-harvest",
+                    "admin-browsing",
+                    "space-export"
+                ]
+            );
+            let accounts: BTreeSet<_> = world
+                .truth()
+                .iter()
+                .map(|planted| &planted.account)
+                .collect();
             assert_eq!(accounts.len(), 5);
             for planted in world.truth() {
-                let admin = world.administrators(planted.from).contains(&&planted.account);
+                let admin = world
+                    .administrators(planted.from)
+                    .contains(&&planted.account);
                 assert_eq!(admin, planted.name == "admin-browsing", "{planted:?}");
-                assert!(world.settings.start <= planted.from && planted.until <= world.settings.end());
+                assert!(
+                    world.settings.start <= planted.from && planted.until <= world.settings.end()
+                );
             }
         }
     }
@@ -222,7 +284,11 @@ mod tests {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             let attributes = &event["attributes"];
             let time = attributes["time"].as_str().unwrap_or_default();
-            match (event["id"].as_str(), attributes["action"].as_str(), DateTime::parse_from_rfc3339(time)) {
+            match (
+                event["id"].as_str(),
+                attributes["action"].as_str(),
+                DateTime::parse_from_rfc3339(time),
+            ) {
                 (Some(id), Some(_), Ok(_)) => {
                     ids.insert(id.to_owned());
                 }
@@ -230,7 +296,10 @@ mod tests {
             }
         }
         let counts = world.counts();
-        assert_eq!((count(ids.len()), unusable, lines), (counts.events, counts.unusable, counts.delivered()));
+        assert_eq!(
+            (count(ids.len()), unusable, lines),
+            (counts.events, counts.unusable, counts.delivered())
+        );
     }
 
     #[test]
@@ -252,10 +321,20 @@ mod tests {
         let world = World::new(WorldSettings::default());
         let joined = world.people.admins.joins;
         let account = &world.people.all[dice::index(joined)].account;
-        assert!(!world.administrators(world.settings.start).contains(&account));
+        assert!(
+            !world
+                .administrators(world.settings.start)
+                .contains(&account)
+        );
         assert!(world.administrators(world.until()).contains(&account));
-        let events = world.log.iter().filter(|entry| !entry.repeat && matches!(entry.deed.act, Act::Joined(_) | Act::Left(_)));
-        let mut records: Vec<_> = world.records.iter().filter(|r| matches!(r.note, audit::Note::Membership(_))).collect();
+        let events = world.log.iter().filter(|entry| {
+            !entry.repeat && matches!(entry.deed.act, Act::Joined(_) | Act::Left(_))
+        });
+        let mut records: Vec<_> = world
+            .records
+            .iter()
+            .filter(|r| matches!(r.note, audit::Note::Membership(_)))
+            .collect();
         records.dedup();
         assert_eq!(events.count(), records.len());
         assert_eq!(records.len(), world.people.changes.len());
@@ -263,15 +342,20 @@ mod tests {
 
     /// Pages a sitting of every person, without what was planted, and the same per day.
     fn readings(world: &World) -> (Vec<usize>, Vec<usize>) {
-        let hidden: HashMap<u32, _> = (0..)
+        let hidden: HashSet<u32> = (0..)
             .zip(&world.people.all)
-            .filter(|(_, person): &(u32, &Person)| world.truth.iter().any(|planted| planted.account == person.account))
-            .map(|(number, _)| (number, ()))
+            .filter(|(_, person): &(u32, &Person)| {
+                world
+                    .truth
+                    .iter()
+                    .any(|planted| planted.account == person.account)
+            })
+            .map(|(number, _)| number)
             .collect();
         let mut reads: BTreeMap<u32, Vec<(i64, u32)>> = BTreeMap::new();
         for entry in world.log.iter().filter(|entry| !entry.repeat) {
             if let (Doer::Person(person), Act::Viewed(page)) = (entry.deed.doer, entry.deed.act)
-                && !hidden.contains_key(&person)
+                && !hidden.contains(&person)
             {
                 reads.entry(person).or_default().push((entry.deed.at, page));
             }
@@ -299,6 +383,17 @@ mod tests {
     }
 
     #[test]
+    fn a_world_has_about_as_many_events_as_were_asked_for() {
+        for wanted in [50_000, 200_000] {
+            let events = World::new(WorldSettings::of_events(wanted)).counts().events;
+            assert!(
+                (wanted * 9 / 10..wanted * 11 / 10).contains(&events),
+                "{events} for {wanted}"
+            );
+        }
+    }
+
+    #[test]
     fn an_ordinary_world_has_the_size_and_the_tails_of_a_real_one() {
         let world = World::new(WorldSettings::default());
         let counts = world.counts();
@@ -308,7 +403,11 @@ mod tests {
         for (name, of) in [("sitting", &sittings), ("day", &days)] {
             let mean = of.iter().sum::<usize>() * 100 / of.len();
             let tail = [500, 900, 990, 999].map(|share| at(of, share));
-            println!("pages a {name}: {} of them, mean {mean}/100, p50 p90 p99 p99.9 {tail:?}, most {:?}", of.len(), of.last());
+            println!(
+                "pages a {name}: {} of them, mean {mean}/100, p50 p90 p99 p99.9 {tail:?}, most {:?}",
+                of.len(),
+                of.last()
+            );
         }
         for planted in world.truth() {
             println!("{planted:?}");
@@ -316,6 +415,10 @@ mod tests {
         let events = f64::from(counts.events);
         assert!((60_000.0..120_000.0).contains(&events), "{events}");
         assert!((0.6..0.85).contains(&(f64::from(counts.views) / events)));
-        assert!((10..=30).contains(&at(&sittings, 990)), "{}", at(&sittings, 990));
+        assert!(
+            (10..=30).contains(&at(&sittings, 990)),
+            "{}",
+            at(&sittings, 990)
+        );
     }
 }

@@ -76,38 +76,58 @@ pub(crate) struct Place {
 
 /// The places, with the number of people in sixteen.
 static PLACES: [(u32, Place); 3] = [
-    (8, Place {
-        zone: 120,
-        office: "203.0.113.10",
-        names: ["Germany", "Berlin", "Berlin"],
-        zone_name: "Europe/Berlin",
-    }),
-    (5, Place {
-        zone: -240,
-        office: "203.0.113.20",
-        names: ["United States", "New York", "New York"],
-        zone_name: "America/New_York",
-    }),
-    (3, Place {
-        zone: 330,
-        office: "203.0.113.30",
-        names: ["India", "Karnataka", "Bengaluru"],
-        zone_name: "Asia/Kolkata",
-    }),
+    (
+        8,
+        Place {
+            zone: 120,
+            office: "203.0.113.10",
+            names: ["Germany", "Berlin", "Berlin"],
+            zone_name: "Europe/Berlin",
+        },
+    ),
+    (
+        5,
+        Place {
+            zone: -240,
+            office: "203.0.113.20",
+            names: ["United States", "New York", "New York"],
+            zone_name: "America/New_York",
+        },
+    ),
+    (
+        3,
+        Place {
+            zone: 330,
+            office: "203.0.113.30",
+            names: ["India", "Karnataka", "Bengaluru"],
+            zone_name: "Asia/Kolkata",
+        },
+    ),
 ];
 
 /// Given names.
 const GIVEN: [&str; 48] = [
-    "Ada", "Alan", "Amina", "Anders", "Anja", "Arun", "Beatriz", "Bela", "Carla", "Chen", "Dana", "David", "Divya",
-    "Elif", "Emil", "Eva", "Farid", "Fiona", "Goran", "Grace", "Hana", "Hugo", "Ines", "Ivan", "Jana", "Jin", "Kamal",
-    "Katja", "Lars", "Leila", "Luis", "Maja", "Marek", "Meera", "Nadia", "Niels", "Olga", "Omar", "Paula", "Pavel",
-    "Rosa", "Sami", "Tara", "Tomas", "Uma", "Viktor", "Wanda", "Yusuf",
+    "Ada", "Alan", "Amina", "Anders", "Anja", "Arun", "Beatriz", "Bela", "Carla", "Chen", "Dana",
+    "David", "Divya", "Elif", "Emil", "Eva", "Farid", "Fiona", "Goran", "Grace", "Hana", "Hugo",
+    "Ines", "Ivan", "Jana", "Jin", "Kamal", "Katja", "Lars", "Leila", "Luis", "Maja", "Marek",
+    "Meera", "Nadia", "Niels", "Olga", "Omar", "Paula", "Pavel", "Rosa", "Sami", "Tara", "Tomas",
+    "Uma", "Viktor", "Wanda", "Yusuf",
 ];
 
 /// Family names that nobody bears.
 const FAMILY: [&str; 12] = [
-    "Example", "Sample", "Specimen", "Muster", "Beispiel", "Exemple", "Ejemplo", "Esempio", "Voorbeeld", "Exempel",
-    "Placeholder", "O'Example",
+    "Example",
+    "Sample",
+    "Specimen",
+    "Muster",
+    "Beispiel",
+    "Exemple",
+    "Ejemplo",
+    "Esempio",
+    "Voorbeeld",
+    "Exempel",
+    "Placeholder",
+    "O'Example",
 ];
 
 /// A UUID of a seed and labels.
@@ -131,14 +151,26 @@ impl Person {
         let (given, family) = name_of(number);
         let turn = number / count(GIVEN.len() * FAMILY.len());
         let (name, email) = if turn == 0 {
-            (format!("{given} {family}"), format!("{given}.{family}@acme.example"))
+            (
+                format!("{given} {family}"),
+                format!("{given}.{family}@acme.example"),
+            )
         } else {
-            (format!("{given} {family} {turn}"), format!("{given}.{family}{turn}@acme.example"))
+            (
+                format!("{given} {family} {turn}"),
+                format!("{given}.{family}{turn}@acme.example"),
+            )
         };
         let email = email.to_lowercase().replace('\'', "");
         let account = account_of(number, settings.seed, &mut dice);
-        let homes = [wiki.a_space(&mut dice), wiki.a_space(&mut dice), wiki.a_space(&mut dice)];
-        let favourites = (0..6 + dice.below(14)).map(|_| wiki.a_page_of(homes[0], &mut dice)).collect();
+        let homes = [
+            wiki.a_space(&mut dice),
+            wiki.a_space(&mut dice),
+            wiki.a_space(&mut dice),
+        ];
+        let favourites = (0..6 + dice.below(14))
+            .map(|_| wiki.a_page_of(homes[0], &mut dice))
+            .collect();
         let days = settings.days();
         let mut person = Self {
             actor: actor_of(&account, &name, &email, cloud),
@@ -177,12 +209,16 @@ impl Habit {
         Self {
             workday: dice.between(0.55, 0.95),
             weekend: if dice.chance(0.1) { 0.15 } else { 0.015 },
-            sittings: dice.log_normal(1.7, 0.65).clamp(0.3, 9.0),
-            size: dice.log_normal(2.6, 0.35).clamp(1.3, 7.0),
-            most: 45,
+            sittings: dice.log_normal(2.0, 0.65).clamp(0.3, 9.0),
+            size: dice.log_normal(2.6, 0.35).clamp(1.3, 6.0),
+            most: 32,
             deep: if dice.chance(0.3) { 0.008 } else { 0.002 },
             revisit: dice.between(0.3, 0.6),
-            issues: if dice.chance(0.6) { dice.between(0.3, 2.5) } else { 0.0 },
+            issues: if dice.chance(0.7) {
+                dice.between(0.5, 5.0)
+            } else {
+                0.0
+            },
             edits: dice.between(0.01, 0.08),
             job: dice.chance(0.015),
         }
@@ -212,8 +248,14 @@ impl Habit {
 
 /// The name of a number: every pair once before any comes again.
 fn name_of(number: u32) -> (&'static str, &'static str) {
-    let given = GIVEN.get(index(number) % GIVEN.len()).copied().unwrap_or_default();
-    let family = FAMILY.get((index(number) / GIVEN.len()) % FAMILY.len()).copied().unwrap_or_default();
+    let given = GIVEN
+        .get(index(number) % GIVEN.len())
+        .copied()
+        .unwrap_or_default();
+    let family = FAMILY
+        .get((index(number) / GIVEN.len()) % FAMILY.len())
+        .copied()
+        .unwrap_or_default();
     (given, family)
 }
 
@@ -354,12 +396,17 @@ impl People {
     /// The people of a seed.
     pub(crate) fn new(settings: &WorldSettings, wiki: &Wiki, cloud: &str) -> Self {
         let number = settings.people.max(16);
-        let mut all: Vec<Person> = (0..number).map(|number| Person::new(number, settings, wiki, cloud)).collect();
-        let groups = GROUPS.iter().zip(0_u64..).map(|((name, access), number)| Group {
-            id: uuid(settings.seed, &[4, number]),
-            name,
-            access,
-        });
+        let mut all: Vec<Person> = (0..number)
+            .map(|number| Person::new(number, settings, wiki, cloud))
+            .collect();
+        let groups = GROUPS
+            .iter()
+            .zip(0_u64..)
+            .map(|((name, access), number)| Group {
+                id: uuid(settings.seed, &[4, number]),
+                name,
+                access,
+            });
         let mut dice = Dice::of(settings.seed, &[5]);
         let admins = appoint(&mut all, &mut dice);
         let mut members: Vec<(u32, u32)> = (0..number).map(|person| (EVERYBODY, person)).collect();
@@ -371,7 +418,13 @@ impl People {
         members.extend([(ORG_ADMINS, org), (SITE_ADMINS, a), (SITE_ADMINS, b)]);
         members.extend([(CONFLUENCE_ADMINS, c), (CONFLUENCE_ADMINS, d)]);
         members.sort_unstable();
-        Self { all, groups: groups.collect(), members, changes: Vec::new(), admins }
+        Self {
+            all,
+            groups: groups.collect(),
+            members,
+            changes: Vec::new(),
+            admins,
+        }
     }
 
     /// Somebody by number.
@@ -384,14 +437,26 @@ impl People {
         self.changes
             .iter()
             .rfind(|change| change.at <= at && change.person == person && change.group == group)
-            .map_or_else(|| self.members.binary_search(&(group, person)).is_ok(), |change| change.joined)
+            .map_or_else(
+                || self.members.binary_search(&(group, person)).is_ok(),
+                |change| change.joined,
+            )
     }
 
     /// Ordinary people whose reading is light to median, who were there from the beginning and on all of some days.
     pub(crate) fn ordinary(&self, days: &Range<u32>) -> Vec<u32> {
-        let mut rates: Vec<f64> = self.all.iter().map(|person| person.habit.weekly()).collect();
+        let mut rates: Vec<f64> = self
+            .all
+            .iter()
+            .map(|person| person.habit.weekly())
+            .collect();
         rates.sort_unstable_by(f64::total_cmp);
-        let quantile = |of_ten: usize| rates.get(rates.len() * of_ten / 10).copied().unwrap_or_default();
+        let quantile = |of_ten: usize| {
+            rates
+                .get(rates.len() * of_ten / 10)
+                .copied()
+                .unwrap_or_default()
+        };
         let (light, median) = (quantile(2), quantile(6));
         (0_u32..)
             .zip(&self.all)
@@ -423,15 +488,21 @@ fn appoint(all: &mut [Person], dice: &mut Dice) -> Admins {
         }
     }
     let [org, site, access, a, b, c, d, joins] = chosen;
-    for (number, role) in
-        [(org, "atlassian/org-admin"), (site, "atlassian/site-admin"), (access, "atlassian/user-access-admin")]
-    {
+    for (number, role) in [
+        (org, "atlassian/org-admin"),
+        (site, "atlassian/site-admin"),
+        (access, "atlassian/user-access-admin"),
+    ] {
         if let Some(person) = all.get_mut(index(number)) {
             person.roles.push(role);
         }
     }
     let browses = if dice.chance(0.5) { site } else { a };
-    Admins { first: [org, site, access, a, b, c, d], joins, browses }
+    Admins {
+        first: [org, site, access, a, b, c, d],
+        joins,
+        browses,
+    }
 }
 
 #[cfg(test)]
@@ -444,8 +515,15 @@ mod tests {
 
     #[test]
     fn no_two_people_share_an_account_a_name_or_an_address_of_mail() {
-        let people = people(&WorldSettings { people: 1_300, ..WorldSettings::default() });
-        let all: [fn(&Person) -> String; 3] = [|p| p.account.to_string(), |p| p.name.clone(), |p| p.email.clone()];
+        let people = people(&WorldSettings {
+            people: 1_300,
+            ..WorldSettings::default()
+        });
+        let all: [fn(&Person) -> String; 3] = [
+            |p| p.account.to_string(),
+            |p| p.name.clone(),
+            |p| p.email.clone(),
+        ];
         for word in all {
             let words: std::collections::HashSet<_> = people.all.iter().map(word).collect();
             assert_eq!(words.len(), 1_300);
@@ -455,7 +533,11 @@ mod tests {
     #[test]
     fn heavy_readers_read_ten_to_twenty_times_as_much_as_light_ones() {
         let people = people(&WorldSettings::default());
-        let mut rates: Vec<f64> = people.all.iter().map(|person| person.habit.weekly()).collect();
+        let mut rates: Vec<f64> = people
+            .all
+            .iter()
+            .map(|person| person.habit.weekly())
+            .collect();
         rates.sort_unstable_by(f64::total_cmp);
         let ratio = rates[285] / rates[15];
         assert!((8.0..25.0).contains(&ratio), "{ratio}");
@@ -464,16 +546,32 @@ mod tests {
     #[test]
     fn newcomers_start_on_a_working_day_in_the_second_to_fourth_week() {
         let people = people(&WorldSettings::default());
-        let started: Vec<u32> = people.all.iter().map(|person| person.started).filter(|day| *day > 0).collect();
+        let started: Vec<u32> = people
+            .all
+            .iter()
+            .map(|person| person.started)
+            .filter(|day| *day > 0)
+            .collect();
         assert!(started.len() > 8, "{}", started.len());
-        assert!(started.iter().all(|day| (7..28).contains(day) && day % 7 < 5), "{started:?}");
+        assert!(
+            started
+                .iter()
+                .all(|day| (7..28).contains(day) && day % 7 < 5),
+            "{started:?}"
+        );
     }
 
     #[test]
     fn a_change_of_membership_holds_from_its_moment_on() {
         let mut people = people(&WorldSettings::small(1));
         let who = people.admins.joins;
-        people.changes.push(MemberChange { at: 50, by: 0, person: who, group: SITE_ADMINS, joined: true });
+        people.changes.push(MemberChange {
+            at: 50,
+            by: 0,
+            person: who,
+            group: SITE_ADMINS,
+            joined: true,
+        });
         assert!(!people.is_member(who, SITE_ADMINS, 49));
         assert!(people.is_member(who, SITE_ADMINS, 50));
     }

@@ -31,7 +31,7 @@ pub struct WorldSettings {
 const FIRST_MONDAY: i64 = 1_785_715_200;
 
 /// How many events of the access stream a person makes in a week, about.
-const EVENTS_PER_PERSON_WEEK: f64 = 46.0;
+const EVENTS_PER_PERSON_WEEK: f64 = 39.5;
 
 /// How many events of the access stream the integration makes in a week, about.
 const EVENTS_OF_INTEGRATION_WEEK: f64 = 2_100.0;
@@ -55,12 +55,21 @@ impl Default for WorldSettings {
 impl WorldSettings {
     /// The usual world of another seed.
     pub fn of_seed(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+        Self {
+            seed,
+            ..Self::default()
+        }
     }
 
     /// A world for tests: thirty people, two weeks, everything else in it.
     pub fn small(seed: u64) -> Self {
-        Self { seed, people: 30, weeks: 2, pages: 1_200, ..Self::default() }
+        Self {
+            seed,
+            people: 30,
+            weeks: 2,
+            pages: 1_200,
+            ..Self::default()
+        }
     }
 
     /// A world whose access stream holds about so many events: six weeks of as many people as it takes.

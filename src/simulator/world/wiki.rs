@@ -92,15 +92,50 @@ const SPACES: [(&str, &str); 40] = [
 
 /// First words of titles.
 const FIRST: [&str; 20] = [
-    "Release", "Incident", "Design", "Review", "Weekly", "Quarterly", "Draft", "Migration", "Runbook", "Plan", "Notes",
-    "Decision", "Research", "Checklist", "Budget", "Roadmap", "Interview", "Postmortem", "Onboarding", "Guide",
+    "Release",
+    "Incident",
+    "Design",
+    "Review",
+    "Weekly",
+    "Quarterly",
+    "Draft",
+    "Migration",
+    "Runbook",
+    "Plan",
+    "Notes",
+    "Decision",
+    "Research",
+    "Checklist",
+    "Budget",
+    "Roadmap",
+    "Interview",
+    "Postmortem",
+    "Onboarding",
+    "Guide",
 ];
 
 /// Last words of titles.
 const LAST: [&str; 20] = [
-    "for the gateway", "of the ledger", "2026", "with suppliers", "and open questions", "for newcomers", "of July",
-    "for the north region", "about caching", "on retries", "in production", "of the mobile app", "for customers",
-    "before launch", "after launch", "and costs", "of team Blue", "of team Green", "for auditors", "without owner",
+    "for the gateway",
+    "of the ledger",
+    "2026",
+    "with suppliers",
+    "and open questions",
+    "for newcomers",
+    "of July",
+    "for the north region",
+    "about caching",
+    "on retries",
+    "in production",
+    "of the mobile app",
+    "for customers",
+    "before launch",
+    "after launch",
+    "and costs",
+    "of team Blue",
+    "of team Green",
+    "for auditors",
+    "without owner",
 ];
 
 /// Titles as people with odd habits, or ill will, write them.
@@ -129,7 +164,9 @@ impl Wiki {
     pub(crate) fn new(settings: &WorldSettings) -> Self {
         let mut dice = Dice::of(settings.seed, &[1]);
         let wanted = settings.pages.max(400);
-        let shares: Vec<f64> = (0..SPACES.len()).map(|rank| 1.0 / (f64::from(count(rank)) + 3.0).powf(0.8)).collect();
+        let shares: Vec<f64> = (0..SPACES.len())
+            .map(|rank| 1.0 / (f64::from(count(rank)) + 3.0).powf(0.8))
+            .collect();
         let total: f64 = shares.iter().sum();
         let mut pages = Vec::new();
         let mut spaces = Vec::new();
@@ -137,7 +174,11 @@ impl Wiki {
             let first = count(pages.len());
             let here = super::dice::whole(f64::from(wanted) * share / total).max(8);
             for _ in 0..here {
-                pages.push(Page::new(&mut dice, count(pages.len()), count(spaces.len())));
+                pages.push(Page::new(
+                    &mut dice,
+                    count(pages.len()),
+                    count(spaces.len()),
+                ));
             }
             let weights = sums((0..here).map(|_| zipf(dice.below(here))));
             spaces.push(Space {
@@ -154,7 +195,12 @@ impl Wiki {
             pages.push(Page::new(&mut dice, count(pages.len()), space));
         }
         let weights = sums(shares.iter().copied());
-        Self { spaces, pages, ordinary, weights }
+        Self {
+            spaces,
+            pages,
+            ordinary,
+            weights,
+        }
     }
 
     /// A space, the popular ones more often.
@@ -164,7 +210,9 @@ impl Wiki {
 
     /// A page of a space, the popular ones more often.
     pub(crate) fn a_page_of(&self, space: u32, dice: &mut Dice) -> u32 {
-        self.spaces.get(index(space)).map_or(0, |space| space.pages.start + weighted(&space.weights, dice))
+        self.spaces.get(index(space)).map_or(0, |space| {
+            space.pages.start + weighted(&space.weights, dice)
+        })
     }
 
     /// A page of the whole wiki, each as likely as any other.
@@ -192,11 +240,24 @@ impl Page {
             dice.pick(&ODD).copied().unwrap_or_default().to_owned()
         } else {
             let (first, last) = (dice.pick(&FIRST), dice.pick(&LAST));
-            format!("{} {} {}", first.copied().unwrap_or_default(), last.copied().unwrap_or_default(), number % 97)
+            format!(
+                "{} {} {}",
+                first.copied().unwrap_or_default(),
+                last.copied().unwrap_or_default(),
+                number % 97
+            )
         };
-        let slug = title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '+' }).collect();
+        let slug = title
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '+' })
+            .collect();
         let id = (131_073 + u64::from(number) * 98_305 + u64::from(dice.below(98_000))).to_string();
-        Self { id, title: escaped(&title), slug, space }
+        Self {
+            id,
+            title: escaped(&title),
+            slug,
+            space,
+        }
     }
 }
 
@@ -218,13 +279,20 @@ fn sums(shares: impl Iterator<Item = f64>) -> Vec<f64> {
 /// One of them, by the sums of their weights.
 fn weighted(sums: &[f64], dice: &mut Dice) -> u32 {
     let level = dice.unit() * sums.last().copied().unwrap_or_default();
-    count(sums.partition_point(|sum| *sum < level).min(sums.len().saturating_sub(1)))
+    count(
+        sums.partition_point(|sum| *sum < level)
+            .min(sums.len().saturating_sub(1)),
+    )
 }
 
 /// A text as it stands between the quotes of a JSON string.
 pub(crate) fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
+    quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -236,7 +304,10 @@ mod tests {
         let wiki = Wiki::new(&WorldSettings::default());
         let ids: std::collections::HashSet<_> = wiki.pages.iter().map(|page| &page.id).collect();
         assert_eq!(ids.len(), wiki.pages.len());
-        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_digit())));
+        assert!(
+            ids.iter()
+                .all(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
+        );
         assert!((3_500..4_500).contains(&wiki.ordinary), "{}", wiki.ordinary);
     }
 
@@ -250,7 +321,11 @@ mod tests {
             *reads.entry(wiki.a_page_of(space, &mut dice)).or_default() += 1;
         }
         let most = reads.values().max().copied().unwrap_or_default();
-        assert!(most > 60 && reads.len() > 2_000, "{most} of {}", reads.len());
+        assert!(
+            most > 60 && reads.len() > 2_000,
+            "{most} of {}",
+            reads.len()
+        );
     }
 
     #[test]
