@@ -279,6 +279,8 @@ mod tests {
     use Class::{
         BlogView, Download, Export, Group, Other, Permission, Search, SignIn, Token, View,
     };
+    use Membership::{Joined, Left};
+    use MembershipOf::{Named, Role};
 
     fn class(action: &str) -> Class {
         class_of(&Words::of(action), false).unwrap_or(Other)
@@ -426,14 +428,12 @@ mod tests {
     fn memberships_are_told_by_the_words() {
         let change =
             |action: &str| membership_of(&Words::of(action)).map(|change| (change.of, change.to));
-        use Membership::{Joined, Left};
-        use MembershipOf::{Group, Named, Role};
         for (action, expected) in [
-            ("user_added_to_group", Some((Group, Joined))),
-            ("group_member_added", Some((Group, Joined))),
-            ("group_members_removed", Some((Group, Left))),
-            ("user_removed_from_group", Some((Group, Left))),
-            ("User removed from group", Some((Group, Left))),
+            ("user_added_to_group", Some((MembershipOf::Group, Joined))),
+            ("group_member_added", Some((MembershipOf::Group, Joined))),
+            ("group_members_removed", Some((MembershipOf::Group, Left))),
+            ("user_removed_from_group", Some((MembershipOf::Group, Left))),
+            ("User removed from group", Some((MembershipOf::Group, Left))),
             ("user_granted_role", Some((Role, Joined))),
             ("user_revoked_role", Some((Role, Left))),
             ("added_org_admin", Some((Named("org-admin"), Joined))),

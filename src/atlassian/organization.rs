@@ -128,7 +128,7 @@ impl Organization {
         let page = self.events.get(&path, &query, |answer| {
             let page = page::events(&answer.bytes, base, mapper)?;
             Ok(EventsPage {
-                events: page.events,
+                events: page.usable,
                 unusable: page.unusable,
                 received: page.received,
                 next: page.next,

@@ -11,7 +11,7 @@ use crate::model::{Event, Unusable};
 /// What a page of organisation events holds.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    pub(super) events: Vec<Event>,
+    pub(super) usable: Vec<Event>,
     pub(super) unusable: Vec<Unusable>,
     pub(super) received: usize,
     pub(super) unresolved: usize,
@@ -21,7 +21,7 @@ pub(super) struct Events {
 /// What a page of site audit records holds.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pub(super) records: Vec<AuditRecord>,
+    pub(super) usable: Vec<AuditRecord>,
     pub(super) unusable: Vec<Unusable>,
     pub(super) received: usize,
     pub(super) end: End,
@@ -67,12 +67,12 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
             .0
             .as_ref()
             .ok_or(Malformed::Missing("an array of data"))?;
-        read.events.reserve(rows.len());
+        read.usable.reserve(rows.len());
         whole = rows
             .iter()
             .all(|wire::Part(row)| match mapper.map(row, &mut memo) {
                 Ok(event) => {
-                    read.events.push(event);
+                    read.usable.push(event);
                     true
                 }
                 Err(_) => false,
@@ -89,10 +89,10 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
             .0
             .as_ref()
             .ok_or(Malformed::Missing("an array of data"))?;
-        read.events.clear();
+        read.usable.clear();
         for row in rows {
             match mapper.event_with(row.get(), &mut memo) {
-                Ok(event) => read.events.push(event),
+                Ok(event) => read.usable.push(event),
                 Err(record) => read.unusable.push(record),
             }
         }
@@ -100,7 +100,7 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
         read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
     }
     read.unresolved = read
-        .events
+        .usable
         .iter()
         .filter(|event| is_unresolved(event))
         .count();
@@ -122,7 +122,7 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
             .iter()
             .all(|wire::Part(row)| match mapper.map_audit(row) {
                 Ok(record) => {
-                    read.records.push(record);
+                    read.usable.push(record);
                     true
                 }
                 Err(_) => false,
@@ -139,10 +139,10 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
             .0
             .as_ref()
             .ok_or(Malformed::Missing("an array of results"))?;
-        read.records.clear();
+        read.usable.clear();
         for row in rows {
             match mapper.audit(row.get()) {
-                Ok(record) => read.records.push(record),
+                Ok(record) => read.usable.push(record),
                 Err(record) => read.unusable.push(record),
             }
         }
@@ -187,11 +187,14 @@ pub(super) fn same_origin(link: &str, base: &Url) -> Result<Url, Malformed> {
     }
 }
 
+/// The rows that can be used, those that cannot, and how it goes on.
+pub(super) type Rows<T, N> = (Vec<T>, Vec<Unusable>, N);
+
 /// The rows of a page of the admin API, each through a reader; the ones it cannot use are counted.
 pub(super) fn data_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
-) -> Result<(Vec<T>, Vec<Unusable>, Option<String>), Malformed> {
+) -> Result<Rows<T, Option<String>>, Malformed> {
     let text = text(bytes);
     let page: wire::DataPage<'_, &RawValue> =
         serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
@@ -209,7 +212,7 @@ pub(super) fn data_rows<T>(
 pub(super) fn result_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
-) -> Result<(Vec<T>, Vec<Unusable>, End), Malformed> {
+) -> Result<Rows<T, End>, Malformed> {
     let text = text(bytes);
     let page: wire::ResultsPage<'_, &RawValue> =
         serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;

@@ -17,7 +17,7 @@ fn event(id: &str) -> String {
 }
 
 fn ids(read: &Events) -> Vec<&str> {
-    read.events.iter().map(|event| event.id.as_str()).collect()
+    read.usable.iter().map(|event| event.id.as_str()).collect()
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn audit_pages_are_read_with_their_end() {
     let page = r#"{"results":[{"creationDate":1,"summary":"x"},{"creationDate":2}],"start":0,"limit":"25","size":37,"_links":{"base":"b","next":"/rest/api/audit?start=25"}}"#;
     let read = records(page.as_bytes(), &Mapper::default()).unwrap();
     assert_eq!(
-        (read.records.len(), read.unusable.len(), read.received),
+        (read.usable.len(), read.unusable.len(), read.received),
         (1, 1, 2)
     );
     assert_eq!(

@@ -150,7 +150,7 @@ impl Site {
         let read = |answer: Answer| {
             let page = page::records(&answer.bytes, mapper)?;
             self.stays_here(&page.end)?;
-            let mut records = page.records;
+            let mut records = page.usable;
             for record in &mut records {
                 record.event.site = Some(host.clone());
             }

@@ -103,10 +103,9 @@ impl Scan<'_> {
     /// The seconds that a zone is ahead of UTC; no zone at all is UTC.
     fn zone(&mut self) -> Option<i32> {
         let sign = match self.eat(b"Zz+-") {
-            None => return self.0.is_empty().then_some(0),
             Some(b'+') => 1,
             Some(b'-') => -1,
-            Some(_) => return self.0.is_empty().then_some(0),
+            Some(_) | None => return self.0.is_empty().then_some(0),
         };
         let hours = self.digits(2)?;
         self.eat(b":");

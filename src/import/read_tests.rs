@@ -24,7 +24,7 @@ fn import(
     Result<ImportSummary, ImportError<()>>,
 ) {
     let (mut all, mut sizes) = (ImportBatch::default(), Vec::new());
-    let from = super::super::input::unpacked(std::io::Cursor::new(bytes.to_vec())).unwrap();
+    let from = input::unpacked(io::Cursor::new(bytes.to_vec())).unwrap();
     let ended = read_from(
         from,
         Path::new("log.ndjson"),

@@ -32,6 +32,15 @@ const TOO_LONG: &str = "longer than is ever read";
 /// The longest line that is tried as a whole before it is looked at byte by byte.
 const LINE: u64 = 1 << 20;
 
+/// Whether we are in a text of the object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InText {
+    No,
+    Yes,
+    /// And the next byte is escaped.
+    Escaped,
+}
+
 /// The splitter's place in the stream.
 struct Splitter<'f, E> {
     /// The longest object, in bytes.
@@ -42,8 +51,7 @@ struct Splitter<'f, E> {
     open: Vec<u8>,
     /// The open arrays around objects.
     arrays: usize,
-    in_string: bool,
-    escaped: bool,
+    text: InText,
     /// The last byte of the object that is not white, strings aside.
     last: u8,
     /// Whether the object is longer than the cap; the rest of it is dropped.
@@ -67,8 +75,7 @@ pub(super) fn split<E>(
         value: Vec::new(),
         open: Vec::new(),
         arrays: 0,
-        in_string: false,
-        escaped: false,
+        text: InText::No,
         last: 0,
         too_long: false,
         junk: false,
@@ -136,7 +143,7 @@ impl<E> Splitter<'_, E> {
             self.take_junk(byte)?;
         } else if self.open.is_empty() {
             self.take_between(byte);
-        } else if self.in_string {
+        } else if self.text != InText::No {
             self.take_in_string(byte)?;
         } else {
             // A line that begins an object where none can be: the one before it was cut off.
@@ -183,20 +190,18 @@ impl<E> Splitter<'_, E> {
             return self.emit(Some(NOT_JSON));
         }
         self.push(byte);
-        if self.escaped {
-            self.escaped = false;
-        } else if byte == b'\\' {
-            self.escaped = true;
-        } else if byte == b'"' {
-            self.in_string = false;
-        }
+        self.text = match (self.text, byte) {
+            (InText::Yes, b'\\') => InText::Escaped,
+            (InText::Yes, b'"') => InText::No,
+            _ => InText::Yes,
+        };
         Ok(())
     }
 
     fn take_in_object(&mut self, byte: u8) -> Result<(), E> {
         self.push(byte);
         match byte {
-            b'"' => self.in_string = true,
+            b'"' => self.text = InText::Yes,
             b'{' | b'[' => self.open.push(byte),
             b'}' | b']' => {
                 self.open.pop();
@@ -238,7 +243,7 @@ impl<E> Splitter<'_, E> {
             broken
         };
         self.open.clear();
-        (self.in_string, self.escaped, self.too_long, self.junk) = (false, false, false, false);
+        (self.text, self.too_long, self.junk) = (InText::No, false, false);
         let text = match (broken, value.get(..400)) {
             // Only its beginning is told.
             (Some(_), Some(head)) => String::from_utf8_lossy(head),

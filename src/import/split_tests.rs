@@ -39,7 +39,7 @@ fn every_arrangement_of_objects_is_parted() {
     ] {
         let found: Vec<String> = whole(text)
             .iter()
-            .map(|piece| piece[2..].to_owned())
+            .map(|piece| piece.split_once(' ').unwrap().1.to_owned())
             .collect();
         assert_eq!(found, ["{\"a\":1}", "{\"b\":[2]}"], "{text:?}");
     }
