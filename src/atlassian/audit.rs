@@ -6,7 +6,8 @@ use super::classify::{self, MembershipOf, Words};
 use super::map::{clip, mended, unusable};
 use super::{Mapper, changes, find, wire};
 use crate::model::{
-    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, SpaceKey, Unusable, id::digest16,
+    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, SpaceKey, Unusable,
+    id::digest16,
 };
 
 /// A site audit record. It has no id; equal twins are told apart by how many came before.
@@ -22,7 +23,11 @@ impl AuditRecord {
     /// The event of the twin with this number; the first is 0.
     pub fn event_for(&self, ordinal: u32) -> Event {
         let key = key(&self.digest, ordinal);
-        Event { key, id: EventId::new(key.hex()), ..self.event.clone() }
+        Event {
+            key,
+            id: EventId::new(key.hex()),
+            ..self.event.clone()
+        }
     }
 }
 
@@ -48,8 +53,11 @@ impl Mapper {
     pub(super) fn map_audit(&self, record: &wire::Audit<'_>) -> Result<AuditRecord, &'static str> {
         let at = record.creation_date.0.ok_or("no time that can be read")?;
         let summary = record.summary.get().ok_or("no summary")?;
-        let class = self.class_by(summary, true).unwrap_or_else(|| by_category(record.category.or_empty()));
-        let change = classify::membership_of(&Words::of(summary)).filter(|change| change.of == MembershipOf::Group);
+        let class = self
+            .class_by(summary, true)
+            .unwrap_or_else(|| by_category(record.category.or_empty()));
+        let change = classify::membership_of(&Words::of(summary))
+            .filter(|change| change.of == MembershipOf::Group);
         let digest = digest(at.timestamp_millis(), record);
         let key = key(&digest, 0);
         let event = Event {
@@ -65,7 +73,9 @@ impl Mapper {
             site: None,
             page: page(record).map(PageId::new),
             space: space(record).map(SpaceKey::new),
-            changes: change.map(|change| changes::of_audit(change.to, record)).unwrap_or_default(),
+            changes: change
+                .map(|change| changes::of_audit(change.to, record))
+                .unwrap_or_default(),
         };
         Ok(AuditRecord { digest, event })
     }
@@ -94,7 +104,13 @@ fn digest(millis: i64, record: &wire::Audit<'_>) -> [u8; 16] {
         .changed_values
         .0
         .iter()
-        .map(|changed| [changed.name.or_empty(), changed.old_value.or_empty(), changed.new_value.or_empty()])
+        .map(|changed| {
+            [
+                changed.name.or_empty(),
+                changed.old_value.or_empty(),
+                changed.new_value.or_empty(),
+            ]
+        })
         .collect();
     changed.sort_unstable();
     let (millis, count) = (millis.to_le_bytes(), associated.len().to_le_bytes());
@@ -127,19 +143,32 @@ fn actor(author: &wire::Author<'_>) -> Actor {
         (None, _) if name == Some("System") => ActorKind::System,
         (None, _) => ActorKind::Unknown,
     };
-    Actor { kind, id: AccountId::new(id.unwrap_or_default()), name: name.map(clip), email: None }
+    Actor {
+        kind,
+        id: AccountId::new(id.unwrap_or_default()),
+        name: name.map(clip),
+        email: None,
+    }
 }
 
 /// What the record is about, with the kind of each.
 fn objects<'w>(record: &'w wire::Audit<'_>) -> impl Iterator<Item = (&'w str, &'w str)> {
-    let objects = [&record.affected_object.0].into_iter().chain(&record.associated_objects.0);
+    let objects = [&record.affected_object.0]
+        .into_iter()
+        .chain(&record.associated_objects.0);
     objects.filter_map(|object| Some((object.object_type.or_empty(), object.name.get()?)))
 }
 
 /// What changed, with the name of each.
 fn values<'w>(record: &'w wire::Audit<'_>) -> impl Iterator<Item = (&'w str, &'w str)> {
     record.changed_values.0.iter().filter_map(|changed| {
-        Some((changed.name.or_empty(), changed.new_value.get().or_else(|| changed.old_value.get())?))
+        Some((
+            changed.name.or_empty(),
+            changed
+                .new_value
+                .get()
+                .or_else(|| changed.old_value.get())?,
+        ))
     })
 }
 
@@ -147,11 +176,21 @@ fn values<'w>(record: &'w wire::Audit<'_>) -> impl Iterator<Item = (&'w str, &'w
 fn page(record: &wire::Audit<'_>) -> Option<String> {
     let by_id = values(record).find_map(|(name, value)| {
         let name = name.to_ascii_lowercase();
-        let about = ["page", "blog", "content"].iter().any(|word| name.contains(word)) && name.contains("id");
+        let about = ["page", "blog", "content"]
+            .iter()
+            .any(|word| name.contains(word))
+            && name.contains("id");
         Some(find::last_part(value)).filter(|id| about && find::is_number(id))
     });
-    let by_link = || objects(record).chain(values(record)).find_map(|(_, value)| find::page(value));
-    by_id.or_else(by_link).or_else(|| find::page(record.description.or_empty())).map(clip)
+    let by_link = || {
+        objects(record)
+            .chain(values(record))
+            .find_map(|(_, value)| find::page(value))
+    };
+    by_id
+        .or_else(by_link)
+        .or_else(|| find::page(record.description.or_empty()))
+        .map(clip)
 }
 
 /// The space that a record is about: a word without blanks, which a key is and a name mostly is not.
@@ -166,7 +205,11 @@ fn space(record: &wire::Audit<'_>) -> Option<String> {
             (name.eq_ignore_ascii_case("space") && plain).then(|| clip(value.trim()))
         })
     };
-    let by_link = || objects(record).chain(values(record)).find_map(|(_, value)| find::space(value));
+    let by_link = || {
+        objects(record)
+            .chain(values(record))
+            .find_map(|(_, value)| find::space(value))
+    };
     by_key.or_else(by_name).or_else(by_link)
 }
 

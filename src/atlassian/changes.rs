@@ -5,7 +5,10 @@ use super::{find, wire};
 use crate::model::{AccountId, Change, Membership, Via};
 
 /// The memberships that an organisation event changed: every account it names, in every group or role it names.
-pub(super) fn of_event(change: &MembershipChange, attributes: &wire::Attributes<'_>) -> Vec<Change> {
+pub(super) fn of_event(
+    change: &MembershipChange,
+    attributes: &wire::Attributes<'_>,
+) -> Vec<Change> {
     let objects = || attributes.context.0.iter().chain(&attributes.container.0);
     let of_kind = |word: &'static str| objects().filter(move |object| is_kind(object, word));
     let vias: Vec<Via> = match &change.of {
@@ -13,23 +16,50 @@ pub(super) fn of_event(change: &MembershipChange, attributes: &wire::Attributes<
         MembershipOf::Group => {
             let mut names: Vec<&str> = of_kind("group").filter_map(group).collect();
             if names.is_empty() {
-                names = objects().filter_map(|object| named_group(&object.attributes.0)).collect();
+                names = objects()
+                    .filter_map(|object| named_group(&object.attributes.0))
+                    .collect();
             }
-            names.into_iter().map(|name| Via::Group(name.into())).collect()
+            names
+                .into_iter()
+                .map(|name| Via::Group(name.into()))
+                .collect()
         }
         MembershipOf::Role => {
-            let mut names: Vec<&str> = objects().filter_map(|object| object.attributes.0.role.get()).collect();
+            let mut names: Vec<&str> = objects()
+                .filter_map(|object| object.attributes.0.role.get())
+                .collect();
             if names.is_empty() {
-                names = of_kind("role").filter_map(|object| object.attributes.0.name.get().or_else(|| object.id.get())).collect();
+                names = of_kind("role")
+                    .filter_map(|object| object.attributes.0.name.get().or_else(|| object.id.get()))
+                    .collect();
             }
-            names.into_iter().map(|name| Via::Role(role_word(name))).collect()
+            names
+                .into_iter()
+                .map(|name| Via::Role(role_word(name)))
+                .collect()
         }
     };
     let mut changes = Vec::new();
-    for object in attributes.context.0.iter().filter(|object| is_account_object(object)) {
-        let Some(id) = object.id.get().or_else(|| object.attributes.0.account.get()) else { continue };
+    for object in attributes
+        .context
+        .0
+        .iter()
+        .filter(|object| is_account_object(object))
+    {
+        let Some(id) = object
+            .id
+            .get()
+            .or_else(|| object.attributes.0.account.get())
+        else {
+            continue;
+        };
         for via in &vias {
-            let change = Change { account: AccountId::new(find::account(id)), via: via.clone(), to: change.to };
+            let change = Change {
+                account: AccountId::new(find::account(id)),
+                via: via.clone(),
+                to: change.to,
+            };
             if !changes.contains(&change) {
                 changes.push(change);
             }
@@ -51,11 +81,19 @@ fn is_account_object(object: &wire::Object<'_>) -> bool {
 fn group<'w>(object: &'w wire::Object<'_>) -> Option<&'w str> {
     let bag = &object.attributes.0;
     let name = bag.group.get().or_else(|| bag.name.get());
-    name.or_else(|| object.id.get().or_else(|| bag.group_id.get()).map(find::last_part))
+    name.or_else(|| {
+        object
+            .id
+            .get()
+            .or_else(|| bag.group_id.get())
+            .map(find::last_part)
+    })
 }
 
 fn named_group<'w>(bag: &'w wire::Bag<'_>) -> Option<&'w str> {
-    bag.group.get().or_else(|| bag.group_id.get().map(find::last_part))
+    bag.group
+        .get()
+        .or_else(|| bag.group_id.get().map(find::last_part))
 }
 
 /// The membership that a site audit record changed, where it names both the group and the account.
@@ -67,10 +105,15 @@ pub(super) fn of_audit(to: Membership, record: &wire::Audit<'_>) -> Vec<Change> 
     if let Some(name) = affected.name.get().filter(|_| !is_object(affected, "user")) {
         let (head, tail) = name.split_once(';').unwrap_or((name, ""));
         group = Some(group_word(head));
-        account = tail.split_once(':').map(|(_, id)| id.trim()).filter(|id| is_account(id));
+        account = tail
+            .split_once(':')
+            .map(|(_, id)| id.trim())
+            .filter(|id| is_account(id));
     }
     for object in associated.iter().chain([affected]) {
-        let Some(name) = object.name.get() else { continue };
+        let Some(name) = object.name.get() else {
+            continue;
+        };
         if is_object(object, "group") && group.is_none() {
             group = Some(group_word(name));
         } else if !is_object(object, "group") && account.is_none() {
@@ -83,15 +126,29 @@ pub(super) fn of_audit(to: Membership, record: &wire::Audit<'_>) -> Vec<Change> 
         if name.contains("group") && group.is_none() {
             group = values.into_iter().flatten().next().map(group_word);
         } else if !name.contains("group") && account.is_none() {
-            account = values.into_iter().flatten().map(str::trim).find(|value| is_account(value));
+            account = values
+                .into_iter()
+                .flatten()
+                .map(str::trim)
+                .find(|value| is_account(value));
         }
     }
-    let (Some(group), Some(account)) = (group, account) else { return Vec::new() };
-    vec![Change { account: AccountId::new(find::account(account)), via: Via::Group(group.into()), to }]
+    let (Some(group), Some(account)) = (group, account) else {
+        return Vec::new();
+    };
+    vec![Change {
+        account: AccountId::new(find::account(account)),
+        via: Via::Group(group.into()),
+        to,
+    }]
 }
 
 fn is_object(object: &wire::Affected<'_>, word: &str) -> bool {
-    object.object_type.or_empty().to_ascii_lowercase().contains(word)
+    object
+        .object_type
+        .or_empty()
+        .to_ascii_lowercase()
+        .contains(word)
 }
 
 /// The name in `groupname:UUID`, the id where there is no name.
@@ -105,12 +162,17 @@ fn group_word(text: &str) -> &str {
 }
 
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    text.len() == 36
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Whether a text looks like an account id, and not like somebody's name.
 fn is_account(text: &str) -> bool {
-    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'/'));
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'/'));
     let prefixed = text.split_once(':').is_some_and(|(head, tail)| {
         !tail.is_empty() && (find::is_number(head) || matches!(head, "qm" | "ug" | "ari"))
     });

@@ -55,17 +55,41 @@ impl Words {
 
     /// Whether these words stand one behind the other.
     fn row(&self, wanted: &[&str]) -> bool {
-        self.0.windows(wanted.len()).any(|row| row.iter().eq(wanted))
+        self.0
+            .windows(wanted.len())
+            .any(|row| row.iter().eq(wanted))
     }
 }
 
-const ADDED: &[&str] = &["added", "add", "joined", "granted", "grant", "assigned", "assign"];
-const REMOVED: &[&str] = &["removed", "remove", "left", "revoked", "revoke", "unassigned", "unassign"];
-const CHANGED: &[&str] = &["changed", "updated", "update", "created", "create", "deleted", "delete", "modified", "edited", "set"];
+const ADDED: &[&str] = &[
+    "added", "add", "joined", "granted", "grant", "assigned", "assign",
+];
+const REMOVED: &[&str] = &[
+    "removed",
+    "remove",
+    "left",
+    "revoked",
+    "revoke",
+    "unassigned",
+    "unassign",
+];
+const CHANGED: &[&str] = &[
+    "changed", "updated", "update", "created", "create", "deleted", "delete", "modified", "edited",
+    "set",
+];
 const SEEN: &[&str] = &["viewed", "view", "opened", "read", "visited"];
 /// Reading in the past tense only: `view` alone may be what a restriction is about.
 const SEEN_BEFORE: &[&str] = &["viewed", "opened", "visited"];
-const PAGES: &[&str] = &["page", "pages", "content", "contents", "whiteboard", "database", "doc", "document"];
+const PAGES: &[&str] = &[
+    "page",
+    "pages",
+    "content",
+    "contents",
+    "whiteboard",
+    "database",
+    "doc",
+    "document",
+];
 const BLOGS: &[&str] = &["blog", "blogs", "blogpost", "blogposts"];
 
 /// What an action is, by its words; none where they say nothing. `confluence`: whether it is known to be Confluence's.
@@ -77,13 +101,25 @@ pub(super) fn class_of(words: &Words, confluence: bool) -> Option<Class> {
     if signs_in {
         return Some(Class::SignIn);
     }
-    if words.any(&["token", "tokens", "apikey"]) || words.row(&["api", "key"]) || words.row(&["api", "keys"]) {
+    if words.any(&["token", "tokens", "apikey"])
+        || words.row(&["api", "key"])
+        || words.row(&["api", "keys"])
+    {
         return Some(Class::Token);
     }
     if is_permission(words) {
         return Some(Class::Permission);
     }
-    let other_product = words.any(&["jira", "bitbucket", "loom", "trello", "compass", "opsgenie", "guard", "beacon"]);
+    let other_product = words.any(&[
+        "jira",
+        "bitbucket",
+        "loom",
+        "trello",
+        "compass",
+        "opsgenie",
+        "guard",
+        "beacon",
+    ]);
     if (confluence || words.any(&["confluence"])) && !other_product {
         if let Some(class) = reading(words) {
             return Some(class);
@@ -103,8 +139,15 @@ fn is_permission(words: &Words) -> bool {
         return false;
     }
     let changes = words.any(ADDED) || words.any(REMOVED) || words.any(CHANGED);
-    words.any(&["permission", "permissions", "restriction", "restrictions", "role", "roles"])
-        || (words.any(&["admin", "admins", "administrator", "orgadmin", "access"]) && (words.any(ADDED) || words.any(REMOVED)))
+    words.any(&[
+        "permission",
+        "permissions",
+        "restriction",
+        "restrictions",
+        "role",
+        "roles",
+    ]) || (words.any(&["admin", "admins", "administrator", "orgadmin", "access"])
+        && (words.any(ADDED) || words.any(REMOVED)))
         || (words.any(&["policy"]) && changes)
         || words.row(&["public", "link"])
         || words.row(&["public", "links"])
@@ -113,8 +156,33 @@ fn is_permission(words: &Words) -> bool {
 
 /// Which reading (or searching) of Confluence it is.
 fn reading(words: &Words) -> Option<Class> {
-    let about = ["analytics", "views", "viewers", "insights", "settings", "setting", "policy", "audit", "auditlog", "permission", "permissions", "restriction", "restrictions"];
-    let came_to_nothing = ["failed", "cancelled", "canceled", "blocked", "denied", "deleted", "disabled", "enabled", "restored", "imported"];
+    let about = [
+        "analytics",
+        "views",
+        "viewers",
+        "insights",
+        "settings",
+        "setting",
+        "policy",
+        "audit",
+        "auditlog",
+        "permission",
+        "permissions",
+        "restriction",
+        "restrictions",
+    ];
+    let came_to_nothing = [
+        "failed",
+        "cancelled",
+        "canceled",
+        "blocked",
+        "denied",
+        "deleted",
+        "disabled",
+        "enabled",
+        "restored",
+        "imported",
+    ];
     if words.any(&about) || words.any(&came_to_nothing) {
         return None;
     }
@@ -170,9 +238,13 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.split_once(part) {
             Some((_, behind)) => rest = behind,
@@ -186,7 +258,10 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 pub(super) fn role_word(role: &str) -> String {
     let role = role.trim().to_ascii_lowercase();
     let role = role.rsplit('/').next().unwrap_or_default();
-    let words: Vec<&str> = role.split([' ', '_', '-']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = role
+        .split([' ', '_', '-'])
+        .filter(|word| !word.is_empty())
+        .collect();
     let words: Vec<&str> = words
         .into_iter()
         .map(|word| match word {
@@ -201,7 +276,11 @@ pub(super) fn role_word(role: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Class::{BlogView, Download, Export, Group, Other, Permission, Search, SignIn, Token, View};
+    use Class::{
+        BlogView, Download, Export, Group, Other, Permission, Search, SignIn, Token, View,
+    };
+    use Membership::{Joined, Left};
+    use MembershipOf::{Named, Role};
 
     fn class(action: &str) -> Class {
         class_of(&Words::of(action), false).unwrap_or(Other)
@@ -216,7 +295,10 @@ mod tests {
             ("user_logout", SignIn),
             ("api_token_created", Token),
             ("confluence_added_space_permission", Permission),
-            ("confluence_audit_record_removed_content_restriction", Permission),
+            (
+                "confluence_audit_record_removed_content_restriction",
+                Permission,
+            ),
             ("user_invitation_sent", Other),
             ("org_settings_update", Other),
             ("marketplace_app_installed", Other),
@@ -334,21 +416,24 @@ mod tests {
             ("Public link enabled", Permission),
             ("Audit log exported", Other),
         ] {
-            assert_eq!(class_of(&Words::of(summary), true).unwrap_or(Other), expected, "{summary}");
+            assert_eq!(
+                class_of(&Words::of(summary), true).unwrap_or(Other),
+                expected,
+                "{summary}"
+            );
         }
     }
 
     #[test]
     fn memberships_are_told_by_the_words() {
-        let change = |action: &str| membership_of(&Words::of(action)).map(|change| (change.of, change.to));
-        use Membership::{Joined, Left};
-        use MembershipOf::{Group, Named, Role};
+        let change =
+            |action: &str| membership_of(&Words::of(action)).map(|change| (change.of, change.to));
         for (action, expected) in [
-            ("user_added_to_group", Some((Group, Joined))),
-            ("group_member_added", Some((Group, Joined))),
-            ("group_members_removed", Some((Group, Left))),
-            ("user_removed_from_group", Some((Group, Left))),
-            ("User removed from group", Some((Group, Left))),
+            ("user_added_to_group", Some((MembershipOf::Group, Joined))),
+            ("group_member_added", Some((MembershipOf::Group, Joined))),
+            ("group_members_removed", Some((MembershipOf::Group, Left))),
+            ("user_removed_from_group", Some((MembershipOf::Group, Left))),
+            ("User removed from group", Some((MembershipOf::Group, Left))),
             ("user_granted_role", Some((Role, Joined))),
             ("user_revoked_role", Some((Role, Left))),
             ("added_org_admin", Some((Named("org-admin"), Joined))),
@@ -381,7 +466,13 @@ mod tests {
 
     #[test]
     fn roles_have_one_word_each() {
-        for role in ["org-admin", "atlassian/org-admin", "Organization admin", "Organisation Administrator", "ORG_ADMIN"] {
+        for role in [
+            "org-admin",
+            "atlassian/org-admin",
+            "Organization admin",
+            "Organisation Administrator",
+            "ORG_ADMIN",
+        ] {
             assert_eq!(role_word(role), "org-admin", "{role}");
         }
         assert_eq!(role_word("User access admin"), "user-access-admin");

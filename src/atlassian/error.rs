@@ -60,15 +60,35 @@ impl Error {
 
     /// An error of HTTP, explained.
     pub(super) fn explained(api: Api, error: http::Error) -> Self {
-        let http::Error::Denied { status, message, login_reason } = error else { return Self::Http(error) };
-        let captcha = login_reason.is_some_and(|reason| reason.eq_ignore_ascii_case("AUTHENTICATION_DENIED"));
-        let advice = if captcha { CAPTCHA } else { advice(api, status, &message) };
-        Self::Denied { status, advice, message }
+        let http::Error::Denied {
+            status,
+            message,
+            login_reason,
+        } = error
+        else {
+            return Self::Http(error);
+        };
+        let captcha =
+            login_reason.is_some_and(|reason| reason.eq_ignore_ascii_case("AUTHENTICATION_DENIED"));
+        let advice = if captcha {
+            CAPTCHA
+        } else {
+            advice(api, status, &message)
+        };
+        Self::Denied {
+            status,
+            advice,
+            message,
+        }
     }
 }
 
 fn said(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
 }
 
 const CAPTCHA: &str = "Confluence asks this account to solve a CAPTCHA after failed sign-ins: sign in once in a browser \
@@ -134,7 +154,9 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
             "the account may not read the audit log: it needs the global permission Confluence Administrator, and the \
              Free plan has no audit log"
         }
-        (_, 403) => "the account may not see groups: it needs access to Confluence (\"can use\") on this site",
+        (_, 403) => {
+            "the account may not see groups: it needs access to Confluence (\"can use\") on this site"
+        }
         (_, 404) => "there is no Confluence at this address: check the site's `url` and `via`",
         _ => "the site refuses the request: check its `url` and `via`",
     }
@@ -161,10 +183,25 @@ mod tests {
             (Api::Events, 403, "", "Guard Premium"),
             (Api::Directory, 403, "", "organisation admin"),
             (Api::Events, 404, "", "admin.atlassian.com/o/ID"),
-            (Api::Audit, 401, "Unauthorized; scope does not match", "read:audit-log:confluence"),
-            (Api::Groups, 401, "Unauthorized; scope does not match", "read:group:confluence"),
+            (
+                Api::Audit,
+                401,
+                "Unauthorized; scope does not match",
+                "read:audit-log:confluence",
+            ),
+            (
+                Api::Groups,
+                401,
+                "Unauthorized; scope does not match",
+                "read:group:confluence",
+            ),
             (Api::Audit, 401, "", "expired"),
-            (Api::Audit, 403, "Current user not permitted", "Confluence Administrator"),
+            (
+                Api::Audit,
+                403,
+                "Current user not permitted",
+                "Confluence Administrator",
+            ),
             (Api::Audit, 404, "", "url"),
             (Api::TenantInfo, 404, "", "cloud id"),
         ] {

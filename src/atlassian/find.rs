@@ -27,23 +27,34 @@ pub(super) fn host(text: &str) -> Option<String> {
     let rest = text.trim();
     let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let name = authority.rsplit_once('@').map_or(authority, |(_, name)| name);
+    let name = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, name)| name);
     let name = match name.strip_prefix('[') {
         Some(rest) => rest.split(']').next()?,
         None => name.split(':').next()?,
     };
-    let plausible = !name.is_empty() && !name.contains(|at: char| at.is_whitespace() || at.is_control());
+    let plausible =
+        !name.is_empty() && !name.contains(|at: char| at.is_whitespace() || at.is_control());
     plausible.then(|| name.to_ascii_lowercase())
 }
 
 /// The last part of an Atlassian resource identifier; any other id as it is.
 pub(super) fn last_part(id: &str) -> &str {
-    if id.starts_with("ari:") { id.rsplit(['/', ':']).next().unwrap_or(id) } else { id }
+    if id.starts_with("ari:") {
+        id.rsplit(['/', ':']).next().unwrap_or(id)
+    } else {
+        id
+    }
 }
 
 /// The account in an identifier, which may itself hold a colon.
 pub(super) fn account(id: &str) -> &str {
-    if id.starts_with("ari:") { id.rsplit('/').next().unwrap_or(id) } else { id }
+    if id.starts_with("ari:") {
+        id.rsplit('/').next().unwrap_or(id)
+    } else {
+        id
+    }
 }
 
 /// Whether it is a number in digits.
@@ -53,12 +64,16 @@ pub(super) fn is_number(text: &str) -> bool {
 
 /// What follows each place where a marker stands.
 fn after<'a>(text: &'a str, marker: &'static str) -> impl Iterator<Item = &'a str> {
-    text.match_indices(marker).filter_map(move |(at, _)| text.get(at + marker.len()..))
+    text.match_indices(marker)
+        .filter_map(move |(at, _)| text.get(at + marker.len()..))
 }
 
 /// The digits that a text begins with, if they end with the word.
 fn number(text: &str) -> Option<&str> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .bytes()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
     let ends = !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-' || next == '_');
     (ends && !digits.is_empty()).then_some(digits)
@@ -83,11 +98,17 @@ fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {
         let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|two| {
-            let two = str::from_utf8(two).ok().filter(|two| !two.starts_with('+'))?;
+            let two = str::from_utf8(two)
+                .ok()
+                .filter(|two| !two.starts_with('+'))?;
             u8::from_str_radix(two, 16).ok()
         });
         bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { more.get(2..).unwrap_or_default() } else { more };
+        rest = if escaped.is_some() {
+            more.get(2..).unwrap_or_default()
+        } else {
+            more
+        };
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.into())
 }
@@ -99,10 +120,16 @@ mod tests {
     #[test]
     fn pages_are_found_in_every_kind_of_link() {
         for (text, id) in [
-            ("https://acme.atlassian.net/wiki/spaces/ENG/pages/98765/Some+Title", "98765"),
+            (
+                "https://acme.atlassian.net/wiki/spaces/ENG/pages/98765/Some+Title",
+                "98765",
+            ),
             ("/wiki/spaces/ENG/pages/98765", "98765"),
             ("/wiki/spaces/ENG/pages/edit-v2/98765?draft=1", "98765"),
-            ("https://acme.atlassian.net/wiki/pages/viewpage.action?pageId=4711&x=1", "4711"),
+            (
+                "https://acme.atlassian.net/wiki/pages/viewpage.action?pageId=4711&x=1",
+                "4711",
+            ),
             ("/exportword?pageId=4711", "4711"),
             ("/wiki/spaces/ENG/blog/2026/05/12/55501/News", "55501"),
             ("/wiki/spaces/ENG/blog/55501", "55501"),
@@ -117,7 +144,17 @@ mod tests {
 
     #[test]
     fn what_names_no_page_gives_none() {
-        for text in ["", "/pages/", "/pages/12ab", "/pages/12-x", "pageId=", "/wiki/spaces/ENG/overview", "/browse/WEB-21", "/blog/2026/05", "pages/12"] {
+        for text in [
+            "",
+            "/pages/",
+            "/pages/12ab",
+            "/pages/12-x",
+            "pageId=",
+            "/wiki/spaces/ENG/overview",
+            "/browse/WEB-21",
+            "/blog/2026/05",
+            "pages/12",
+        ] {
             assert_eq!(page(text), None, "{text}");
         }
     }
@@ -125,7 +162,10 @@ mod tests {
     #[test]
     fn spaces_are_found_in_links() {
         for (text, key) in [
-            ("https://acme.atlassian.net/wiki/spaces/ENG/pages/1/T", "ENG"),
+            (
+                "https://acme.atlassian.net/wiki/spaces/ENG/pages/1/T",
+                "ENG",
+            ),
             ("/wiki/spaces/ENG", "ENG"),
             ("/display/HR/Home", "HR"),
             ("/wiki/spaces/~712020abc/overview", "~712020abc"),
@@ -136,14 +176,20 @@ mod tests {
             assert_eq!(space(text).as_deref(), Some(key), "{text}");
         }
         assert_eq!(space("/wiki/spaces/"), None);
-        assert_eq!(space("/spaces/flyingpdf/pdfpageexport.action?pageId=1"), None);
+        assert_eq!(
+            space("/spaces/flyingpdf/pdfpageexport.action?pageId=1"),
+            None
+        );
     }
 
     #[test]
     fn hosts_are_found_in_links_and_bare_names() {
         for (text, name) in [
             ("https://Acme.atlassian.net", "acme.atlassian.net"),
-            ("https://acme.atlassian.net:8443/wiki?x=1", "acme.atlassian.net"),
+            (
+                "https://acme.atlassian.net:8443/wiki?x=1",
+                "acme.atlassian.net",
+            ),
             ("testhostname", "testhostname"),
             ("https://ada@acme.example/x", "acme.example"),
             ("http://[::1]:80/", "::1"),
@@ -159,7 +205,10 @@ mod tests {
     fn an_identifier_is_taken_for_its_last_part() {
         assert_eq!(last_part("ari:cloud:confluence:0a1b:page/123"), "123");
         assert_eq!(last_part("123"), "123");
-        assert_eq!(account("ari:cloud:identity::user/712020:aa-bb"), "712020:aa-bb");
+        assert_eq!(
+            account("ari:cloud:identity::user/712020:aa-bb"),
+            "712020:aa-bb"
+        );
         assert_eq!(account("712020:aa-bb"), "712020:aa-bb");
     }
 }

@@ -7,7 +7,8 @@ use super::changes;
 use super::classify::{self, MembershipChange, Words};
 use super::{find, wire};
 use crate::model::{
-    AccountId, Actor, ActorKind, Auth, Class, Event, EventAction, EventId, EventKey, PageId, SpaceKey, Unusable,
+    AccountId, Actor, ActorKind, Auth, Class, Event, EventAction, EventId, EventKey, PageId,
+    SpaceKey, Unusable,
 };
 
 /// The longest text that is kept of a record, in bytes.
@@ -31,11 +32,15 @@ pub(super) struct Known {
 }
 
 /// An action of which nothing is known.
-static UNKNOWN: Known = Known { action: String::new(), class: Class::Other, change: None };
+static UNKNOWN: Known = Known {
+    action: String::new(),
+    class: Class::Other,
+    change: None,
+};
 
 /// What was found out about actions so far, so that it is found out once per page.
 #[derive(Debug, Default)]
-pub(super) struct Memo(Vec<Known>);
+pub(crate) struct Memo(Vec<Known>);
 
 impl Mapper {
     /// A mapper by the config's patterns, in their order, and by what the tenant's log can hold.
@@ -49,7 +54,10 @@ impl Mapper {
             })
             .collect();
         named.sort_unstable();
-        Self { overrides: overrides.to_vec(), named }
+        Self {
+            overrides: overrides.to_vec(),
+            named,
+        }
     }
 
     /// The class of an action of the organisation's log.
@@ -60,26 +68,40 @@ impl Mapper {
     /// The class of an action, or of a summary of the site audit log, which is always about Confluence; none where
     /// nothing says.
     pub(super) fn class_by(&self, action: &str, confluence: bool) -> Option<Class> {
-        let by_hand = self.overrides.iter().find(|(pattern, _)| classify::matches(pattern, action));
+        let by_hand = self
+            .overrides
+            .iter()
+            .find(|(pattern, _)| classify::matches(pattern, action));
         if let Some((_, class)) = by_hand {
             return Some(*class);
         }
         classify::class_of(&Words::of(action), confluence).or_else(|| {
-            let at = self.named.binary_search_by(|(id, _)| id.as_str().cmp(action)).ok()?;
+            let at = self
+                .named
+                .binary_search_by(|(id, _)| id.as_str().cmp(action))
+                .ok()?;
             self.named.get(at).map(|(_, class)| *class)
         })
     }
 
     pub(super) fn known<'m>(&self, action: &str, memo: &'m mut Memo) -> &'m Known {
-        let at = memo.0.iter().position(|known| known.action == action).unwrap_or_else(|| {
-            // Foreign words must not make a page slow: what is remembered stays small.
-            if memo.0.len() > 64 {
-                memo.0.clear();
-            }
-            let change = classify::membership_of(&Words::of(action));
-            memo.0.push(Known { action: action.into(), class: self.class(action), change });
-            memo.0.len() - 1
-        });
+        let at = memo
+            .0
+            .iter()
+            .position(|known| known.action == action)
+            .unwrap_or_else(|| {
+                // Foreign words must not make a page slow: what is remembered stays small.
+                if memo.0.len() > 64 {
+                    memo.0.clear();
+                }
+                let change = classify::membership_of(&Words::of(action));
+                memo.0.push(Known {
+                    action: action.into(),
+                    class: self.class(action),
+                    change,
+                });
+                memo.0.len() - 1
+            });
         memo.0.get(at).unwrap_or(&UNKNOWN)
     }
 
@@ -88,7 +110,7 @@ impl Mapper {
         self.event_with(json, &mut Memo::default())
     }
 
-    pub(super) fn event_with(&self, json: &str, memo: &mut Memo) -> Result<Event, Unusable> {
+    pub(crate) fn event_with(&self, json: &str, memo: &mut Memo) -> Result<Event, Unusable> {
         let unusable = |reason| unusable(reason, json);
         if let Ok(wire::Part(event)) = serde_json::from_str::<wire::Part<wire::Event<'_>>>(json) {
             return self.map(&event, memo).map_err(unusable);
@@ -100,7 +122,11 @@ impl Mapper {
         }
     }
 
-    pub(super) fn map(&self, event: &wire::Event<'_>, memo: &mut Memo) -> Result<Event, &'static str> {
+    pub(super) fn map(
+        &self,
+        event: &wire::Event<'_>,
+        memo: &mut Memo,
+    ) -> Result<Event, &'static str> {
         let attributes = &event.attributes.0;
         let id = event.id.get().ok_or("no id")?;
         let at = attributes.time.0.ok_or("no time that can be read")?;
@@ -120,7 +146,11 @@ impl Mapper {
             site: place.site,
             page: place.page.map(PageId::new),
             space: place.space.map(SpaceKey::new),
-            changes: known.change.as_ref().map(|change| changes::of_event(change, attributes)).unwrap_or_default(),
+            changes: known
+                .change
+                .as_ref()
+                .map(|change| changes::of_event(change, attributes))
+                .unwrap_or_default(),
         })
     }
 }
@@ -131,7 +161,12 @@ pub fn is_unresolved(event: &Event) -> bool {
         Class::View | Class::BlogView => event.page.is_none(),
         // A whole space, or an export of one.
         Class::Export | Class::Download => event.page.is_none() && event.space.is_none(),
-        Class::Search | Class::SignIn | Class::Permission | Class::Group | Class::Token | Class::Other => false,
+        Class::Search
+        | Class::SignIn
+        | Class::Permission
+        | Class::Group
+        | Class::Token
+        | Class::Other => false,
     }
 }
 
@@ -140,7 +175,10 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
     let id = actor.id.get().map(find::account);
     let email = actor.email.get();
     let atlassian_app = email.is_some_and(|email| email.eq_ignore_ascii_case("Atlassian app"));
-    let scripted = matches!(actor.auth.0.kind.get(), Some("auth-token-for-2LO" | "connect-token" | "container-token"));
+    let scripted = matches!(
+        actor.auth.0.kind.get(),
+        Some("auth-token-for-2LO" | "connect-token" | "container-token")
+    );
     let kind = match id {
         None => ActorKind::Unknown,
         Some(id) if is_product(id, atlassian_app) => ActorKind::System,
@@ -157,7 +195,9 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
 
 /// Whether an actor is a product of Atlassian's, which acts for itself: its id is a plain word.
 fn is_product(id: &str, atlassian_app: bool) -> bool {
-    let word = id.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_');
+    let word = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_');
     word && (atlassian_app || matches!(id, "confluence" | "jira" | "system" | "atlassian"))
 }
 
@@ -166,7 +206,9 @@ fn auth(auth: &wire::Auth<'_>) -> Auth {
     match auth.kind.get() {
         Some("session") => Auth::Session,
         Some("api-token") => Auth::ApiToken,
-        Some("auth-token-for-2LO" | "auth-token-for-3LO" | "connect-token" | "container-token") => Auth::Oauth,
+        Some("auth-token-for-2LO" | "auth-token-for-3LO" | "connect-token" | "container-token") => {
+            Auth::Oauth
+        }
         Some(_) => Auth::Other,
         None if auth.token.get().is_some() => Auth::Other,
         None => Auth::Session,
@@ -195,7 +237,10 @@ impl Place {
 
 /// Whether an object is a page, a blog post, or something else that is read like one.
 fn is_page(object: &wire::Object<'_>) -> bool {
-    has_kind(object, &["page", "blog", "content", "whiteboard", "database", "doc"])
+    has_kind(
+        object,
+        &["page", "blog", "content", "whiteboard", "database", "doc"],
+    )
 }
 
 fn is_space(object: &wire::Object<'_>) -> bool {
@@ -205,15 +250,27 @@ fn is_space(object: &wire::Object<'_>) -> bool {
 fn has_kind(object: &wire::Object<'_>, starts: &[&str]) -> bool {
     let kind = object.kind.or_empty();
     let starts_so = |kind: &str| {
-        starts.iter().any(|start| kind.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
+        starts.iter().any(|start| {
+            kind.get(..start.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(start))
+        })
     };
     starts_so(kind) || kind.split(['-', '_', ' ', '.', ':']).skip(1).any(starts_so)
 }
 
 /// The page: from context objects, container attributes, links or the message, in that order; a number if any is.
-fn page<'w>(context: &'w [wire::Object<'_>], container: &'w [wire::Object<'_>], message: &'w str) -> Option<&'w str> {
+fn page<'w>(
+    context: &'w [wire::Object<'_>],
+    container: &'w [wire::Object<'_>],
+    message: &'w str,
+) -> Option<&'w str> {
     let ids = |objects: &'w [wire::Object<'_>]| objects.iter().flat_map(page_ids);
-    let links = || context.iter().chain(container).filter_map(|object| find::page(object.links.0.alt.get()?));
+    let links = || {
+        context
+            .iter()
+            .chain(container)
+            .filter_map(|object| find::page(object.links.0.alt.get()?))
+    };
     ids(context)
         .chain(ids(container))
         .find(|id| find::is_number(id))
@@ -242,20 +299,31 @@ fn space_key(context: &[wire::Object<'_>], container: &[wire::Object<'_>]) -> Op
     both()
         .find_map(|object| {
             let bag = &object.attributes.0;
-            bag.space_key.get().or_else(|| bag.key.get().filter(|_| is_space(object)))
+            bag.space_key
+                .get()
+                .or_else(|| bag.key.get().filter(|_| is_space(object)))
         })
         .map(clip)
         .or_else(|| both().find_map(|object| find::space(object.links.0.alt.get()?)))
 }
 
 /// The id of the space, where it has no key.
-fn space_id<'w>(context: &'w [wire::Object<'_>], container: &'w [wire::Object<'_>]) -> Option<&'w str> {
+fn space_id<'w>(
+    context: &'w [wire::Object<'_>],
+    container: &'w [wire::Object<'_>],
+) -> Option<&'w str> {
     context
         .iter()
         .chain(container)
         .find_map(|object| {
             let bag = &object.attributes.0;
-            let own = || object.id.get().or_else(|| bag.id.get()).filter(|_| is_space(object));
+            let own = || {
+                object
+                    .id
+                    .get()
+                    .or_else(|| bag.id.get())
+                    .filter(|_| is_space(object))
+            };
             bag.space_id.get().or_else(own)
         })
         .map(find::last_part)
@@ -264,13 +332,22 @@ fn space_id<'w>(context: &'w [wire::Object<'_>], container: &'w [wire::Object<'_
 /// The host name of the site.
 fn site(context: &[wire::Object<'_>], container: &[wire::Object<'_>]) -> Option<String> {
     let both = || container.iter().chain(context);
-    both().find_map(|object| find::host(object.attributes.0.host.get()?)).or_else(|| {
-        both().find_map(|object| {
-            let host = find::host(object.links.0.alt.get().filter(|link| link.contains("://"))?)?;
-            // The admin hub and the like are no sites.
-            (!host.ends_with(".atlassian.com")).then_some(host)
+    both()
+        .find_map(|object| find::host(object.attributes.0.host.get()?))
+        .or_else(|| {
+            both().find_map(|object| {
+                let host = find::host(
+                    object
+                        .links
+                        .0
+                        .alt
+                        .get()
+                        .filter(|link| link.contains("://"))?,
+                )?;
+                // The admin hub and the like are no sites.
+                (!host.ends_with(".atlassian.com")).then_some(host)
+            })
         })
-    })
 }
 
 /// A text of a record, kept to a length that a state file can bear.
@@ -299,7 +376,9 @@ pub(crate) fn unusable(reason: &'static str, json: &str) -> Unusable {
 
 /// A record as a loose value: the last of equal keys counts, and halves of characters are replaced.
 pub(super) fn mended(json: &str) -> Option<Value> {
-    serde_json::from_str(json).or_else(|_| serde_json::from_str(&whole_characters(json))).ok()
+    serde_json::from_str(json)
+        .or_else(|_| serde_json::from_str(&whole_characters(json)))
+        .ok()
 }
 
 /// JSON in which every escaped half of a surrogate pair without its other half is a replacement character.
@@ -319,7 +398,10 @@ fn whole_characters(json: &str) -> String {
                 continue;
             }
             // Two bytes, so that an escaped backslash escapes nothing.
-            _ => escape.char_indices().nth(2).map_or(escape.len(), |(end, _)| end),
+            _ => escape
+                .char_indices()
+                .nth(2)
+                .map_or(escape.len(), |(end, _)| end),
         };
         let (kept, behind) = escape.split_at_checked(take).unwrap_or((escape, ""));
         mended.push_str(kept);

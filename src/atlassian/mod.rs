@@ -23,5 +23,5 @@ pub use organization::{EventsAsk, EventsPage, Organization, UsersPage, UsersWalk
 pub use site::{AccessType, AuditPage, Listed, Site};
 pub use users::UserRecord;
 
-pub(crate) use map::unusable;
+pub(crate) use map::{Memo, unusable};
 pub(crate) use stamp::of_text as moment_of_text;

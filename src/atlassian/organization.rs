@@ -97,7 +97,11 @@ impl Organization {
         let pace = Pace::per_minute(settings.requests_per_minute);
         let events = Client::new(&settings.url, Authorization::Bearer(key), retry, pace, stop)?;
         let directory = Pace::per_minute(settings.requests_per_minute.max(DIRECTORY_PER_MINUTE));
-        Ok(Self { id: settings.id.clone(), directory: events.clone().with_pace(directory), events })
+        Ok(Self {
+            id: settings.id.clone(),
+            directory: events.clone().with_pace(directory),
+            events,
+        })
     }
 
     /// One page of the organisation's events.
@@ -106,7 +110,10 @@ impl Organization {
         let mut query = vec![("limit", EVENTS)];
         match ask {
             EventsAsk::Cursor(cursor) => query.push(("cursor", cursor)),
-            EventsAsk::From { from: begin, to: end } => {
+            EventsAsk::From {
+                from: begin,
+                to: end,
+            } => {
                 query.push(("sortOrder", "asc"));
                 from = begin.timestamp_millis().to_string();
                 query.push(("from", &from));
@@ -121,7 +128,7 @@ impl Organization {
         let page = self.events.get(&path, &query, |answer| {
             let page = page::events(&answer.bytes, base, mapper)?;
             Ok(EventsPage {
-                events: page.events,
+                events: page.usable,
                 unusable: page.unusable,
                 received: page.received,
                 next: page.next,
@@ -136,19 +143,36 @@ impl Organization {
     pub async fn actions(&self) -> Result<Vec<EventAction>, Error> {
         let path = ["admin", "v1", "orgs", &self.id, "event-actions"];
         let read = |json: &str| {
-            let wire::Part(action) = serde_json::from_str::<wire::Part<wire::Action<'_>>>(json).ok()?;
+            let wire::Part(action) =
+                serde_json::from_str::<wire::Part<wire::Action<'_>>>(json).ok()?;
             let display_name = action.attributes.0.display_name.or_empty().into();
-            Some(EventAction { id: action.id.get()?.into(), display_name })
+            Some(EventAction {
+                id: action.id.get()?.into(),
+                display_name,
+            })
         };
-        let ask = self.directory.get(&path, &[], |answer| page::data_rows(&answer.bytes, read));
-        let (mut actions, _, _) = ask.await.map_err(|error| Error::explained(Api::Events, error))?;
+        let ask = self
+            .directory
+            .get(&path, &[], |answer| page::data_rows(&answer.bytes, read));
+        let (mut actions, _, _) = ask
+            .await
+            .map_err(|error| Error::explained(Api::Events, error))?;
         actions.sort_unstable();
         Ok(actions)
     }
 
     /// One page of the directory, with platform roles and groups.
     pub async fn users(&self, cursor: Option<&str>) -> Result<UsersPage, Error> {
-        let path = ["admin", "v2", "orgs", &self.id, "directories", "-", "users", "search"];
+        let path = [
+            "admin",
+            "v2",
+            "orgs",
+            &self.id,
+            "directories",
+            "-",
+            "users",
+            "search",
+        ];
         let mut body = json!({ "limit": USERS, "expand": ["platformRoles", "groups"] });
         if let (Some(cursor), Some(fields)) = (cursor, body.as_object_mut()) {
             fields.insert("cursor".into(), cursor.into());
@@ -157,26 +181,40 @@ impl Organization {
         let ask = self.directory.post(&path, &body, |answer| {
             let (users, unusable, next) = page::data_rows(&answer.bytes, UserRecord::read)?;
             let next = next.map(|next| bare_cursor(next, base)).transpose()?;
-            Ok(UsersPage { users, unusable, next, server_time: answer.server_time })
+            Ok(UsersPage {
+                users,
+                unusable,
+                next,
+                server_time: answer.server_time,
+            })
         });
-        ask.await.map_err(|error| Error::explained(Api::Directory, error))
+        ask.await
+            .map_err(|error| Error::explained(Api::Directory, error))
     }
 
     /// The whole directory, a page at a time, so that memory stays bounded.
-    pub async fn all_users(&self, each: &mut (dyn FnMut(Vec<UserRecord>) + Send)) -> Result<UsersWalk, Error> {
+    pub async fn all_users(
+        &self,
+        each: &mut (dyn FnMut(Vec<UserRecord>) + Send),
+    ) -> Result<UsersWalk, Error> {
         let mut walk = UsersWalk::default();
         let mut cursors = HashSet::new();
-        let mut cursor: Option<String> = None;
+        let (mut cursor, mut empty_before): (Option<String>, bool) = (None, false);
         loop {
             let page = self.users(cursor.as_deref()).await?;
             walk.as_of = walk.as_of.or(page.server_time);
             walk.accounts += page.users.len();
             walk.unusable += page.unusable.len();
+            let empty = page.users.is_empty();
             each(page.users);
-            let Some(next) = page.next else { return Ok(walk) };
-            if !cursors.insert(next.clone()) {
+            let Some(next) = page.next else {
+                return Ok(walk);
+            };
+            // Neither a circle nor an endless row of empty pages holds us up.
+            if !cursors.insert(next.clone()) || (empty && empty_before) {
                 return Err(Malformed::Repeats.into());
             }
+            empty_before = empty;
             cursor = Some(next);
         }
     }
@@ -184,13 +222,23 @@ impl Organization {
 
 /// The cursor in a `next` that may be a cursor or a link.
 fn bare_cursor(next: String, base: &Url) -> Result<String, Malformed> {
-    if next.contains("://") || next.starts_with('/') { page::cursor_of_link(&next, base) } else { Ok(next) }
+    if next.contains("://") || next.starts_with('/') {
+        page::cursor_of_link(&next, base)
+    } else {
+        Ok(next)
+    }
 }
 
 /// The error of a page of events: a cursor that is refused is told apart.
 fn refused(ask: &EventsAsk, error: http::Error) -> Error {
-    if let http::Error::Denied { status: status @ (400 | 410), message, .. } = &error {
-        let bad_cursor = *status == 400 && message.starts_with("ADMIN-400-1:") || message == "ADMIN-400-1";
+    if let http::Error::Denied {
+        status: status @ (400 | 410),
+        message,
+        ..
+    } = &error
+    {
+        let bad_cursor =
+            *status == 400 && message.starts_with("ADMIN-400-1:") || message == "ADMIN-400-1";
         if bad_cursor || matches!(ask, EventsAsk::Cursor(_)) {
             return Error::CursorRefused;
         }

@@ -11,7 +11,7 @@ use crate::model::{Event, Unusable};
 /// What a page of organisation events holds.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    pub(super) events: Vec<Event>,
+    pub(super) usable: Vec<Event>,
     pub(super) unusable: Vec<Unusable>,
     pub(super) received: usize,
     pub(super) unresolved: usize,
@@ -21,7 +21,7 @@ pub(super) struct Events {
 /// What a page of site audit records holds.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pub(super) records: Vec<AuditRecord>,
+    pub(super) usable: Vec<AuditRecord>,
     pub(super) unusable: Vec<Unusable>,
     pub(super) received: usize,
     pub(super) end: End,
@@ -62,33 +62,48 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
     let typed = serde_json::from_slice::<wire::DataPage<'_, wire::Part<wire::Event<'_>>>>(bytes);
     let mut whole = false;
     if let Ok(page) = &typed {
-        let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
-        read.events.reserve(rows.len());
-        whole = rows.iter().all(|wire::Part(row)| match mapper.map(row, &mut memo) {
-            Ok(event) => {
-                read.events.push(event);
-                true
-            }
-            Err(_) => false,
-        });
+        let rows = page
+            .data
+            .0
+            .as_ref()
+            .ok_or(Malformed::Missing("an array of data"))?;
+        read.usable.reserve(rows.len());
+        whole = rows
+            .iter()
+            .all(|wire::Part(row)| match mapper.map(row, &mut memo) {
+                Ok(event) => {
+                    read.usable.push(event);
+                    true
+                }
+                Err(_) => false,
+            });
         read.received = rows.len();
         read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
     }
     if !whole {
         let text = text(bytes);
-        let page: wire::DataPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
-        let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
-        read.events.clear();
+        let page: wire::DataPage<'_, &RawValue> =
+            serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+        let rows = page
+            .data
+            .0
+            .as_ref()
+            .ok_or(Malformed::Missing("an array of data"))?;
+        read.usable.clear();
         for row in rows {
             match mapper.event_with(row.get(), &mut memo) {
-                Ok(event) => read.events.push(event),
+                Ok(event) => read.usable.push(event),
                 Err(record) => read.unusable.push(record),
             }
         }
         read.received = rows.len();
         read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
     }
-    read.unresolved = read.events.iter().filter(|event| is_unresolved(event)).count();
+    read.unresolved = read
+        .usable
+        .iter()
+        .filter(|event| is_unresolved(event))
+        .count();
     Ok(read)
 }
 
@@ -98,14 +113,20 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
     let typed = serde_json::from_slice::<wire::ResultsPage<'_, wire::Part<wire::Audit<'_>>>>(bytes);
     let mut whole = false;
     if let Ok(page) = &typed {
-        let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
-        whole = rows.iter().all(|wire::Part(row)| match mapper.map_audit(row) {
-            Ok(record) => {
-                read.records.push(record);
-                true
-            }
-            Err(_) => false,
-        });
+        let rows = page
+            .results
+            .0
+            .as_ref()
+            .ok_or(Malformed::Missing("an array of results"))?;
+        whole = rows
+            .iter()
+            .all(|wire::Part(row)| match mapper.map_audit(row) {
+                Ok(record) => {
+                    read.usable.push(record);
+                    true
+                }
+                Err(_) => false,
+            });
         read.received = rows.len();
         read.end = End::of(page);
     }
@@ -113,11 +134,15 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
         let text = text(bytes);
         let page: wire::ResultsPage<'_, &RawValue> =
             serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
-        let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
-        read.records.clear();
+        let rows = page
+            .results
+            .0
+            .as_ref()
+            .ok_or(Malformed::Missing("an array of results"))?;
+        read.usable.clear();
         for row in rows {
             match mapper.audit(row.get()) {
-                Ok(record) => read.records.push(record),
+                Ok(record) => read.usable.push(record),
                 Err(record) => read.unusable.push(record),
             }
         }
@@ -128,7 +153,11 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
 }
 
 /// The cursor of the next page: as it stands, or out of a link, which must stay on the origin.
-pub(super) fn next_cursor(cursor: Option<&str>, link: Option<&str>, base: &Url) -> Result<Option<String>, Malformed> {
+pub(super) fn next_cursor(
+    cursor: Option<&str>,
+    link: Option<&str>,
+    base: &Url,
+) -> Result<Option<String>, Malformed> {
     match (cursor, link) {
         (Some(cursor), _) => Ok(Some(cursor.into())),
         (None, Some(link)) => cursor_of_link(link, base).map(Some),
@@ -139,24 +168,41 @@ pub(super) fn next_cursor(cursor: Option<&str>, link: Option<&str>, base: &Url) 
 /// The cursor in a next link.
 pub(super) fn cursor_of_link(link: &str, base: &Url) -> Result<String, Malformed> {
     let url = same_origin(link, base)?;
-    let cursor = url.query_pairs().find(|(name, _)| name == "cursor").map(|(_, value)| value.into_owned());
-    cursor.filter(|cursor| !cursor.is_empty()).ok_or(Malformed::Missing("a cursor in its next link"))
+    let cursor = url
+        .query_pairs()
+        .find(|(name, _)| name == "cursor")
+        .map(|(_, value)| value.into_owned());
+    cursor
+        .filter(|cursor| !cursor.is_empty())
+        .ok_or(Malformed::Missing("a cursor in its next link"))
 }
 
 /// A link, if it stays on the origin.
 pub(super) fn same_origin(link: &str, base: &Url) -> Result<Url, Malformed> {
     let url = base.join(link).map_err(|_| Malformed::ForeignLink)?;
-    if url.origin() == base.origin() { Ok(url) } else { Err(Malformed::ForeignLink) }
+    if url.origin() == base.origin() {
+        Ok(url)
+    } else {
+        Err(Malformed::ForeignLink)
+    }
 }
+
+/// The rows that can be used, those that cannot, and how it goes on.
+pub(super) type Rows<T, N> = (Vec<T>, Vec<Unusable>, N);
 
 /// The rows of a page of the admin API, each through a reader; the ones it cannot use are counted.
 pub(super) fn data_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
-) -> Result<(Vec<T>, Vec<Unusable>, Option<String>), Malformed> {
+) -> Result<Rows<T, Option<String>>, Malformed> {
     let text = text(bytes);
-    let page: wire::DataPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
-    let rows = page.data.0.as_ref().ok_or(Malformed::Missing("an array of data"))?;
+    let page: wire::DataPage<'_, &RawValue> =
+        serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+    let rows = page
+        .data
+        .0
+        .as_ref()
+        .ok_or(Malformed::Missing("an array of data"))?;
     let (good, bad) = sorted(rows, read);
     let next = page.meta.0.next.get().or_else(|| page.links.0.next.get());
     Ok((good, bad, next.map(Into::into)))
@@ -166,10 +212,15 @@ pub(super) fn data_rows<T>(
 pub(super) fn result_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
-) -> Result<(Vec<T>, Vec<Unusable>, End), Malformed> {
+) -> Result<Rows<T, End>, Malformed> {
     let text = text(bytes);
-    let page: wire::ResultsPage<'_, &RawValue> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
-    let rows = page.results.0.as_ref().ok_or(Malformed::Missing("an array of results"))?;
+    let page: wire::ResultsPage<'_, &RawValue> =
+        serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+    let rows = page
+        .results
+        .0
+        .as_ref()
+        .ok_or(Malformed::Missing("an array of results"))?;
     let (good, bad) = sorted(rows, read);
     Ok((good, bad, End::of(&page)))
 }

@@ -96,7 +96,10 @@ impl Site {
             SiteRoute::Site => &settings.url,
             SiteRoute::Gateway => &settings.gateway,
         };
-        let authorization = Authorization::Basic { email: settings.email.clone(), token };
+        let authorization = Authorization::Basic {
+            email: settings.email.clone(),
+            token,
+        };
         let pace = Pace::unlimited();
         Ok(Self {
             api: Client::new(base, authorization, retry, pace.clone(), stop.clone())?,
@@ -115,8 +118,11 @@ impl Site {
     /// The site's cloud id, asked without a credential and remembered.
     pub async fn cloud_id(&self) -> Result<&str, Error> {
         let ask = || async {
-            let ask = self.open.get(&["_edge", "tenant_info"], &[], |answer| read_cloud_id(&answer));
-            ask.await.map_err(|error| Error::explained(Api::TenantInfo, error))
+            let ask = self.open.get(&["_edge", "tenant_info"], &[], |answer| {
+                read_cloud_id(&answer)
+            });
+            ask.await
+                .map_err(|error| Error::explained(Api::TenantInfo, error))
         };
         self.cloud_id.get_or_try_init(ask).await.map(String::as_str)
     }
@@ -129,30 +135,52 @@ impl Site {
         start: usize,
         mapper: &Mapper,
     ) -> Result<AuditPage, Error> {
-        let (from, to, skip) = (window_start_ms.to_string(), window_end_ms.to_string(), start.to_string());
-        let query = [("startDate", from.as_str()), ("endDate", &to), ("start", &skip), ("limit", RECORDS)];
+        let (from, to, skip) = (
+            window_start_ms.to_string(),
+            window_end_ms.to_string(),
+            start.to_string(),
+        );
+        let query = [
+            ("startDate", from.as_str()),
+            ("endDate", &to),
+            ("start", &skip),
+            ("limit", RECORDS),
+        ];
         let host = self.host();
         let read = |answer: Answer| {
             let page = page::records(&answer.bytes, mapper)?;
             self.stays_here(&page.end)?;
-            let mut records = page.records;
+            let mut records = page.usable;
             for record in &mut records {
                 record.event.site = Some(host.clone());
             }
             let last = page.end.is_last(page.received);
-            Ok(AuditPage { records, unusable: page.unusable, received: page.received, last, server_time: answer.server_time })
+            Ok(AuditPage {
+                records,
+                unusable: page.unusable,
+                received: page.received,
+                last,
+                server_time: answer.server_time,
+            })
         };
         self.get(Api::Audit, &["audit"], &query, read).await
     }
 
     /// The groups of the site, all or of one level of access.
     pub async fn groups(&self, access_type: Option<AccessType>) -> Result<Listed<Group>, Error> {
-        let filter: Vec<(&str, &str)> = access_type.iter().map(|access| ("accessType", access.as_str())).collect();
+        let filter: Vec<(&str, &str)> = access_type
+            .iter()
+            .map(|access| ("accessType", access.as_str()))
+            .collect();
         self.list(&["group"], &filter, |json| {
-            let wire::Part(group) = serde_json::from_str::<wire::Part<wire::Group<'_>>>(json).ok()?;
+            let wire::Part(group) =
+                serde_json::from_str::<wire::Part<wire::Group<'_>>>(json).ok()?;
             let id = group.id.get().map(find::last_part);
             let name = group.name.get().or(id)?;
-            Some(Group { id: id.map(Into::into), name: name.into() })
+            Some(Group {
+                id: id.map(Into::into),
+                name: name.into(),
+            })
         })
         .await
     }
@@ -160,9 +188,14 @@ impl Site {
     /// Whether there is a group with this id. To be asked before an empty list of members is believed: an unknown group
     /// has one too.
     pub async fn group_exists(&self, id: &str) -> Result<bool, Error> {
-        match self.get(Api::Groups, &["group", "by-id"], &[("id", id)], |_| Ok(())).await {
+        match self
+            .get(Api::Groups, &["group", "by-id"], &[("id", id)], |_| Ok(()))
+            .await
+        {
             Ok(()) => Ok(true),
-            Err(Error::Denied { status: 400 | 404, .. }) => Ok(false),
+            Err(Error::Denied {
+                status: 400 | 404, ..
+            }) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -170,8 +203,12 @@ impl Site {
     /// The accounts in a group. Empty for an unknown group too, see [`Site::group_exists`].
     pub async fn members(&self, group_id: &str) -> Result<Listed<AccountId>, Error> {
         self.list(&["group", group_id, "membersByGroupId"], &[], |json| {
-            let wire::Part(member) = serde_json::from_str::<wire::Part<wire::Member<'_>>>(json).ok()?;
-            member.account_id.get().map(|id| AccountId::new(find::account(id)))
+            let wire::Part(member) =
+                serde_json::from_str::<wire::Part<wire::Member<'_>>>(json).ok()?;
+            member
+                .account_id
+                .get()
+                .map(|id| AccountId::new(find::account(id)))
         })
         .await
     }
@@ -183,7 +220,11 @@ impl Site {
         filter: &[(&str, &str)],
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Listed<T>, Error> {
-        let mut listed = Listed { items: Vec::new(), unusable: 0, as_of: None };
+        let mut listed = Listed {
+            items: Vec::new(),
+            unusable: 0,
+            as_of: None,
+        };
         let mut seen = HashSet::new();
         let mut start = 0;
         loop {
@@ -195,10 +236,13 @@ impl Site {
                 self.stays_here(&end)?;
                 Ok((rows, unusable.len(), end, answer.server_time))
             };
-            let (rows, unusable, end, server_time) = self.get(Api::Groups, path, &query, read_page).await?;
+            let (rows, unusable, end, server_time) =
+                self.get(Api::Groups, path, &query, read_page).await?;
             let received = rows.len() + unusable;
             let before = listed.items.len();
-            listed.items.extend(rows.into_iter().filter(|row| seen.insert(row.clone())));
+            listed
+                .items
+                .extend(rows.into_iter().filter(|row| seen.insert(row.clone())));
             listed.unusable += unusable;
             listed.as_of = listed.as_of.or(server_time);
             if end.is_last(received) {
@@ -216,7 +260,8 @@ impl Site {
     fn stays_here(&self, end: &End) -> Result<(), Malformed> {
         let Some(next) = &end.next else { return Ok(()) };
         let here = page::same_origin(next, &self.url);
-        here.or_else(|word| page::same_origin(next, self.api.base()).map_err(|_| word)).map(|_| ())
+        here.or_else(|word| page::same_origin(next, self.api.base()).map_err(|_| word))
+            .map(|_| ())
     }
 
     async fn get<T>(
@@ -246,9 +291,17 @@ struct TenantInfo<'a> {
 /// The cloud id that a site tells, if it looks like one: it becomes part of a path.
 fn read_cloud_id(answer: &Answer) -> Result<String, Malformed> {
     let text = page::text(&answer.bytes);
-    let info: TenantInfo<'_> = serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
-    let plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    info.cloud_id.get().filter(plain).map(Into::into).ok_or(Malformed::Missing("a cloud id"))
+    let info: TenantInfo<'_> =
+        serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+    let plain = |id: &&str| {
+        id.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    info.cloud_id
+        .get()
+        .filter(plain)
+        .map(Into::into)
+        .ok_or(Malformed::Missing("a cloud id"))
 }
 
 #[cfg(test)]

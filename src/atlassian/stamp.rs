@@ -42,14 +42,19 @@ impl Scan<'_> {
         let month = self.digits(2)?;
         self.eat(b"-")?;
         let day = self.digits(2)?;
-        let date = NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
+        let date =
+            NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
         let (mut seconds, mut nanos, mut offset) = (0, 0, 0);
         if !self.0.is_empty() {
             self.eat(b"Tt ")?;
             let hour = self.digits(2)?;
             self.eat(b":")?;
             let minute = self.digits(2)?;
-            let second = if self.eat(b":").is_some() { self.digits(2)? } else { 0 };
+            let second = if self.eat(b":").is_some() {
+                self.digits(2)?
+            } else {
+                0
+            };
             if hour > 23 || minute > 59 || second > 60 {
                 return None;
             }
@@ -66,7 +71,8 @@ impl Scan<'_> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         digits.iter().try_fold(0, |number, byte| {
-            byte.is_ascii_digit().then(|| number * 10 + i32::from(byte - b'0'))
+            byte.is_ascii_digit()
+                .then(|| number * 10 + i32::from(byte - b'0'))
         })
     }
 
@@ -97,15 +103,19 @@ impl Scan<'_> {
     /// The seconds that a zone is ahead of UTC; no zone at all is UTC.
     fn zone(&mut self) -> Option<i32> {
         let sign = match self.eat(b"Zz+-") {
-            None => return self.0.is_empty().then_some(0),
             Some(b'+') => 1,
             Some(b'-') => -1,
-            Some(_) => return self.0.is_empty().then_some(0),
+            Some(_) | None => return self.0.is_empty().then_some(0),
         };
         let hours = self.digits(2)?;
         self.eat(b":");
-        let minutes = if self.0.is_empty() { 0 } else { self.digits(2)? };
-        (self.0.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+        let minutes = if self.0.is_empty() {
+            0
+        } else {
+            self.digits(2)?
+        };
+        (self.0.is_empty() && hours < 24 && minutes < 60)
+            .then_some(sign * (hours * 3600 + minutes * 60))
     }
 }
 
@@ -138,7 +148,11 @@ impl<'de> Visitor<'de> for StampVisitor {
 
     fn visit_f64<E>(self, number: f64) -> Result<Stamp, E> {
         // Seconds with decimals, or a large number in a float's spelling.
-        let number = if number.abs() < 1e11 { number * 1000.0 } else { number };
+        let number = if number.abs() < 1e11 {
+            number * 1000.0
+        } else {
+            number
+        };
         let millis: Option<i64> = format!("{number:.0}").parse().ok();
         Ok(Stamp(millis.and_then(DateTime::from_timestamp_millis)))
     }
@@ -194,7 +208,10 @@ mod tests {
 
     #[test]
     fn fractions_are_kept() {
-        for (text, nanos) in [("2026-05-12T19:00:00.343Z", 343_000_000), ("2026-05-12T19:00:00.929936941226Z", 929_936_941)] {
+        for (text, nanos) in [
+            ("2026-05-12T19:00:00.343Z", 343_000_000),
+            ("2026-05-12T19:00:00.929936941226Z", 929_936_941),
+        ] {
             assert_eq!(of_text(text).unwrap().timestamp_subsec_nanos(), nanos);
         }
     }
@@ -209,8 +226,25 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_none() {
-        for text in ["\"\"", "\"soon\"", "\"2026-13-01T00:00:00Z\"", "\"2026-05-12T25:00:00Z\"", "\"2026-05-12T19:00:00Zz\"", "\"2026-05-12T19:00:00.Z\"", "null", "true", "[1]", "{\"a\":1}", "\"-\"", "\"2026-05-1é\""] {
-            assert_eq!(serde_json::from_str::<Stamp>(text).unwrap(), Stamp(None), "{text}");
+        for text in [
+            "\"\"",
+            "\"soon\"",
+            "\"2026-13-01T00:00:00Z\"",
+            "\"2026-05-12T25:00:00Z\"",
+            "\"2026-05-12T19:00:00Zz\"",
+            "\"2026-05-12T19:00:00.Z\"",
+            "null",
+            "true",
+            "[1]",
+            "{\"a\":1}",
+            "\"-\"",
+            "\"2026-05-1é\"",
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Stamp>(text).unwrap(),
+                Stamp(None),
+                "{text}"
+            );
         }
     }
 }

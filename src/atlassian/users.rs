@@ -66,8 +66,10 @@ impl WireUser<'_> {
     fn record(&self) -> Option<UserRecord> {
         let id = self.account_id.get().or_else(|| self.id.get())?;
         let roles = self.platform_roles.0.iter().chain(&self.roles.0);
-        let mut roles: Vec<String> =
-            roles.filter_map(|role| role.name.get().or_else(|| role.id.get())).map(role_word).collect();
+        let mut roles: Vec<String> = roles
+            .filter_map(|role| role.name.get().or_else(|| role.id.get()))
+            .map(role_word)
+            .collect();
         roles.sort_unstable();
         roles.dedup();
         let mut groups: Vec<Group> = self.groups.0.iter().filter_map(WireWord::group).collect();
@@ -98,7 +100,10 @@ impl WireWord<'_> {
     fn group(&self) -> Option<Group> {
         let id = self.id.get().map(find::last_part);
         let name = self.name.get().or(id)?;
-        Some(Group { id: id.map(Into::into), name: clip(name) })
+        Some(Group {
+            id: id.map(Into::into),
+            name: clip(name),
+        })
     }
 }
 
@@ -117,12 +122,18 @@ impl<'de> Visitor<'de> for WordVisitor {
 
     fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<WireWord<'de>, E> {
         let name = Text::deserialize(serde::de::value::BorrowedStrDeserializer::new(text))?;
-        Ok(WireWord { id: Text::default(), name })
+        Ok(WireWord {
+            id: Text::default(),
+            name,
+        })
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<WireWord<'de>, E> {
         let name = Text::deserialize(serde::de::value::StrDeserializer::new(text))?;
-        Ok(WireWord { id: Text::default(), name })
+        Ok(WireWord {
+            id: Text::default(),
+            name,
+        })
     }
 
     fn visit_unit<E>(self) -> Result<WireWord<'de>, E> {
@@ -187,22 +198,42 @@ mod tests {
             "status":"active","links":{"self":"x"}}"#;
         let user = UserRecord::read(json).unwrap();
         assert_eq!(user.id.as_str(), "712020:ada");
-        assert_eq!((user.name.as_deref(), user.email.as_deref()), (Some("Ada Example"), Some("ada@acme.example")));
+        assert_eq!(
+            (user.name.as_deref(), user.email.as_deref()),
+            (Some("Ada Example"), Some("ada@acme.example"))
+        );
         assert_eq!(user.roles, ["ai-access", "org-admin"]);
-        let group = |id: &str, name: &str| Group { id: Some(id.into()), name: name.into() };
-        assert_eq!(user.groups, [group("g-1", "site-admins"), group("g-2", "g-2")]);
+        let group = |id: &str, name: &str| Group {
+            id: Some(id.into()),
+            name: name.into(),
+        };
+        assert_eq!(
+            user.groups,
+            [group("g-1", "site-admins"), group("g-2", "g-2")]
+        );
     }
 
     #[test]
     fn an_account_of_a_roster_file_is_read() {
-        let user = UserRecord::read(r#"{"id":"712020:ada","roles":["org-admin"],"groups":["site-admins"]}"#).unwrap();
+        let user = UserRecord::read(
+            r#"{"id":"712020:ada","roles":["org-admin"],"groups":["site-admins"]}"#,
+        )
+        .unwrap();
         assert_eq!(user.roles, ["org-admin"]);
-        assert_eq!(user.groups, [Group { id: None, name: "site-admins".into() }]);
+        assert_eq!(
+            user.groups,
+            [Group {
+                id: None,
+                name: "site-admins".into()
+            }]
+        );
     }
 
     #[test]
     fn what_was_not_expanded_is_empty_and_what_has_no_id_is_nothing() {
-        let user = UserRecord::read(r#"{"accountId":"712020:ada","platformRoles":null,"groups":{}}"#).unwrap();
+        let user =
+            UserRecord::read(r#"{"accountId":"712020:ada","platformRoles":null,"groups":{}}"#)
+                .unwrap();
         assert!(user.roles.is_empty() && user.groups.is_empty());
         assert_eq!(UserRecord::read(r#"{"name":"Ada"}"#), None);
         assert_eq!(UserRecord::read("[]"), None);

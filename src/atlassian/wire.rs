@@ -18,7 +18,9 @@ pub(super) struct Text<'a>(Option<Cow<'a, str>>);
 impl Text<'_> {
     /// The text, unless it is missing or blank.
     pub(super) fn get(&self) -> Option<&str> {
-        self.0.as_deref().filter(|text| !text.trim_ascii().is_empty())
+        self.0
+            .as_deref()
+            .filter(|text| !text.trim_ascii().is_empty())
     }
 
     /// The text, empty where it is missing.
@@ -165,7 +167,9 @@ impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for PartVisitor<T> {
 
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Part<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PartVisitor(PhantomData)).map(Self)
+        deserializer
+            .deserialize_any(PartVisitor(PhantomData))
+            .map(Self)
     }
 }
 
@@ -195,7 +199,9 @@ impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ListVisitor<T> {
 
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(PhantomData)).map(Self)
+        deserializer
+            .deserialize_any(ListVisitor(PhantomData))
+            .map(Self)
     }
 }
 
@@ -225,7 +231,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RowsVisitor<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rows<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RowsVisitor(PhantomData)).map(Self)
+        deserializer
+            .deserialize_any(RowsVisitor(PhantomData))
+            .map(Self)
     }
 }
 
@@ -402,15 +410,45 @@ pub(super) struct Bag<'a> {
 
 /// Names under which each thing has been seen or may be expected, best first. None of those for pages is documented.
 const PAGE: &[&str] = &[
-    "pageId", "pageID", "page_id", "pageid", "contentId", "contentID", "content_id", "contentid", "blogPostId",
-    "blogpostId", "blogPostID", "blog_post_id", "blogId", "entityId", "entity_id", "objectId",
+    "pageId",
+    "pageID",
+    "page_id",
+    "pageid",
+    "contentId",
+    "contentID",
+    "content_id",
+    "contentid",
+    "blogPostId",
+    "blogpostId",
+    "blogPostID",
+    "blog_post_id",
+    "blogId",
+    "entityId",
+    "entity_id",
+    "objectId",
 ];
 const SPACE_KEY: &[&str] = &["spaceKey", "space_key", "spacekey", "SpaceKey"];
 const SPACE_ID: &[&str] = &["spaceId", "spaceID", "space_id", "spaceid"];
-const HOST: &[&str] = &["siteHostName", "siteHostname", "siteUrl", "siteURL", "hostName"];
+const HOST: &[&str] = &[
+    "siteHostName",
+    "siteHostname",
+    "siteUrl",
+    "siteURL",
+    "hostName",
+];
 const GROUP: &[&str] = &["groupName", "group_name", "group"];
 const GROUP_ID: &[&str] = &["groupId", "groupID", "group_id"];
-const ROLE: &[&str] = &["role", "roleName", "roleKey", "roleId", "role_name", "role_id", "grantedRole", "revokedRole", "roles"];
+const ROLE: &[&str] = &[
+    "role",
+    "roleName",
+    "roleKey",
+    "roleId",
+    "role_name",
+    "role_id",
+    "grantedRole",
+    "revokedRole",
+    "roles",
+];
 const ACCOUNT: &[&str] = &["accountId", "account_id", "userId", "aaid"];
 
 struct BagVisitor;
@@ -585,7 +623,11 @@ mod tests {
 
     #[test]
     fn the_best_name_of_several_wins_whatever_their_order() {
-        for text in [r#"{"entityId":"1","pageId":"2"}"#, r#"{"pageId":"2","entityId":"1"}"#, r#"{"pageId":2,"pageID":"","x":{"pageId":"9"}}"#] {
+        for text in [
+            r#"{"entityId":"1","pageId":"2"}"#,
+            r#"{"pageId":"2","entityId":"1"}"#,
+            r#"{"pageId":2,"pageID":"","x":{"pageId":"9"}}"#,
+        ] {
             let bag: Bag<'_> = serde_json::from_str(text).unwrap();
             assert_eq!(bag.page.get(), Some("2"), "{text}");
         }
@@ -601,7 +643,8 @@ mod tests {
     fn a_page_without_an_array_is_told_from_an_empty_one() {
         let page: DataPage<'_, Part<Event<'_>>> = serde_json::from_str(r#"{"data":{}}"#).unwrap();
         assert!(page.data.0.is_none());
-        let page: DataPage<'_, Part<Event<'_>>> = serde_json::from_str(r#"{"data":[],"links":null}"#).unwrap();
+        let page: DataPage<'_, Part<Event<'_>>> =
+            serde_json::from_str(r#"{"data":[],"links":null}"#).unwrap();
         assert_eq!(page.data.0.unwrap().len(), 0);
     }
 }
