@@ -66,8 +66,7 @@ fn clear(folder: &Path, state: &Path) -> Result<(), Trouble> {
 
 /// Polls the simulated tenant as any other is polled.
 async fn watch(world: &Arc<World>, folder: &Path, state: &Path, stop: &CancellationToken) -> Result<Arc<Store>, Trouble> {
-    let options = Options { site_origin: Some("https://acme.atlassian.net".to_owned()), ..Options::default() };
-    let simulator = Simulator::start(Arc::clone(world), options)?;
+    let simulator = Simulator::start(Arc::clone(world), Options::default())?;
     let config = config(&simulator, folder, state)?;
     let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
     let _lease = Lease::take(state)?;

@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
+use rustc_hash::FxHashMap;
 use url::Url;
 
 use super::scan::show_news;
-use super::{Trouble, exit_of, load_if_any, look, say};
+use super::{Trouble, chain, exit_of, load_if_any, look, say};
 use crate::analyse::{Reach, Subject};
 use crate::atlassian::Mapper;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::cycle::{self, Judging, Outcome};
 use crate::exit::Exit;
-use crate::import::{self as files, Format, ImportBatch};
+use crate::atlassian::is_unresolved;
+use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{Batch, Lease, Store, StoreError, StreamId, TenantId};
@@ -32,6 +35,9 @@ pub struct Files {
     pub site: Option<Url>,
 }
 
+/// How many records are committed at once.
+const COMMIT_EVENTS: usize = 5_000;
+
 /// The name of the tenant where no config names one.
 const NAMELESS: &str = "imported";
 
@@ -44,7 +50,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         (None, Some(config)) => config.state.path.clone(),
         (None, None) => config::State::default().path,
     };
-    let roster = from.roster.as_ref().map(|path| files::read_roster(path)).transpose().map_err(Trouble::incomplete)?;
+    let roster = from.roster.as_ref().map(|path| files::read_roster(path)).transpose().map_err(|error| Trouble::incomplete(chain(&error)))?;
     let _lease = Lease::take(&state)?;
     let store = Store::open(&state)?;
     let name = settings.map(|settings| settings.name.clone()).or_else(|| global.tenant.clone());
@@ -67,18 +73,22 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         site: site_of(from.site.as_ref(), &sites),
         several: sites.len() > 1,
         detect: &detect,
+        access: Batch::default(),
+        audit: Batch::default(),
+        equals: FxHashMap::default(),
         span: None,
         counts: Counts::default(),
     };
     let mapper = Mapper::new(settings.map(|settings| settings.actions.as_slice()).unwrap_or_default(), &store.actions(tenant)?.0);
     let mut outcome = Outcome::default();
     for path in &from.paths {
-        match files::read(path, format(from.format), &mapper, &mut |batch| reader.take(batch)) {
+        let read = files::read(path, format(from.format), &mapper, &mut |batch| reader.take(batch));
+        // What could be read of a broken file counts.
+        reader.end_of_file()?;
+        match read {
             Ok(_) => {}
-            Err(error) => match error.into_stop() {
-                Ok(trouble) => return Err(trouble),
-                Err(error) => outcome.failures.push(error.to_string()),
-            },
+            Err(ImportError::Sink(trouble)) => return Err(trouble),
+            Err(error) => outcome.failures.push(chain(&error)),
         }
     }
     let Reader { span, counts, .. } = reader;
@@ -127,6 +137,10 @@ struct Reader<'a> {
     site: Option<String>,
     several: bool,
     detect: &'a Detect,
+    access: Batch,
+    audit: Batch,
+    /// How often each audit record came in this file: equal ones are told apart by their place.
+    equals: FxHashMap<[u8; 16], u32>,
     span: Option<Window>,
     counts: Counts,
 }
@@ -152,7 +166,28 @@ impl Counts {
 
 impl Reader<'_> {
     fn take(&mut self, batch: ImportBatch) -> Result<(), Trouble> {
-        let ImportBatch { access, audit } = batch;
+        let ImportBatch { events, audit, unusable_access, unusable_audit } = batch;
+        self.access.received += events.len() + unusable_access.len();
+        self.access.unresolved += events.iter().filter(|event| is_unresolved(event)).count();
+        self.access.events.extend(events);
+        self.access.unusable.extend(unusable_access);
+        self.audit.received += audit.len() + unusable_audit.len();
+        for record in audit {
+            let seen = self.equals.entry(record.digest).or_default();
+            self.audit.events.push(record.event_for(*seen));
+            *seen += 1;
+        }
+        self.audit.unusable.extend(unusable_audit);
+        if self.access.received + self.audit.received >= COMMIT_EVENTS { self.flush() } else { Ok(()) }
+    }
+
+    fn end_of_file(&mut self) -> Result<(), Trouble> {
+        self.equals.clear();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Trouble> {
+        let (access, audit) = (std::mem::take(&mut self.access), std::mem::take(&mut self.audit));
         if !access.is_empty() {
             self.commit(StreamName::Access, None, &access)?;
         }
@@ -168,13 +203,14 @@ impl Reader<'_> {
     }
 
     fn commit(&mut self, name: StreamName, site: Option<String>, batch: &Batch) -> Result<(), StoreError> {
-        let stream: StreamId = self.store.stream(self.tenant, &Stream { tenant: self.name.to_owned(), name, site })?;
+        let stream = Stream { tenant: self.name.to_owned(), name, site };
+        let stream: StreamId = self.store.stream(self.tenant, &stream)?;
         let committed = self.store.commit(stream, batch, None, self.detect.lateness)?;
         self.counts.fresh += committed.fresh;
         self.counts.repeated += committed.repeated;
         self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);
         for event in &batch.events {
-            let after = event.at + chrono::TimeDelta::seconds(1);
+            let after = event.at + TimeDelta::seconds(1);
             let span = self.span.get_or_insert(Window { from: event.at, until: after });
             span.from = span.from.min(event.at);
             span.until = span.until.max(after);

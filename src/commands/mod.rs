@@ -114,6 +114,17 @@ fn check_offline(global: &Global) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
 /// Says why nothing was started.
 pub fn refuse(words: &str) -> Exit {
     say(&format!("pagewarden: {words}"));
@@ -141,7 +152,7 @@ fn load(global: &Global) -> Result<Config, Trouble> {
 }
 
 fn load_from(global: &Global, path: &Path) -> Result<Config, Trouble> {
-    let mut config = crate::config::load(path).map_err(Trouble::usage)?;
+    let mut config = crate::config::load(path).map_err(|error| Trouble::usage(chain(&error)))?;
     if let Some(state) = &global.state {
         config.state.path.clone_from(state);
     }
