@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use super::world::dice::{count, index};
-use super::world::people::{Group, Person};
+use super::world::people::Group;
+use super::world::person::Person;
 
 /// Everybody at a moment, with roles and groups, as one answer.
 pub(crate) fn roster(world: &World, at: i64) -> Value {

@@ -64,7 +64,7 @@ impl Simulator {
         let world = world.into();
         let seed = world.settings().seed;
         let secret =
-            |word: &str, label| format!("{word}-{}", world::people::uuid(seed, &[94, label]));
+            |word: &str, label| format!("{word}-{}", world::person::uuid(seed, &[94, label]));
         let secrets = Secrets {
             org_key: secret("simulated-key", 1),
             email: "auditor@acme.example".to_owned(),

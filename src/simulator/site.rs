@@ -148,7 +148,11 @@ impl Shared {
         } else {
             size
         };
-        let mut links = json!({ "base": format!("{}/wiki", self.origin), "context": "/wiki" });
+        let mut links = json!({
+            "base": format!("{}/wiki", self.origin),
+            "context": "/wiki",
+            "self": format!("{}/wiki/rest/api/audit", self.origin),
+        });
         if let (Some(map), Some(Some(next))) = (links.as_object_mut(), next) {
             map.insert("next".to_owned(), Value::String(next));
         }

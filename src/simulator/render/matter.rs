@@ -4,7 +4,7 @@ use super::form::Form;
 use super::{Pen, put, say};
 use crate::simulator::world::dice::index;
 use crate::simulator::world::log::Act;
-use crate::simulator::world::people::Person;
+use crate::simulator::world::person::Person;
 use crate::simulator::world::wiki::{Page, Space};
 
 impl Pen<'_> {

@@ -12,7 +12,7 @@ use super::world::World;
 use super::world::audit::Record;
 use super::world::dice::index;
 use super::world::log::{Act, Doer, Entry, Way};
-use super::world::people::{Person, uuid};
+use super::world::person::{Person, uuid};
 
 /// Writes formatted text to bytes in memory, which does not fail.
 macro_rules! say {

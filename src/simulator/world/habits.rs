@@ -2,7 +2,8 @@
 
 use super::dice::{Dice, index, millis, whole};
 use super::log::{Act, Deed, Doer, Way};
-use super::people::{People, Person};
+use super::people::People;
+use super::person::Person;
 use super::settings::WorldSettings;
 use super::wiki::Wiki;
 
@@ -73,7 +74,7 @@ impl Stage<'_> {
         }
         let mut free = i64::MIN;
         for start in starts {
-            // Nobody reads two things at once: a sitting begins when the one before has ended.
+            // Nobody reads two things at once: a sitting begins a while after the one before has ended.
             let at = self.moment(person, day, start).max(free);
             free = self.sit(
                 number,
@@ -84,6 +85,7 @@ impl Stage<'_> {
                 dice,
                 out,
             );
+            free += millis(300.0 + dice.exponential(1_500.0));
         }
         self.errands(number, person, day, dice, out);
         if dice.chance(0.15) {

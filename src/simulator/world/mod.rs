@@ -8,6 +8,7 @@ pub(crate) mod dice;
 pub(crate) mod habits;
 pub(crate) mod log;
 pub(crate) mod people;
+pub(crate) mod person;
 pub(crate) mod planted;
 pub(crate) mod settings;
 pub(crate) mod wiki;
@@ -21,7 +22,8 @@ use self::dice::count;
 use self::habits::Stage;
 pub use self::log::Counts;
 use self::log::{Deed, Entry, deliver};
-use self::people::{CONFLUENCE_ADMINS, People, SITE_ADMINS, uuid};
+use self::people::{CONFLUENCE_ADMINS, People, SITE_ADMINS};
+use self::person::uuid;
 pub use self::planted::Planted;
 pub use self::settings::WorldSettings;
 use self::wiki::Wiki;
@@ -220,7 +222,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashSet};
 
     use super::log::{Act, Doer};
-    use super::people::Person;
+    use super::person::Person;
     use super::*;
 
     fn ndjson(settings: WorldSettings) -> Vec<u8> {

@@ -9,7 +9,7 @@ use super::audit::{Note, Notes, Record};
 use super::dice::{Dice, count, index, millis};
 use super::habits::{DAY, MINUTE, Stage};
 use super::log::{Act, Deed, Doer, Way};
-use super::people::Person;
+use super::person::Person;
 use crate::model::AccountId;
 
 /// A harvest that is hidden in the world: what is true, and what nobody is told.
