@@ -218,7 +218,12 @@ async fn from_site(
     }
     let named = site.groups(None).await?;
     gathered.as_of = gathered.as_of.max(named.as_of);
-    groups.extend(named.items.into_iter().filter(|group| privileging.group(&group.name)));
+    groups.extend(
+        named
+            .items
+            .into_iter()
+            .filter(|group| privileging.group(&group.name)),
+    );
     for group in groups {
         let Some(id) = group.id.clone() else { continue };
         let members = site.members(&id).await?.items;

@@ -64,27 +64,73 @@ pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Ana
     };
     let roster = roster(store, subject)?;
     let rules = rules(store, subject, &roster)?;
-    let judged = horizon(newest, reach, subject.detect).max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
+    let judged = horizon(newest, reach, subject.detect)
+        .max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
     let basis = |line| basis(subject, &roster, line);
-    let kept = store.load_fold(subject.tenant)?.filter(|kept| kept.basis == basis(kept.line));
-    let resumed = kept.and_then(|kept| Fold::resume(&rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line)));
+    let resumed = resume(store, subject, &rules, &basis)?;
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
     let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
     let line = newest.saturating_sub(settle).min(judged).max(from);
-    store.read(Stretch { stream, from, until: line }, |read| fold.take(read))?;
+    store.read(
+        Stretch {
+            stream,
+            from,
+            until: line,
+        },
+        |read| fold.take(read),
+    )?;
     let (tenant, accounts) = fold
         .state()
         .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
-    let state = FoldState { basis: basis(line), line, judged, tenant, accounts };
+    let state = FoldState {
+        basis: basis(line),
+        line,
+        judged,
+        tenant,
+        accounts,
+    };
     store.save_fold(subject.tenant, &state, anew)?;
     let settled = fold.finished();
-    store.read(Stretch { stream, from: line, until: judged }, |read| fold.take(read))?;
+    store.read(
+        Stretch {
+            stream,
+            from: line,
+            until: judged,
+        },
+        |read| fold.take(read),
+    )?;
     let mut standing = fold.finished();
     standing.extend(fold.standing());
     store.keep_ignored(subject.tenant, fold.ignored())?;
-    let drafts = settled.iter().map(|draft| (draft, true)).chain(standing.iter().map(|draft| (draft, false)));
-    compare(&Lookup { store, subject, stream }, drafts, anew)
+    let drafts = settled
+        .iter()
+        .map(|draft| (draft, true))
+        .chain(standing.iter().map(|draft| (draft, false)));
+    compare(
+        &Lookup {
+            store,
+            subject,
+            stream,
+        },
+        drafts,
+        anew,
+    )
+}
+
+/// The fold as it was kept at its line; none where it has to begin anew.
+fn resume<'a>(
+    store: &Store,
+    subject: &Subject<'_>,
+    rules: &'a Rules<'a>,
+    basis: &impl Fn(i64) -> [u8; 16],
+) -> Result<Option<(Fold<'a>, i64)>, StoreError> {
+    let kept = store.load_fold(subject.tenant)?;
+    Ok(kept
+        .filter(|kept| kept.basis == basis(kept.line))
+        .and_then(|kept| {
+            Fold::resume(rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line))
+        }))
 }
 
 /// Who was privileged when, as far as the store knows.

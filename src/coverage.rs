@@ -18,10 +18,18 @@ pub struct Coverage {
 
 /// What is seen of a tenant: by its settings (none for a tenant that was only imported), the kinds of event it has, and
 /// what came in.
-pub fn coverage(settings: Option<&config::Tenant>, actions: &[EventAction], streams: &[StreamStatus]) -> Coverage {
+pub fn coverage(
+    settings: Option<&config::Tenant>,
+    actions: &[EventAction],
+    streams: &[StreamStatus],
+) -> Coverage {
     let mut coverage = Coverage::default();
-    let access = streams.iter().find(|status| status.stream.name == StreamName::Access);
-    if settings.is_some_and(|settings| settings.organization.is_none()) && access.is_none_or(|access| access.stored == 0) {
+    let access = streams
+        .iter()
+        .find(|status| status.stream.name == StreamName::Access);
+    if settings.is_some_and(|settings| settings.organization.is_none())
+        && access.is_none_or(|access| access.stored == 0)
+    {
         coverage.page_views = Some(false);
         coverage.notes.push(
             "page views are not seen: no [tenant.organization] is configured, and the site audit log holds none; harvesting \
@@ -53,7 +61,12 @@ fn views(access: &StreamStatus, actions: &[EventAction], coverage: &mut Coverage
         coverage.page_views = Some(true);
         return;
     }
-    let offered = actions.iter().any(|action| action.display_name.to_lowercase().contains("viewed confluence page"));
+    let offered = actions.iter().any(|action| {
+        action
+            .display_name
+            .to_lowercase()
+            .contains("viewed confluence page")
+    });
     if access.stored >= ENOUGH {
         coverage.page_views = Some(false);
         coverage.notes.push(format!(

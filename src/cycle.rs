@@ -70,7 +70,8 @@ impl Outcome {
 }
 
 /// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
-pub type SpanProgress<'a> = &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
+pub type SpanProgress<'a> =
+    &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
 
 /// One site of the tenant.
 #[derive(Debug)]
@@ -95,17 +96,19 @@ pub struct Watch {
     mapper: Mapper,
 }
 
-impl Watch {
-    /// Reads the secrets, builds the clients, and makes the tenant known to the store.
-    pub fn open(
-        store: Arc<Store>,
-        config: &Config,
+/// The clients of one tenant.
+struct Clients {
+    organization: Option<Organization>,
+    sites: Vec<(String, Site)>,
+}
+
+impl Clients {
+    /// Reads the secrets and builds the clients.
+    fn open(
+        retry: config::Retry,
         settings: &config::Tenant,
-        clock: Arc<dyn Clock>,
         stop: &CancellationToken,
     ) -> Result<Self, OpenError> {
-        let organization = settings.organization.as_ref();
-        let id = organization.map(|organization| organization.id.as_str());
         let secret = |key, source: &config::SecretSource| {
             source.read().map_err(|error| OpenError::Secret {
                 tenant: settings.name.clone(),
@@ -117,19 +120,42 @@ impl Watch {
             tenant: settings.name.clone(),
             why: error.to_string(),
         };
-        // Secrets first, so that nothing is written where one is missing.
+        let organization = settings.organization.as_ref();
         let organization = organization
             .map(|organization| {
                 let key = secret("organization.api_key", &organization.api_key)?;
-                Organization::new(organization, key, config.retry, stop.clone()).map_err(|error| client(&error))
+                Organization::new(organization, key, retry, stop.clone())
+                    .map_err(|error| client(&error))
             })
             .transpose()?;
-        let mut sites = Vec::with_capacity(settings.sites.len());
-        for site in &settings.sites {
+        let sites = settings.sites.iter().map(|site| {
             let token = secret("site.api_token", &site.api_token)?;
-            let built = Site::new(site, token, config.retry, stop.clone()).map_err(|error| client(&error))?;
-            sites.push((host(site), built));
-        }
+            let built = Site::new(site, token, retry, stop.clone());
+            Ok((host(site), built.map_err(|error| client(&error))?))
+        });
+        Ok(Self {
+            organization,
+            sites: sites.collect::<Result<_, OpenError>>()?,
+        })
+    }
+}
+
+impl Watch {
+    /// Reads the secrets, builds the clients, and makes the tenant known to the store.
+    pub fn open(
+        store: Arc<Store>,
+        config: &Config,
+        settings: &config::Tenant,
+        clock: Arc<dyn Clock>,
+        stop: &CancellationToken,
+    ) -> Result<Self, OpenError> {
+        // Secrets first, so that nothing is written where one is missing.
+        let Clients {
+            organization,
+            sites,
+        } = Clients::open(config.retry, settings, stop)?;
+        let id = settings.organization.as_ref();
+        let id = id.map(|organization| organization.id.as_str());
         let tenant = store.tenant(&settings.name, id, clock.now())?;
         let stream = |name, site: Option<&str>| {
             let stream = Stream {
@@ -140,13 +166,18 @@ impl Watch {
             store.stream(tenant, &stream)
         };
         let access = organization
-            .map(|organization| stream(StreamName::Access, None).map(|stream| (stream, organization)))
+            .map(|organization| {
+                stream(StreamName::Access, None).map(|stream| (stream, organization))
+            })
             .transpose()?;
         let audits = sites
             .iter()
             .map(|(host, _)| {
                 let stream = stream(StreamName::Audit, Some(host))?;
-                Ok(WatchedSite { stream, host: host.clone() })
+                Ok(WatchedSite {
+                    stream,
+                    host: host.clone(),
+                })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let (actions, _) = store.actions(tenant)?;
@@ -212,7 +243,9 @@ impl Watch {
 
     fn streams(&self) -> Vec<StreamId> {
         let access = self.access.iter().map(|(stream, _)| *stream);
-        access.chain(self.audits.iter().map(|site| site.stream)).collect()
+        access
+            .chain(self.audits.iter().map(|site| site.stream))
+            .collect()
     }
 
     /// Asks the directories who is privileged.
@@ -222,8 +255,14 @@ impl Watch {
             sites: &self.sites,
         };
         let now = self.clock.now();
-        let refreshed =
-            admins::refresh(&self.store, self.tenant, directories, &self.settings.admins, now).await;
+        let refreshed = admins::refresh(
+            &self.store,
+            self.tenant,
+            directories,
+            &self.settings.admins,
+            now,
+        )
+        .await;
         match refreshed {
             Ok(accounts) => {
                 tracing::info!(tenant = self.name(), accounts, "Roster read.");
@@ -232,9 +271,10 @@ impl Watch {
             Err(admins::RosterError::Store(error)) => Err(error),
             Err(error) => {
                 let old = self.store.rosters(self.tenant)?.pop();
-                let kept = old.map_or("there is none yet, so nobody counts as privileged".to_owned(), |old| {
-                    format!("the one of {} is kept", crate::time::rfc3339(old.as_of))
-                });
+                let kept = old.map_or(
+                    "there is none yet, so nobody counts as privileged".to_owned(),
+                    |old| format!("the one of {} is kept", crate::time::rfc3339(old.as_of)),
+                );
                 Ok(self.failure("the roster", &format!("{error}; {kept}")))
             }
         }
@@ -247,7 +287,8 @@ impl Watch {
         };
         match organization.actions().await {
             Ok(actions) => {
-                self.store.keep_actions(self.tenant, &actions, self.clock.now())?;
+                self.store
+                    .keep_actions(self.tenant, &actions, self.clock.now())?;
                 self.mapper = Mapper::new(&self.settings.actions, &actions);
                 Ok(Outcome::default())
             }
@@ -263,7 +304,11 @@ impl Watch {
     /// The same, but the first poll begins now: what lies before is left to a backfill behind it.
     pub async fn poll_access_live(&self) -> Result<Outcome, StoreError> {
         let lookback = std::time::Duration::ZERO;
-        self.poll_access_by(Plan { lookback, ..self.plan() }).await
+        self.poll_access_by(Plan {
+            lookback,
+            ..self.plan()
+        })
+        .await
     }
 
     async fn poll_access_by(&self, plan: Plan) -> Result<Outcome, StoreError> {
@@ -271,8 +316,15 @@ impl Watch {
             return Ok(Outcome::default());
         };
         let mut go_on = |_: &Read, _| true;
-        let polled =
-            ingest::poll_access(&self.store, *stream, organization, &self.mapper, &plan, &mut go_on).await;
+        let polled = ingest::poll_access(
+            &self.store,
+            *stream,
+            organization,
+            &self.mapper,
+            &plan,
+            &mut go_on,
+        )
+        .await;
         self.polled(*stream, "the organisation's events", polled)
     }
 
@@ -290,7 +342,11 @@ impl Watch {
                 &mut go_on,
             )
             .await;
-            outcome.add(self.polled(watched.stream, &format!("the audit log of {}", watched.host), polled)?);
+            outcome.add(self.polled(
+                watched.stream,
+                &format!("the audit log of {}", watched.host),
+                polled,
+            )?);
         }
         Ok(outcome)
     }
@@ -305,7 +361,13 @@ impl Watch {
         match polled {
             Ok((read, _)) => {
                 let fresh = read.committed.fresh;
-                tracing::info!(tenant = self.name(), what, fresh, repeated = read.committed.repeated, "Polled.");
+                tracing::info!(
+                    tenant = self.name(),
+                    what,
+                    fresh,
+                    repeated = read.committed.repeated,
+                    "Polled."
+                );
                 self.store.record_poll(stream, Ok(self.clock.now()))?;
                 Ok(Outcome::default())
             }
@@ -319,11 +381,18 @@ impl Watch {
 
     fn failure(&self, what: &str, why: &str) -> Outcome {
         tracing::warn!(tenant = self.name(), what, why, "Not read.");
-        Outcome::failed(format!("tenant `{}`: {what} could not be read: {why}", self.name()))
+        Outcome::failed(format!(
+            "tenant `{}`: {what} could not be read: {why}",
+            self.name()
+        ))
     }
 
     /// Asks for the reading of an old window of every stream; without an end, up to where live polling began.
-    pub fn request_backfill(&self, from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> Result<Vec<Window>, StoreError> {
+    pub fn request_backfill(
+        &self,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Window>, StoreError> {
         let mut spans = Vec::new();
         for stream in self.streams() {
             let until = match to {
@@ -341,11 +410,18 @@ impl Watch {
 
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
     fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-        let unfinished = self.store.backfill(stream)?.filter(|kept| !kept.done && kept.span.from == from);
+        let unfinished = self
+            .store
+            .backfill(stream)?
+            .filter(|kept| !kept.done && kept.span.from == from);
         if let Some(kept) = unfinished {
             return Ok(kept.span.until);
         }
-        Ok(self.store.live(stream)?.began.unwrap_or_else(|| self.clock.now()))
+        Ok(self
+            .store
+            .live(stream)?
+            .began
+            .unwrap_or_else(|| self.clock.now()))
     }
 
     /// Asks, on the first run of the service, for what lies before live polling.
@@ -354,7 +430,8 @@ impl Watch {
         let from = crate::time::before(now, self.settings.schedule.lookback);
         for stream in self.streams() {
             if self.store.live(stream)?.began.is_none() && self.store.backfill(stream)?.is_none() {
-                self.store.request_backfill(stream, Window { from, until: now })?;
+                self.store
+                    .request_backfill(stream, Window { from, until: now })?;
             }
         }
         Ok(())
@@ -394,14 +471,25 @@ impl Watch {
             outcome.add(self.judge(Reach::All)?);
             self.summarise(summary::History::Backfill, span)?;
         }
-        Ok((outcome, if paused { Ended::Paused } else { Ended::CaughtUp }))
+        Ok((
+            outcome,
+            if paused {
+                Ended::Paused
+            } else {
+                Ended::CaughtUp
+            },
+        ))
     }
 
     /// The backfill of each stream that has one, in words and as it stands.
     pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
         let mut all = Vec::new();
         for stream in self.streams() {
-            all.extend(self.store.backfill(stream)?.map(|kept| (self.what(stream), kept)));
+            all.extend(
+                self.store
+                    .backfill(stream)?
+                    .map(|kept| (self.what(stream), kept)),
+            );
         }
         Ok(all)
     }
@@ -410,7 +498,10 @@ impl Watch {
         self.audits
             .iter()
             .find(|site| site.stream == stream)
-            .map_or_else(|| "the organisation's events".to_owned(), |site| format!("the audit log of {}", site.host))
+            .map_or_else(
+                || "the organisation's events".to_owned(),
+                |site| format!("the audit log of {}", site.host),
+            )
     }
 
     async fn read_span(
@@ -423,10 +514,22 @@ impl Watch {
         if let Some((access, organization)) = &self.access
             && *access == stream
         {
-            return ingest::read_access_span(store, stream, organization, mapper, &plan, span, tell).await;
+            return ingest::read_access_span(
+                store,
+                stream,
+                organization,
+                mapper,
+                &plan,
+                span,
+                tell,
+            )
+            .await;
         }
-        let Some((_, (_, site))) =
-            self.audits.iter().zip(&self.sites).find(|(watched, _)| watched.stream == stream)
+        let Some((_, (_, site))) = self
+            .audits
+            .iter()
+            .zip(&self.sites)
+            .find(|(watched, _)| watched.stream == stream)
         else {
             return Ok((Read::default(), Ended::CaughtUp));
         };
@@ -468,7 +571,15 @@ impl Watch {
 
     /// Puts one message about a walk of history into the outbox, if it found anything.
     pub fn summarise(&self, walk: summary::History, span: Window) -> Result<(), StoreError> {
-        summarise(&self.store, self.tenant, self.name(), &self.notifiers, walk, span, self.clock.now())
+        summarise(
+            &self.store,
+            self.tenant,
+            self.name(),
+            &self.notifiers,
+            walk,
+            span,
+            self.clock.now(),
+        )
     }
 }
 
@@ -499,7 +610,9 @@ impl Judging<'_> {
         let mut deliveries = Vec::new();
         for (recorded, before) in &changed {
             let finding = &recorded.finding;
-            let rose = before.as_ref().is_some_and(|before| finding.severity > before.severity);
+            let rose = before
+                .as_ref()
+                .is_some_and(|before| finding.severity > before.severity);
             if rose || before.is_none() {
                 outcome.highest = outcome.highest.max(Some(finding.severity));
                 outcome.news.push(finding.id.clone());
@@ -507,13 +620,16 @@ impl Judging<'_> {
             }
             // History does not page people: a walk through it ends with one summary. A rise in severity always does.
             let history = finding.window.is_some_and(|(_, end)| end < installed);
-            let grown = before.as_ref().is_none_or(|before| finding.revision > before.revision);
+            let grown = before
+                .as_ref()
+                .is_none_or(|before| finding.revision > before.revision);
             if grown && (rose || !history) {
                 deliveries.extend(self.messages(finding)?);
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        self.store.record(self.subject.tenant, &changed, &gone, &deliveries, self.now)?;
+        self.store
+            .record(self.subject.tenant, &changed, &gone, &deliveries, self.now)?;
         Ok(outcome)
     }
 
@@ -545,7 +661,9 @@ pub fn summarise(
     let installed = store.installed(tenant)?;
     let mut findings = store.findings(Some(name))?;
     findings.retain(|finding| {
-        finding.window.is_some_and(|(start, end)| end < installed && start < span.until && end >= span.from)
+        finding
+            .window
+            .is_some_and(|(start, end)| end < installed && start < span.until && end >= span.from)
     });
     let summary = summary::Summary::new(name, walk, span, &findings);
     let Some(severity) = summary.severity() else {

@@ -168,10 +168,14 @@ mod tests {
             wait,
             why: String::new(),
         };
-        let again = |attempts, wait, now| again(&passing(wait), &delivery(attempts), base, moment(now));
+        let again =
+            |attempts, wait, now| again(&passing(wait), &delivery(attempts), base, moment(now));
         assert_eq!(again(0, None, 100), Some(moment(105)));
         assert_eq!(again(3, None, 100), Some(moment(140)));
-        assert_eq!(again(0, Some(Duration::from_secs(60)), 100), Some(moment(160)));
+        assert_eq!(
+            again(0, Some(Duration::from_mins(1)), 100),
+            Some(moment(160))
+        );
         assert_eq!(again(40, None, 100), Some(moment(3_700)));
         assert_eq!(again(40, None, 4 * 86_400), None);
     }
@@ -179,6 +183,9 @@ mod tests {
     #[test]
     fn what_will_never_work_is_not_tried_again() {
         let error = SendError::GiveUp { why: String::new() };
-        assert_eq!(again(&error, &delivery(0), Duration::from_secs(5), moment(1)), None);
+        assert_eq!(
+            again(&error, &delivery(0), Duration::from_secs(5), moment(1)),
+            None
+        );
     }
 }

@@ -12,7 +12,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Where not even that can be written, the exit code says it.
             drop(error.print());
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                Exit::Done.code()
+            });
         }
     };
     if let Err(error) = telemetry::init(cli.global.logging()) {

@@ -31,13 +31,18 @@ pub fn backfill(
     let stop = CancellationToken::new();
     match Bench::open(config.clone(), stop.clone()) {
         Ok(bench) => own(global, bench, from, to, fail_on),
-        Err(trouble) if trouble.exit == Exit::Incomplete && held(&config) => ask_service(&config, from, to, &stop),
+        Err(trouble) if trouble.exit == Exit::Incomplete && held(&config) => {
+            ask_service(&config, from, to, &stop)
+        }
         Err(trouble) => Err(trouble),
     }
 }
 
 fn held(config: &Config) -> bool {
-    matches!(crate::store::Lease::take(&config.state.path), Err(StoreError::Held(_)))
+    matches!(
+        crate::store::Lease::take(&config.state.path),
+        Err(StoreError::Held(_))
+    )
 }
 
 /// Reads it in this process.
@@ -56,7 +61,10 @@ fn own(
             outcome.add(watch.refresh_admins().await?);
             outcome.add(watch.learn_actions().await?);
             if watch.request_backfill(from, to)?.is_empty() {
-                say(&format!("tenant `{}`: nothing lies between --from and where live polling began", watch.name()));
+                say(&format!(
+                    "tenant `{}`: nothing lies between --from and where live polling began",
+                    watch.name()
+                ));
             }
             let (read, _) = watch
                 .backfill(&mut |what, span, read, reached| {
@@ -68,10 +76,21 @@ fn own(
             progress.done();
         }
         let config = &bench.config;
-        outcome.add(deliver_all(&bench.store, &bench.notifiers, config, bench.clock.as_ref(), &stop).await?);
+        outcome.add(
+            deliver_all(
+                &bench.store,
+                &bench.notifiers,
+                config,
+                bench.clock.as_ref(),
+                &stop,
+            )
+            .await?,
+        );
         Ok::<_, StoreError>(outcome)
     }));
-    let Some(outcome) = outcome else { return Ok(Exit::Interrupted) };
+    let Some(outcome) = outcome else {
+        return Ok(Exit::Interrupted);
+    };
     let outcome = outcome?;
     let stopped = stop.is_cancelled();
     if stopped {
@@ -91,11 +110,19 @@ fn ask_service(
     let store = Arc::new(Store::open(&config.state.path)?);
     let mut watches = Vec::new();
     for tenant in &config.tenants {
-        let watch = Watch::open(Arc::clone(&store), config, tenant, Arc::new(SystemClock), stop)?;
+        let watch = Watch::open(
+            Arc::clone(&store),
+            config,
+            tenant,
+            Arc::new(SystemClock),
+            stop,
+        )?;
         watch.request_backfill(from, to)?;
         watches.push(watch);
     }
-    say("a running service holds the state file; it reads the history behind live polling (Ctrl-C stops watching, not the service)");
+    say(
+        "a running service holds the state file; it reads the history behind live polling (Ctrl-C stops watching, not the service)",
+    );
     let done = runtime()?.block_on(until_signal(stop, async {
         let mut progress = Progress::new();
         loop {
@@ -118,7 +145,10 @@ fn ask_service(
     }));
     match done {
         Some(Ok(())) if !stop.is_cancelled() => {
-            say(&format!("read at {}; `pagewarden findings list` has what was found", rfc3339(SystemClock.now())));
+            say(&format!(
+                "read at {}; `pagewarden findings list` has what was found",
+                rfc3339(SystemClock.now())
+            ));
             Ok(Exit::Done)
         }
         Some(Err(error)) => Err(error.into()),

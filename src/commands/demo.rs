@@ -33,17 +33,28 @@ const REQUESTS_PER_MINUTE: u32 = 60_000;
 pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
     let began = Instant::now();
     let folder = std::env::temp_dir().join(format!("pagewarden-demo-{seed}"));
-    let state = global.state.clone().unwrap_or_else(|| folder.join("state.db"));
+    let state = global
+        .state
+        .clone()
+        .unwrap_or_else(|| folder.join("state.db"));
     clear(&folder, &state)?;
     say("Making a company that never was, and reading its audit logs over HTTP …");
     let world = Arc::new(World::new(WorldSettings::of_seed(seed)));
     let stop = CancellationToken::new();
     let run = runtime()?.block_on(until_signal(&stop, watch(&world, &folder, &state, &stop)));
-    let Some(store) = run.filter(|_| !stop.is_cancelled()) else { return Ok(Exit::Interrupted) };
+    let Some(store) = run.filter(|_| !stop.is_cancelled()) else {
+        return Ok(Exit::Interrupted);
+    };
     let store = store?;
     let findings = store.findings(None)?;
     let mut out = io::stdout().lock();
-    let told = Told { findings: &findings, world: &world, state: &state, seed, took: began.elapsed() };
+    let told = Told {
+        findings: &findings,
+        world: &world,
+        state: &state,
+        seed,
+        took: began.elapsed(),
+    };
     told.write(&store, look(global), &mut out)?;
     out.flush()?;
     Ok(Exit::Done)
@@ -51,7 +62,9 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
 
 /// Begins with nothing: a demo is the same each time.
 fn clear(folder: &Path, state: &Path) -> Result<(), Trouble> {
-    let trouble = |error: io::Error| Trouble::incomplete(format!("{} cannot be used: {error}", folder.display()));
+    let trouble = |error: io::Error| {
+        Trouble::incomplete(format!("{} cannot be used: {error}", folder.display()))
+    };
     std::fs::create_dir_all(folder).map_err(trouble)?;
     for suffix in ["", "-wal", "-shm"] {
         let mut name = state.as_os_str().to_owned();
@@ -65,7 +78,12 @@ fn clear(folder: &Path, state: &Path) -> Result<(), Trouble> {
 }
 
 /// Polls the simulated tenant as any other is polled.
-async fn watch(world: &Arc<World>, folder: &Path, state: &Path, stop: &CancellationToken) -> Result<Arc<Store>, Trouble> {
+async fn watch(
+    world: &Arc<World>,
+    folder: &Path,
+    state: &Path,
+    stop: &CancellationToken,
+) -> Result<Arc<Store>, Trouble> {
     let simulator = Simulator::start(Arc::clone(world), Options::default())?;
     let config = config(&simulator, folder, state)?;
     let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
@@ -74,7 +92,13 @@ async fn watch(world: &Arc<World>, folder: &Path, state: &Path, stop: &Cancellat
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut outcome = Outcome::default();
     for tenant in &config.tenants {
-        let mut watch = Watch::open(Arc::clone(&store), &config, tenant, Arc::clone(&clock), stop)?;
+        let mut watch = Watch::open(
+            Arc::clone(&store),
+            &config,
+            tenant,
+            Arc::clone(&clock),
+            stop,
+        )?;
         outcome.add(watch.refresh_admins().await?);
         outcome.add(watch.learn_actions().await?);
         watch.request_backfill(world.settings().start, Some(world.until()))?;
@@ -100,7 +124,10 @@ fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, 
     let secret = |name: &str, words: &str| keep_secret(folder, name, words).map(SecretSource::File);
     let origin = simulator.base_url().clone();
     Ok(Config {
-        state: config::State { path: state.to_owned(), ..config::State::default() },
+        state: config::State {
+            path: state.to_owned(),
+            ..config::State::default()
+        },
         tenants: vec![config::Tenant {
             name: TENANT.to_owned(),
             organization: Some(config::Organization {
@@ -122,7 +149,10 @@ fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, 
             admins: config::Admins::default(),
             actions: Vec::new(),
         }],
-        retry: config::Retry { base: Duration::from_millis(100), ..config::Retry::default() },
+        retry: config::Retry {
+            base: Duration::from_millis(100),
+            ..config::Retry::default()
+        },
         detect: config::Detect::default(),
         notifiers: vec![config::Notifier {
             name: "receiver".to_owned(),
@@ -139,7 +169,12 @@ fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, 
 fn keep_secret(folder: &Path, name: &str, words: &str) -> Result<PathBuf, Trouble> {
     let path = folder.join(name);
     let mut open = std::fs::OpenOptions::new();
-    let mut file = open.create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+    let mut file = open
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)?;
     file.write_all(words.as_bytes())?;
     Ok(path)
 }
@@ -157,10 +192,17 @@ impl Told<'_> {
     fn write(&self, store: &Store, look: Look, out: &mut dyn io::Write) -> Result<(), Trouble> {
         let mut stored = 0;
         for tenant in store.tenants()? {
-            stored += store.stream_status(&tenant)?.iter().map(|stream| stream.stored).sum::<u64>();
+            stored += store
+                .stream_status(&tenant)?
+                .iter()
+                .map(|stream| stream.stored)
+                .sum::<u64>();
         }
         let settings = self.world.settings();
-        let (weeks, people) = (count(settings.weeks.into(), "week"), count(settings.people.into(), "person"));
+        let (weeks, people) = (
+            count(settings.weeks.into(), "week"),
+            count(settings.people.into(), "person"),
+        );
         writeln!(
             out,
             "{people}, {weeks}, {} read over HTTP and judged in {}.\n",
@@ -168,7 +210,10 @@ impl Told<'_> {
             duration(self.took)
         )?;
         terminal::list(self.findings, look, out)?;
-        let text = self.planted().and_then(|planted| Ok(planted + &self.alarms()?)).map_err(Trouble::incomplete)?;
+        let text = self
+            .planted()
+            .and_then(|planted| Ok(planted + &self.alarms()?))
+            .map_err(Trouble::incomplete)?;
         write!(out, "{text}")?;
         writeln!(
             out,
@@ -181,9 +226,14 @@ impl Told<'_> {
 
     /// What was hidden, and whether it was found.
     fn planted(&self) -> Result<String, std::fmt::Error> {
-        let mut text = "\nWhat was hidden in it (seed {seed}), and whether it was found:\n\n".replace("{seed}", &self.seed.to_string());
+        let mut text = "\nWhat was hidden in it (seed {seed}), and whether it was found:\n\n"
+            .replace("{seed}", &self.seed.to_string());
         for planted in self.world.truth() {
-            let found = self.findings.iter().filter(|finding| is_of(finding, planted)).max_by_key(|finding| finding.severity);
+            let found = self
+                .findings
+                .iter()
+                .filter(|finding| is_of(finding, planted))
+                .max_by_key(|finding| finding.severity);
             let word = found.map_or("not found", |finding| finding.severity.as_str());
             writeln!(text, "  {:<16} {word:<10} {}", planted.name, planted.note)?;
         }
@@ -194,12 +244,24 @@ impl Told<'_> {
     fn alarms(&self) -> Result<String, std::fmt::Error> {
         let weeks = f64::from(self.world.settings().weeks);
         let per_week = config::Detect::default().alerts_per_week;
-        let mine = |finding: &&Finding| self.world.truth().iter().any(|planted| is_of(finding, planted));
+        let mine = |finding: &&Finding| {
+            self.world
+                .truth()
+                .iter()
+                .any(|planted| is_of(finding, planted))
+        };
         let (statistical, policy): (Vec<&Finding>, Vec<&Finding>) =
-            self.findings.iter().partition(|finding| finding.signals.iter().any(|signal| signal.name.ends_with("-volume")));
+            self.findings.iter().partition(|finding| {
+                finding
+                    .signals
+                    .iter()
+                    .any(|signal| signal.name.ends_with("-volume"))
+            });
         let amount = |findings: usize| number(u64::try_from(findings).unwrap_or(u64::MAX));
-        let (hits, false_alarms): (Vec<&Finding>, Vec<&Finding>) = statistical.into_iter().partition(mine);
-        let (policy_hits, policy_others): (Vec<&Finding>, Vec<&Finding>) = policy.into_iter().partition(mine);
+        let (hits, false_alarms): (Vec<&Finding>, Vec<&Finding>) =
+            statistical.into_iter().partition(mine);
+        let (policy_hits, policy_others): (Vec<&Finding>, Vec<&Finding>) =
+            policy.into_iter().partition(mine);
         let mut text = String::new();
         writeln!(
             text,
@@ -217,7 +279,10 @@ impl Told<'_> {
 
 /// Whether a finding is about a planted harvest.
 fn is_of(finding: &Finding, planted: &Planted) -> bool {
-    finding.account.as_ref().is_some_and(|account| account.id == planted.account)
+    finding
+        .account
+        .as_ref()
+        .is_some_and(|account| account.id == planted.account)
         && finding.first_seen < planted.until
         && finding.last_seen >= planted.from
 }

@@ -19,9 +19,14 @@ pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
         return print(&text);
     };
     let Some(meta) = metas().find(|meta| meta.id == id) else {
-        let near = nearest(id, metas().map(|meta| meta.id))
-            .map_or_else(|| "`pagewarden explain` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Trouble::usage(format!("there is no detector `{}`; {near}", id.escape_debug())));
+        let near = nearest(id, metas().map(|meta| meta.id)).map_or_else(
+            || "`pagewarden explain` lists them".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Trouble::usage(format!(
+            "there is no detector `{}`; {near}",
+            id.escape_debug()
+        )));
     };
     print(&full(meta).map_err(Trouble::incomplete)?)
 }
@@ -29,9 +34,11 @@ pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
 fn full(meta: &Meta) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{}\n  {}\n", meta.id, meta.summary)?;
-    for (heading, paragraph) in
-        [("Looks for", meta.looks_for), ("Needs", meta.needs), ("Cannot see", meta.cannot_see)]
-    {
+    for (heading, paragraph) in [
+        ("Looks for", meta.looks_for),
+        ("Needs", meta.needs),
+        ("Cannot see", meta.cannot_see),
+    ] {
         writeln!(text, "{heading}")?;
         for line in crate::output::wrap(paragraph, 96) {
             writeln!(text, "  {line}")?;
@@ -51,7 +58,10 @@ mod tests {
 
     #[test]
     fn every_detector_explains_itself() {
-        let all: Vec<String> = REGISTRY.into_iter().map(|detector| full(detector.meta()).unwrap()).collect();
+        let all: Vec<String> = REGISTRY
+            .into_iter()
+            .map(|detector| full(detector.meta()).unwrap())
+            .collect();
         insta::assert_snapshot!(all.join("\n---\n"));
     }
 }

@@ -35,24 +35,52 @@ pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
     Ok(Exit::Done)
 }
 
-fn mark(store: &Store, finding: &Finding, status: Status, note: Option<String>) -> Result<Exit, Trouble> {
-    let recorded = store.recorded_revision(&finding.id)?.unwrap_or(finding.revision);
-    store.mark(&Verdict { finding: finding.id.clone(), status, note, at: SystemClock.now(), revision: recorded })?;
-    print(&format!("{} is {} now; should it grow, it opens again.\n", finding.id, status.as_str()))
+fn mark(
+    store: &Store,
+    finding: &Finding,
+    status: Status,
+    note: Option<String>,
+) -> Result<Exit, Trouble> {
+    let recorded = store
+        .recorded_revision(&finding.id)?
+        .unwrap_or(finding.revision);
+    store.mark(&Verdict {
+        finding: finding.id.clone(),
+        status,
+        note,
+        at: SystemClock.now(),
+        revision: recorded,
+    })?;
+    print(&format!(
+        "{} is {} now; should it grow, it opens again.\n",
+        finding.id,
+        status.as_str()
+    ))
 }
 
 /// The one finding whose id begins so.
 fn one<'a>(findings: &'a [Finding], id: &str) -> Result<&'a Finding, Trouble> {
     let exact = FindingId::new(id);
-    let fits: Vec<&Finding> = findings.iter().filter(|finding| finding.id.as_str().starts_with(id)).collect();
+    let fits: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.id.as_str().starts_with(id))
+        .collect();
     match fits.as_slice() {
         [one] => Ok(one),
         [] => Err(Trouble::usage(format!(
             "there is no finding `{}`; `pagewarden findings list --all` shows them",
             id.escape_debug()
         ))),
-        several => several.iter().find(|finding| finding.id == exact).copied().ok_or_else(|| {
-            Trouble::usage(format!("{} findings begin with `{}`; give more of the id", several.len(), id.escape_debug()))
-        }),
+        several => several
+            .iter()
+            .find(|finding| finding.id == exact)
+            .copied()
+            .ok_or_else(|| {
+                Trouble::usage(format!(
+                    "{} findings begin with `{}`; give more of the id",
+                    several.len(),
+                    id.escape_debug()
+                ))
+            }),
     }
 }

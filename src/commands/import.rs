@@ -1,20 +1,21 @@
 //! `pagewarden import`: the same pipeline over files, without the network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use rustc_hash::FxHashMap;
 use url::Url;
 
 use super::scan::show_news;
-use super::{Trouble, chain, exit_of, load_if_any, look, say};
+use super::{Trouble, chain, exit_of, load_if_any, look, say, state_path};
+use crate::admins::snapshot_of;
 use crate::analyse::{Reach, Subject};
 use crate::atlassian::Mapper;
+use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::cycle::{self, Judging, Outcome};
 use crate::exit::Exit;
-use crate::atlassian::is_unresolved;
 use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
@@ -45,62 +46,92 @@ const NAMELESS: &str = "imported";
 pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
     let settings = one_tenant(config.as_ref())?;
-    let state = match (&global.state, &config) {
-        (Some(state), _) => state.clone(),
-        (None, Some(config)) => config.state.path.clone(),
-        (None, None) => config::State::default().path,
+    let roster = from.roster.as_ref().map(|path| files::read_roster(path));
+    let roster = roster.transpose();
+    let roster = roster.map_err(|error| Trouble::incomplete(chain(&error)))?;
+    let state = match &config {
+        Some(config) => config.state.path.clone(),
+        None => state_path(global)?,
     };
-    let roster = from.roster.as_ref().map(|path| files::read_roster(path)).transpose().map_err(|error| Trouble::incomplete(chain(&error)))?;
     let _lease = Lease::take(&state)?;
     let store = Store::open(&state)?;
-    let name = settings.map(|settings| settings.name.clone()).or_else(|| global.tenant.clone());
-    let name = name.unwrap_or_else(|| NAMELESS.to_owned());
-    let organization = settings.and_then(|settings| settings.organization.as_ref()).map(|own| own.id.as_str());
+    let whose = Whose::new(global, config.as_ref(), settings);
     let now = SystemClock.now();
-    let tenant = store.tenant(&name, organization, now)?;
-    let sites: Vec<String> = settings.map(|settings| settings.sites.iter().map(cycle::host).collect()).unwrap_or_default();
-    let admins = settings.map(|settings| settings.admins.clone()).unwrap_or_default();
+    let tenant = store.tenant(&whose.name, whose.organization.as_deref(), now)?;
     if let Some((as_of, users)) = roster {
-        store.keep_roster(tenant, &crate::admins::snapshot_of(&users, &admins, as_of.unwrap_or(now)), now)?;
-    } else if store.rosters(tenant)?.is_empty() && admins.accounts.is_empty() {
+        let snapshot = snapshot_of(&users, &whose.admins, as_of.unwrap_or(now));
+        store.keep_roster(tenant, &snapshot, now)?;
+    } else if store.rosters(tenant)?.is_empty() && whose.admins.accounts.is_empty() {
         say("no roster is known, so nobody counts as privileged; name one with --roster FILE");
     }
-    let detect = config.as_ref().map(|config| config.detect.clone()).unwrap_or_default();
-    let mut reader = Reader {
-        store: &store,
-        tenant,
-        name: &name,
-        site: site_of(from.site.as_ref(), &sites),
-        several: sites.len() > 1,
-        detect: &detect,
-        access: Batch::default(),
-        audit: Batch::default(),
-        equals: FxHashMap::default(),
-        span: None,
-        counts: Counts::default(),
-    };
-    let mapper = Mapper::new(settings.map(|settings| settings.actions.as_slice()).unwrap_or_default(), &store.actions(tenant)?.0);
+    let overrides = settings.map(|settings| settings.actions.as_slice());
+    let mapper = Mapper::new(overrides.unwrap_or_default(), &store.actions(tenant)?.0);
+    let mut reader = Reader::new(&store, tenant, &whose, from.site.as_ref());
     let mut outcome = Outcome::default();
     for path in &from.paths {
-        let read = files::read(path, format(from.format), &mapper, &mut |batch| reader.take(batch));
-        // What could be read of a broken file counts.
-        reader.end_of_file()?;
-        match read {
-            Ok(_) => {}
-            Err(ImportError::Sink(trouble)) => return Err(trouble),
-            Err(error) => outcome.failures.push(chain(&error)),
-        }
+        outcome
+            .failures
+            .extend(reader.file(path, format(from.format), &mapper)?);
     }
     let Reader { span, counts, .. } = reader;
     say(&counts.words());
-    let notifiers = config.as_ref().map(|config| config.notifiers.as_slice()).unwrap_or_default();
-    let subject = Subject { tenant, name: &name, admins: &admins, sites: &sites, detect: &detect };
-    outcome.add(Judging { store: &store, notifiers, subject, now }.judge(Reach::All)?);
+    let subject = Subject {
+        tenant,
+        name: &whose.name,
+        admins: &whose.admins,
+        sites: &whose.sites,
+        detect: &whose.detect,
+    };
+    let notifiers = config.as_ref().map(|config| config.notifiers.as_slice());
+    let notifiers = notifiers.unwrap_or_default();
+    let judging = Judging {
+        store: &store,
+        notifiers,
+        subject,
+        now,
+    };
+    outcome.add(judging.judge(Reach::All)?);
     if let Some(span) = span {
-        cycle::summarise(&store, tenant, &name, notifiers, History::Import, span, now)?;
+        cycle::summarise(
+            &store,
+            tenant,
+            &whose.name,
+            notifiers,
+            History::Import,
+            span,
+            now,
+        )?;
     }
     show_news(&store, &outcome.news, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))
+}
+
+/// Whose files they are, and by which rules they are judged.
+struct Whose {
+    name: String,
+    organization: Option<String>,
+    sites: Vec<String>,
+    admins: config::Admins,
+    detect: Detect,
+}
+
+impl Whose {
+    fn new(global: &Global, config: Option<&Config>, settings: Option<&config::Tenant>) -> Self {
+        let named = settings.map(|settings| settings.name.clone());
+        let organization = settings.and_then(|settings| settings.organization.as_ref());
+        Self {
+            name: named
+                .or_else(|| global.tenant.clone())
+                .unwrap_or_else(|| NAMELESS.to_owned()),
+            organization: organization.map(|organization| organization.id.clone()),
+            sites: settings.map_or_else(Vec::new, |settings| {
+                settings.sites.iter().map(cycle::host).collect()
+            }),
+            admins: settings
+                .map_or_else(config::Admins::default, |settings| settings.admins.clone()),
+            detect: config.map_or_else(Detect::default, |config| config.detect.clone()),
+        }
+    }
 }
 
 /// The tenant that files are of: the config's only one, or the one that `--tenant` kept.
@@ -108,7 +139,9 @@ fn one_tenant(config: Option<&Config>) -> Result<Option<&config::Tenant>, Troubl
     match config.map(|config| config.tenants.as_slice()) {
         None => Ok(None),
         Some([one]) => Ok(Some(one)),
-        Some(_) => Err(Trouble::usage("the config has several tenants; say with --tenant NAME whose files these are")),
+        Some(_) => Err(Trouble::usage(
+            "the config has several tenants; say with --tenant NAME whose files these are",
+        )),
     }
 }
 
@@ -133,10 +166,8 @@ const fn format(format: ImportFormat) -> Format {
 struct Reader<'a> {
     store: &'a Store,
     tenant: TenantId,
-    name: &'a str,
+    whose: &'a Whose,
     site: Option<String>,
-    several: bool,
-    detect: &'a Detect,
     access: Batch,
     audit: Batch,
     /// How often each audit record came in this file: equal ones are told apart by their place.
@@ -164,9 +195,45 @@ impl Counts {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(store: &'a Store, tenant: TenantId, whose: &'a Whose, site: Option<&Url>) -> Self {
+        Self {
+            store,
+            tenant,
+            whose,
+            site: site_of(site, &whose.sites),
+            access: Batch::default(),
+            audit: Batch::default(),
+            equals: FxHashMap::default(),
+            span: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Stores what a file holds; what could be read of a broken one counts, and the words say what is wrong with it.
+    fn file(
+        &mut self,
+        path: &Path,
+        format: Format,
+        mapper: &Mapper,
+    ) -> Result<Option<String>, Trouble> {
+        let read = files::read(path, format, mapper, &mut |batch| self.take(batch));
+        self.equals.clear();
+        self.flush()?;
+        match read {
+            Ok(_) => Ok(None),
+            Err(ImportError::Sink(trouble)) => Err(trouble),
+            Err(error) => Ok(Some(chain(&error))),
+        }
+    }
+
     fn take(&mut self, batch: ImportBatch) -> Result<(), Trouble> {
-        let ImportBatch { events, audit, unusable_access, unusable_audit } = batch;
+        let ImportBatch {
+            events,
+            audit,
+            unusable_access,
+            unusable_audit,
+        } = batch;
         self.access.received += events.len() + unusable_access.len();
         self.access.unresolved += events.iter().filter(|event| is_unresolved(event)).count();
         self.access.events.extend(events);
@@ -178,21 +245,23 @@ impl Reader<'_> {
             *seen += 1;
         }
         self.audit.unusable.extend(unusable_audit);
-        if self.access.received + self.audit.received >= COMMIT_EVENTS { self.flush() } else { Ok(()) }
-    }
-
-    fn end_of_file(&mut self) -> Result<(), Trouble> {
-        self.equals.clear();
-        self.flush()
+        if self.access.received + self.audit.received >= COMMIT_EVENTS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), Trouble> {
-        let (access, audit) = (std::mem::take(&mut self.access), std::mem::take(&mut self.audit));
+        let (access, audit) = (
+            std::mem::take(&mut self.access),
+            std::mem::take(&mut self.audit),
+        );
         if !access.is_empty() {
             self.commit(StreamName::Access, None, &access)?;
         }
         if !audit.is_empty() {
-            if self.several && self.site.is_none() {
+            if self.whose.sites.len() > 1 && self.site.is_none() {
                 return Err(Trouble::usage(
                     "the files hold site audit records and the tenant has several sites; say with --site URL which one they are of",
                 ));
@@ -202,16 +271,30 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn commit(&mut self, name: StreamName, site: Option<String>, batch: &Batch) -> Result<(), StoreError> {
-        let stream = Stream { tenant: self.name.to_owned(), name, site };
+    fn commit(
+        &mut self,
+        name: StreamName,
+        site: Option<String>,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
+        let stream = Stream {
+            tenant: self.whose.name.clone(),
+            name,
+            site,
+        };
         let stream: StreamId = self.store.stream(self.tenant, &stream)?;
-        let committed = self.store.commit(stream, batch, None, self.detect.lateness)?;
+        let committed = self
+            .store
+            .commit(stream, batch, None, self.whose.detect.lateness)?;
         self.counts.fresh += committed.fresh;
         self.counts.repeated += committed.repeated;
         self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);
         for event in &batch.events {
             let after = event.at + TimeDelta::seconds(1);
-            let span = self.span.get_or_insert(Window { from: event.at, until: after });
+            let span = self.span.get_or_insert(Window {
+                from: event.at,
+                until: after,
+            });
             span.from = span.from.min(event.at);
             span.until = span.until.max(after);
         }

@@ -42,12 +42,18 @@ pub struct Trouble {
 impl Trouble {
     /// Something in the command line or the config.
     fn usage(words: impl std::fmt::Display) -> Self {
-        Self { words: format!("{words}"), exit: Exit::Usage }
+        Self {
+            words: format!("{words}"),
+            exit: Exit::Usage,
+        }
     }
 
     /// Something that could not be done.
     fn incomplete(words: impl std::fmt::Display) -> Self {
-        Self { words: format!("{words}"), exit: Exit::Incomplete }
+        Self {
+            words: format!("{words}"),
+            exit: Exit::Incomplete,
+        }
     }
 }
 
@@ -69,8 +75,15 @@ impl From<OpenError> for Trouble {
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         // A reader that has seen enough is no error.
-        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Incomplete };
-        Self { words: format!("the output could not be written: {error}"), exit }
+        let exit = if error.kind() == io::ErrorKind::BrokenPipe {
+            Exit::Done
+        } else {
+            Exit::Incomplete
+        };
+        Self {
+            words: format!("the output could not be written: {error}"),
+            exit,
+        }
     }
 }
 
@@ -79,13 +92,28 @@ pub fn run(cli: Cli) -> Exit {
     let Cli { global, command } = cli;
     let done = match command {
         Command::Demo { seed } => demo::demo(&global, seed),
-        Command::Init { path } => init::init(&path).map_err(Trouble::usage).and_then(|text| print(&text)),
+        Command::Init { path } => init::init(&path)
+            .map_err(Trouble::usage)
+            .and_then(|text| print(&text)),
         Command::Run => run::run(&global),
         Command::Scan { fail_on } => scan::scan(&global, fail_on.severity),
-        Command::Backfill { from, to, fail_on } => backfill::backfill(&global, from, to, fail_on.severity),
-        Command::Import { paths, format, roster, site, fail_on } => import::import(
+        Command::Backfill { from, to, fail_on } => {
+            backfill::backfill(&global, from, to, fail_on.severity)
+        }
+        Command::Import {
+            paths,
+            format,
+            roster,
+            site,
+            fail_on,
+        } => import::import(
             &global,
-            &import::Files { paths, format, roster, site },
+            &import::Files {
+                paths,
+                format,
+                roster,
+                site,
+            },
             fail_on.severity,
         ),
         Command::Findings(what) => findings::findings(&global, what),
@@ -176,14 +204,20 @@ fn state_path(global: &Global) -> Result<PathBuf, Trouble> {
     if let Some(state) = &global.state {
         return Ok(state.clone());
     }
-    Ok(load_if_any(global)?.map_or_else(|| crate::config::State::default().path, |config| config.state.path))
+    Ok(load_if_any(global)?.map_or_else(
+        || crate::config::State::default().path,
+        |config| config.state.path,
+    ))
 }
 
 /// How output is to look on this standard output.
 fn look(global: &Global) -> Look {
     let terminal = io::stdout().is_terminal();
     let color = Color::from(global.color).enabled(terminal, crate::telemetry::no_color());
-    Look { color, ..Look::default() }
+    Look {
+        color,
+        ..Look::default()
+    }
 }
 
 /// Everything that polling needs.
@@ -211,9 +245,25 @@ impl Bench {
         let watches = config
             .tenants
             .iter()
-            .map(|tenant| Watch::open(Arc::clone(&store), &config, tenant, Arc::clone(&clock), &stop))
+            .map(|tenant| {
+                Watch::open(
+                    Arc::clone(&store),
+                    &config,
+                    tenant,
+                    Arc::clone(&clock),
+                    &stop,
+                )
+            })
             .collect::<Result<_, _>>()?;
-        Ok(Self { config, store, _lease: lease, notifiers, watches, clock, stop })
+        Ok(Self {
+            config,
+            store,
+            _lease: lease,
+            notifiers,
+            watches,
+            clock,
+            stop,
+        })
     }
 }
 
@@ -242,7 +292,10 @@ async fn until_signal<T>(stop: &CancellationToken, work: impl Future<Output = T>
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {

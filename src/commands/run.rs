@@ -11,8 +11,22 @@ use crate::service::{Service, Stopped, serve};
 pub fn run(global: &Global) -> Result<Exit, Trouble> {
     let stop = CancellationToken::new();
     let bench = Bench::open(load(global)?, stop.clone())?;
-    let Bench { config, store, _lease, notifiers, watches, clock, stop } = bench;
-    let service = Service { watches, store, notifiers, retry: config.retry, clock };
+    let Bench {
+        config,
+        store,
+        _lease,
+        notifiers,
+        watches,
+        clock,
+        stop,
+    } = bench;
+    let service = Service {
+        watches,
+        store,
+        notifiers,
+        retry: config.retry,
+        clock,
+    };
     let runtime = runtime()?;
     let stopped = runtime.block_on(async {
         let serving = serve(service, stop.clone());
@@ -27,7 +41,9 @@ pub fn run(global: &Global) -> Result<Exit, Trouble> {
     runtime.shutdown_background();
     match stopped {
         Stopped::Clean => Ok(Exit::Done),
-        Stopped::Late => Err(Trouble::incomplete("stopped before everything was put down; what was committed is safe")),
+        Stopped::Late => Err(Trouble::incomplete(
+            "stopped before everything was put down; what was committed is safe",
+        )),
         Stopped::Failed(why) => Err(Trouble::incomplete(why)),
     }
 }

@@ -28,11 +28,22 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
         for watch in &mut bench.watches {
             outcome.add(watch.scan().await?);
         }
-        outcome.add(deliver_all(&bench.store, &bench.notifiers, &bench.config, bench.clock.as_ref(), &stop).await?);
+        outcome.add(
+            deliver_all(
+                &bench.store,
+                &bench.notifiers,
+                &bench.config,
+                bench.clock.as_ref(),
+                &stop,
+            )
+            .await?,
+        );
         Ok::<_, StoreError>(outcome)
     }));
     let stopped = stop.is_cancelled();
-    let Some(outcome) = outcome else { return Ok(Exit::Interrupted) };
+    let Some(outcome) = outcome else {
+        return Ok(Exit::Interrupted);
+    };
     let outcome = outcome?;
     coverage(&bench)?;
     show_news(&bench.store, &outcome.news, look(global))?;
@@ -41,7 +52,9 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
 
 /// Says what of each tenant cannot be seen.
 fn coverage(bench: &Bench) -> Result<(), Trouble> {
-    for tenant in super::status::gather(&bench.store, Some(&bench.config), bench.clock.now())?.tenants {
+    for tenant in
+        super::status::gather(&bench.store, Some(&bench.config), bench.clock.now())?.tenants
+    {
         for note in tenant.coverage.notes {
             say(&format!("tenant `{}`: {note}", tenant.name));
         }
@@ -64,7 +77,9 @@ pub(super) async fn deliver_all(
         given_up += sent.given_up;
         tries = tries.saturating_sub(1);
         let waiting = store.next_due()?;
-        let Some(due) = waiting.filter(|_| !stop.is_cancelled()) else { break };
+        let Some(due) = waiting.filter(|_| !stop.is_cancelled()) else {
+            break;
+        };
         let pause = (due - clock.now()).to_std().unwrap_or_default();
         if tries == 0 || pause > LONGEST_WAIT {
             break;

@@ -12,8 +12,8 @@ use crate::coverage::coverage;
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
 use crate::output::status::{
-    Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus, Tenant, write_json,
-    write_text,
+    Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
+    Tenant, write_json, write_text,
 };
 use crate::store::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
 use crate::time::{Clock as _, SystemClock};
@@ -37,10 +37,15 @@ pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
 }
 
 /// Puts the status together from the state and, where there is one, the config.
-pub fn gather(store: &Store, config: Option<&Config>, now: DateTime<Utc>) -> Result<Status, StoreError> {
+pub fn gather(
+    store: &Store,
+    config: Option<&Config>,
+    now: DateTime<Utc>,
+) -> Result<Status, StoreError> {
     let mut tenants = Vec::new();
     for row in store.tenants()? {
-        let settings = config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
+        let settings =
+            config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
         tenants.push(tenant(store, config, settings, &row, now)?);
     }
     Ok(Status { tenants })
@@ -58,24 +63,49 @@ fn tenant(
     let seen = coverage(settings, &actions, &stored);
     let findings = store.findings(Some(&row.name))?;
     let deliveries = store.delivery_counts(row.id)?;
-    let detect = config.map(|config| config.detect.clone()).unwrap_or_default();
-    let admins = settings.map(|settings| settings.admins.clone()).unwrap_or_default();
-    let subject = analyse::Subject { tenant: row.id, name: &row.name, admins: &admins, sites: &[], detect: &detect };
-    let streams = stored.into_iter().map(|stored| stream(store, stored, now)).collect::<Result<_, _>>()?;
+    let detect = config
+        .map(|config| config.detect.clone())
+        .unwrap_or_default();
+    let admins = settings
+        .map(|settings| settings.admins.clone())
+        .unwrap_or_default();
+    let subject = analyse::Subject {
+        tenant: row.id,
+        name: &row.name,
+        admins: &admins,
+        sites: &[],
+        detect: &detect,
+    };
+    let streams = stored
+        .into_iter()
+        .map(|stored| stream(store, stored, now))
+        .collect::<Result<_, _>>()?;
     Ok(Tenant {
         name: row.name.clone(),
         streams,
         admins: Admins {
-            accounts: u64::try_from(analyse::privileged_count(store, &subject, now)?).unwrap_or(u64::MAX),
+            accounts: u64::try_from(analyse::privileged_count(store, &subject, now)?)
+                .unwrap_or(u64::MAX),
             as_of: row.roster_success,
             last_error: row.roster_error.clone(),
         },
-        coverage: Coverage { page_views: seen.page_views, notes: seen.notes },
+        coverage: Coverage {
+            page_views: seen.page_views,
+            notes: seen.notes,
+        },
         findings: Findings {
-            open: count(findings.iter().filter(|finding| finding.status == FindingStatus::Open)),
+            open: count(
+                findings
+                    .iter()
+                    .filter(|finding| finding.status == FindingStatus::Open),
+            ),
             total: count(findings.iter()),
         },
-        deliveries: Deliveries { waiting: deliveries.waiting, sent: deliveries.sent, given_up: deliveries.given_up },
+        deliveries: Deliveries {
+            waiting: deliveries.waiting,
+            sent: deliveries.sent,
+            given_up: deliveries.given_up,
+        },
         credentials: settings.map(credentials).unwrap_or_default(),
         ignored: store.ignored(row.id)?,
     })
@@ -85,7 +115,11 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
-fn stream(store: &Store, stored: StoredStream, now: DateTime<Utc>) -> Result<StreamStatus, StoreError> {
+fn stream(
+    store: &Store,
+    stored: StoredStream,
+    now: DateTime<Utc>,
+) -> Result<StreamStatus, StoreError> {
     let backfill = store.backfill(stored.id)?.map(|kept| Backfill {
         from: kept.span.from,
         until: kept.span.until,
@@ -97,10 +131,16 @@ fn stream(store: &Store, stored: StoredStream, now: DateTime<Utc>) -> Result<Str
         repeated: stored.repeated,
         late: stored.late,
         unusable: stored.unusable,
-        unusable_reasons: stored.unusable_reasons.into_iter().map(|(reason, count)| Reason { reason, count }).collect(),
+        unusable_reasons: stored
+            .unusable_reasons
+            .into_iter()
+            .map(|(reason, count)| Reason { reason, count })
+            .collect(),
         unresolved: stored.unresolved,
         watermark: store.live(stored.id)?.watermark,
-        lag_seconds: stored.last_success.map(|at| (now - at).num_seconds().max(0).unsigned_abs()),
+        lag_seconds: stored
+            .last_success
+            .map(|at| (now - at).num_seconds().max(0).unsigned_abs()),
         last_success: stored.last_success,
         last_error: stored.last_error,
         backfill,
@@ -113,7 +153,9 @@ fn credentials(settings: &config::Tenant) -> Vec<Credential> {
         name: "organization".to_owned(),
         expires: organization.expires,
     });
-    let sites =
-        settings.sites.iter().map(|site| Credential { name: crate::cycle::host(site), expires: site.expires });
+    let sites = settings.sites.iter().map(|site| Credential {
+        name: crate::cycle::host(site),
+        expires: site.expires,
+    });
     organization.chain(sites).collect()
 }

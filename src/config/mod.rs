@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use problem::{LoadError, Problem, Problems, nearest};
 pub use network::network_holds;
+pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 

@@ -35,9 +35,14 @@ mod tests {
     fn an_address_lies_in_its_network_and_in_no_other() {
         assert!(network_holds("192.0.2.0/24", "192.0.2.77"));
         assert!(!network_holds("192.0.2.0/24", "192.0.3.1"));
-        assert!(network_holds("192.0.2.7", "192.0.2.7") && !network_holds("192.0.2.7", "192.0.2.8"));
+        assert!(
+            network_holds("192.0.2.7", "192.0.2.7") && !network_holds("192.0.2.7", "192.0.2.8")
+        );
         assert!(network_holds("2001:db8::/32", "2001:db8:1::5"));
         assert!(network_holds("0.0.0.0/0", "203.0.113.1") && network_holds("::/0", "::1"));
-        assert!(!network_holds("192.0.2.0/24", "::1") && !network_holds("192.0.2.0/24", "not an address"));
+        assert!(
+            !network_holds("192.0.2.0/24", "::1")
+                && !network_holds("192.0.2.0/24", "not an address")
+        );
     }
 }

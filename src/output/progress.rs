@@ -31,17 +31,29 @@ impl Progress {
     /// Nothing yet.
     pub fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(1_000), ProgressDrawTarget::stderr_with_hz(4));
+            let bar =
+                ProgressBar::with_draw_target(Some(1_000), ProgressDrawTarget::stderr_with_hz(4));
             if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
                 bar.set_style(style);
             }
             bar
         });
-        Self { what: String::new(), began: Instant::now(), spoke: None, bar }
+        Self {
+            what: String::new(),
+            began: Instant::now(),
+            spoke: None,
+            bar,
+        }
     }
 
     /// Shows how many records of a span have come in, and up to when.
-    pub fn show(&mut self, what: &str, span: Window, received: u64, reached: Option<DateTime<Utc>>) {
+    pub fn show(
+        &mut self,
+        what: &str,
+        span: Window,
+        received: u64,
+        reached: Option<DateTime<Utc>>,
+    ) {
         if self.what != what {
             what.clone_into(&mut self.what);
             self.began = Instant::now();
@@ -73,7 +85,9 @@ impl Progress {
 /// Thousandths of a span that are done.
 fn share(span: Window, reached: Option<DateTime<Utc>>) -> u64 {
     let whole = (span.until - span.from).num_seconds().max(1);
-    let done = reached.map_or(0, |reached| (reached - span.from).num_seconds()).clamp(0, whole);
+    let done = reached
+        .map_or(0, |reached| (reached - span.from).num_seconds())
+        .clamp(0, whole);
     u64::try_from(i128::from(done) * 1_000 / i128::from(whole)).unwrap_or_default()
 }
 
@@ -84,11 +98,16 @@ fn words(what: &str, share: u64, received: u64, took: Duration) -> String {
         0 => String::new(),
         1_000 => ", done".to_owned(),
         share => {
-            let left = took.saturating_mul(u32::try_from(1_000 - share).unwrap_or(1_000)) / u32::try_from(share).unwrap_or(1);
+            let left = took.saturating_mul(u32::try_from(1_000 - share).unwrap_or(1_000))
+                / u32::try_from(share).unwrap_or(1);
             format!(", {} left", text::duration(left))
         }
     };
-    format!("{what}: {}, {} a second{left}", text::count(received, "record"), text::number(rate))
+    format!(
+        "{what}: {}, {} a second{left}",
+        text::count(received, "record"),
+        text::number(rate)
+    )
 }
 
 #[cfg(test)]
@@ -98,12 +117,20 @@ mod tests {
 
     #[test]
     fn it_says_done_rate_and_time_left() {
-        let span = Window { from: moment(0), until: moment(1_000) };
+        let span = Window {
+            from: moment(0),
+            until: moment(1_000),
+        };
         assert_eq!(share(span, None), 0);
         assert_eq!(share(span, Some(moment(250))), 250);
         assert_eq!(share(span, Some(moment(9_000))), 1_000);
         assert_eq!(
-            words("the organisation's events", 250, 5_000, Duration::from_secs(60)),
+            words(
+                "the organisation's events",
+                250,
+                5_000,
+                Duration::from_mins(1)
+            ),
             "the organisation's events: 5,000 records, 83 a second, 3 minutes left"
         );
     }

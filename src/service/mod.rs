@@ -52,13 +52,26 @@ pub enum Stopped {
 
 /// Watches until asked to stop.
 pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
-    let Service { watches, store, notifiers, retry, clock } = service;
+    let Service {
+        watches,
+        store,
+        notifiers,
+        retry,
+        clock,
+    } = service;
     let wake = Arc::new(Notify::new());
     let mut tasks: JoinSet<Result<(), StoreError>> = JoinSet::new();
     for watch in watches {
         tasks.spawn(tenant::watch(watch, Arc::clone(&wake), stop.clone()));
     }
-    tasks.spawn(deliveries(store, notifiers, retry, clock, wake, stop.clone()));
+    tasks.spawn(deliveries(
+        store,
+        notifiers,
+        retry,
+        clock,
+        wake,
+        stop.clone(),
+    ));
     systemd::ready();
     tracing::info!("Watching.");
     let mut failure = tokio::select! {
@@ -101,8 +114,12 @@ async fn deliveries(
 ) -> Result<(), StoreError> {
     loop {
         deliver::send_due(&store, &notifiers, retry.base, clock.as_ref(), &stop).await?;
-        let next = store.next_due()?.map(|due| (due - clock.now()).to_std().unwrap_or_default());
-        let pause = next.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(100), LOOK_EVERY);
+        let next = store
+            .next_due()?
+            .map(|due| (due - clock.now()).to_std().unwrap_or_default());
+        let pause = next
+            .unwrap_or(LOOK_EVERY)
+            .clamp(Duration::from_millis(100), LOOK_EVERY);
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = wake.notified() => {}

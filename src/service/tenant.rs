@@ -28,11 +28,19 @@ impl Due {
 }
 
 /// Polls on schedule until told to stop; reads history while nothing is due.
-pub(super) async fn watch(mut watch: Watch, wake: Arc<Notify>, stop: CancellationToken) -> Result<(), StoreError> {
+pub(super) async fn watch(
+    mut watch: Watch,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
     let schedule = watch.schedule();
     watch.request_lookback()?;
     let now = Instant::now();
-    let mut due = Due { access: now, audit: now, admins: now };
+    let mut due = Due {
+        access: now,
+        audit: now,
+        admins: now,
+    };
     while !stop.is_cancelled() {
         let now = Instant::now();
         let mut fresh = false;
@@ -60,7 +68,9 @@ pub(super) async fn watch(mut watch: Watch, wake: Arc<Notify>, stop: Cancellatio
         let next = due.next();
         if watch.has_backfill()? {
             let stopping = stop.clone();
-            watch.backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled()).await?;
+            watch
+                .backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled())
+                .await?;
             wake.notify_one();
         }
         tokio::select! {

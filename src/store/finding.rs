@@ -77,7 +77,13 @@ impl Store {
     /// The revision of a finding as recorded, before verdicts.
     pub fn recorded_revision(&self, id: &FindingId) -> Result<Option<u32>, StoreError> {
         self.ask(|database| {
-            database.query_row("select revision from finding where id = ?1", [id.as_str()], |row| row.get(0)).optional()
+            database
+                .query_row(
+                    "select revision from finding where id = ?1",
+                    [id.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()
         })
     }
 

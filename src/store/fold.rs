@@ -135,14 +135,23 @@ impl Store {
     /// Keeps how many events the ignore rules left out.
     pub fn keep_ignored(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            transaction.execute("update tenant set ignored = ?2 where id = ?1", params![tenant.0, ignored])?;
+            transaction.execute(
+                "update tenant set ignored = ?2 where id = ?1",
+                params![tenant.0, ignored],
+            )?;
             Ok(())
         })
     }
 
     /// How many events the ignore rules left out.
     pub fn ignored(&self, tenant: TenantId) -> Result<u64, StoreError> {
-        self.ask(|database| database.query_row("select ignored from tenant where id = ?1", [tenant.0], |row| row.get(0)))
+        self.ask(|database| {
+            database.query_row(
+                "select ignored from tenant where id = ?1",
+                [tenant.0],
+                |row| row.get(0),
+            )
+        })
     }
 
     /// The working state, unless there is none or something came in behind its line.

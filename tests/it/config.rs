@@ -1,6 +1,4 @@
 //! The config: what is refused and in which words, what the example says, what `config show` and `check --offline` tell.
-#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
