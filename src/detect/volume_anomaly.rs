@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(
             VolumeAnomaly.because(&subject, &USUAL, &Detect::default()),
             "Read 187 different pages in 22 minutes; this account usually reads about 4 in a sitting, and 99 of 100 of \
-             its sittings stay at 31 or fewer. Of its colleagues' sittings, 1 in 8,800 is that large."
+             its sittings stay at 31 or fewer. Of its colleagues' sittings, 1 in 9,000 is that large."
         );
     }
 
