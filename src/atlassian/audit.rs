@@ -50,6 +50,7 @@ impl Mapper {
         }
     }
 
+    /// Maps a record, or says why it cannot be used.
     pub(super) fn map_audit(&self, record: &wire::Audit<'_>) -> Result<AuditRecord, &'static str> {
         let at = record.creation_date.0.ok_or("no time that can be read")?;
         let summary = record.summary.get().ok_or("no summary")?;

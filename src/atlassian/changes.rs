@@ -73,6 +73,7 @@ fn is_kind(object: &wire::Object<'_>, word: &str) -> bool {
     object.kind.or_empty().to_ascii_lowercase().contains(word)
 }
 
+/// Whether an object is somebody, and not a group of them.
 fn is_account_object(object: &wire::Object<'_>) -> bool {
     (is_kind(object, "user") || is_kind(object, "member")) && !is_kind(object, "group")
 }
@@ -90,6 +91,7 @@ fn group<'w>(object: &'w wire::Object<'_>) -> Option<&'w str> {
     })
 }
 
+/// The group that attributes name, or its id.
 fn named_group<'w>(bag: &'w wire::Bag<'_>) -> Option<&'w str> {
     bag.group
         .get()
@@ -143,6 +145,7 @@ pub(super) fn of_audit(to: Membership, record: &wire::Audit<'_>) -> Vec<Change> 
     }]
 }
 
+/// Whether an object's type holds a word.
 fn is_object(object: &wire::Affected<'_>, word: &str) -> bool {
     object
         .object_type
@@ -161,6 +164,7 @@ fn group_word(text: &str) -> &str {
     }
 }
 
+/// Whether a text has the shape of a UUID.
 fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text

@@ -45,10 +45,12 @@ impl Words {
         Self(words)
     }
 
+    /// Whether one of these is among them.
     fn any(&self, wanted: &[&str]) -> bool {
         self.0.iter().any(|word| wanted.contains(&word.as_str()))
     }
 
+    /// Whether one of them starts so.
     fn starting(&self, with: &str) -> bool {
         self.0.iter().any(|word| word.starts_with(with))
     }
@@ -61,9 +63,11 @@ impl Words {
     }
 }
 
+/// Somebody or something came in.
 const ADDED: &[&str] = &[
     "added", "add", "joined", "granted", "grant", "assigned", "assign",
 ];
+/// Somebody or something went out.
 const REMOVED: &[&str] = &[
     "removed",
     "remove",
@@ -73,13 +77,16 @@ const REMOVED: &[&str] = &[
     "unassigned",
     "unassign",
 ];
+/// Something became different.
 const CHANGED: &[&str] = &[
     "changed", "updated", "update", "created", "create", "deleted", "delete", "modified", "edited",
     "set",
 ];
+/// Something was read, if it can be.
 const SEEN: &[&str] = &["viewed", "view", "opened", "read", "visited"];
 /// Reading in the past tense only: `view` alone may be what a restriction is about.
 const SEEN_BEFORE: &[&str] = &["viewed", "opened", "visited"];
+/// What is read like a page.
 const PAGES: &[&str] = &[
     "page",
     "pages",
@@ -90,6 +97,7 @@ const PAGES: &[&str] = &[
     "doc",
     "document",
 ];
+/// What is read like a blog post.
 const BLOGS: &[&str] = &["blog", "blogs", "blogpost", "blogposts"];
 
 /// What an action is, by its words; none where they say nothing. `confluence`: whether it is known to be Confluence's.

@@ -83,6 +83,7 @@ impl Error {
     }
 }
 
+/// What the server said, for the end of a sentence.
 fn said(message: &str) -> String {
     if message.is_empty() {
         String::new()
@@ -91,6 +92,7 @@ fn said(message: &str) -> String {
     }
 }
 
+/// What to do about a CAPTCHA.
 const CAPTCHA: &str = "Confluence asks this account to solve a CAPTCHA after failed sign-ins: sign in once in a browser \
     with the account of the token, then check the token";
 
@@ -105,6 +107,7 @@ fn advice(api: Api, status: u16, message: &str) -> &'static str {
     }
 }
 
+/// What a refusal of the admin API probably means and what to do.
 fn organization_advice(api: Api, status: u16) -> &'static str {
     match (api, status) {
         (Api::Events, 401) => {
@@ -134,6 +137,7 @@ fn organization_advice(api: Api, status: u16) -> &'static str {
     }
 }
 
+/// What a refusal of a site probably means and what to do.
 fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
     let scope = message.to_ascii_lowercase().contains("scope");
     match (api, status) {

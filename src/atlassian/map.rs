@@ -84,6 +84,7 @@ impl Mapper {
         })
     }
 
+    /// What is known of an action, found out at most once per page.
     pub(super) fn known<'m>(&self, action: &str, memo: &'m mut Memo) -> &'m Known {
         let at = memo
             .0
@@ -110,6 +111,7 @@ impl Mapper {
         self.event_with(json, &mut Memo::default())
     }
 
+    /// Reads one event, with what was found out about actions so far.
     pub(crate) fn event_with(&self, json: &str, memo: &mut Memo) -> Result<Event, Unusable> {
         let unusable = |reason| unusable(reason, json);
         if let Ok(wire::Part(event)) = serde_json::from_str::<wire::Part<wire::Event<'_>>>(json) {
@@ -122,6 +124,7 @@ impl Mapper {
         }
     }
 
+    /// Maps an event, or says why it cannot be used.
     pub(super) fn map(
         &self,
         event: &wire::Event<'_>,
@@ -223,6 +226,7 @@ struct Place {
 }
 
 impl Place {
+    /// Where an event happened.
     fn of(event: &wire::Event<'_>) -> Self {
         let context = event.attributes.0.context.0.as_slice();
         let container = event.attributes.0.container.0.as_slice();
@@ -243,10 +247,12 @@ fn is_page(object: &wire::Object<'_>) -> bool {
     )
 }
 
+/// Whether an object is a space.
 fn is_space(object: &wire::Object<'_>) -> bool {
     has_kind(object, &["space"])
 }
 
+/// Whether an object's type, or a later part of it, starts with one of these.
 fn has_kind(object: &wire::Object<'_>, starts: &[&str]) -> bool {
     let kind = object.kind.or_empty();
     let starts_so = |kind: &str| {

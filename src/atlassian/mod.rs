@@ -8,6 +8,7 @@ mod changes;
 mod classify;
 mod error;
 mod find;
+mod lenient;
 mod map;
 mod organization;
 mod page;

@@ -237,7 +237,14 @@ async fn the_directory_is_walked_to_its_end_whatever_its_links_look_like() {
 async fn a_directory_that_goes_round_in_circles_or_elsewhere_ends_in_an_error() {
     let circle = directory(|_| json!("again")).await;
     assert_eq!(all(&circle).await.0.unwrap_err(), Malformed::Repeats.into());
-    let foreign = directory(|_| json!("https://elsewhere.example/?cursor=c")).await;
+    let foreign = Server::start(|_, _| {
+        let next = "https://elsewhere.example/?cursor=c";
+        json(
+            200,
+            json!({ "data": [], "links": { "next": next } }).to_string(),
+        )
+    })
+    .await;
     assert_eq!(
         all(&foreign).await.0.unwrap_err(),
         Malformed::ForeignLink.into()

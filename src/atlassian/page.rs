@@ -1,5 +1,8 @@
 //! Reading whole pages: typed and borrowed in one go, and record by record where that fails.
 
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -37,6 +40,7 @@ pub(super) struct End {
 }
 
 impl End {
+    /// What a page says.
     pub(super) fn of<T>(page: &wire::ResultsPage<'_, T>) -> Self {
         Self {
             limit: page.limit.get().and_then(|limit| limit.parse().ok()),
@@ -57,31 +61,24 @@ pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 
 /// Reads a page of organisation events.
 pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events, Malformed> {
-    let mut memo = Memo::default();
-    let mut read = Events::default();
-    let typed = serde_json::from_slice::<wire::DataPage<'_, wire::Part<wire::Event<'_>>>>(bytes);
-    let mut whole = false;
-    if let Ok(page) = &typed {
-        let rows = page
-            .data
-            .0
-            .as_ref()
-            .ok_or(Malformed::Missing("an array of data"))?;
-        read.usable.reserve(rows.len());
-        whole = rows
-            .iter()
-            .all(|wire::Part(row)| match mapper.map(row, &mut memo) {
-                Ok(event) => {
-                    read.usable.push(event);
-                    true
-                }
-                Err(_) => false,
-            });
-        read.received = rows.len();
-        read.next = next_cursor(page.meta.0.next.get(), page.links.0.next.get(), base)?;
-    }
-    if !whole {
-        let text = text(bytes);
+    let text = text(bytes);
+    let mut sink = Sink {
+        mapper,
+        memo: Memo::default(),
+        usable: Vec::new(),
+        received: 0,
+    };
+    let typed = sink.page(&text);
+    let whole = sink.usable.len() == sink.received;
+    let mut read = Events {
+        usable: sink.usable,
+        received: sink.received,
+        ..Events::default()
+    };
+    if let (Ok(page), true) = (&typed, whole) {
+        read.next = page.next(base)?;
+    } else {
+        // Something is wrong with a record, or with all of it: one by one, then.
         let page: wire::DataPage<'_, &RawValue> =
             serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
         let rows = page
@@ -91,7 +88,7 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
             .ok_or(Malformed::Missing("an array of data"))?;
         read.usable.clear();
         for row in rows {
-            match mapper.event_with(row.get(), &mut memo) {
+            match mapper.event_with(row.get(), &mut sink.memo) {
                 Ok(event) => read.usable.push(event),
                 Err(record) => read.unusable.push(record),
             }
@@ -105,6 +102,101 @@ pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events
         .filter(|event| is_unresolved(event))
         .count();
     Ok(read)
+}
+
+/// Maps events while they are parsed: a page of them never lies in memory in Atlassian's shape.
+struct Sink<'m> {
+    mapper: &'m Mapper,
+    memo: Memo,
+    usable: Vec<Event>,
+    received: usize,
+}
+
+/// What a page of events says about going on.
+#[derive(Default)]
+struct Rest<'a> {
+    /// Whether there was an array of data at all.
+    has_data: bool,
+    meta: wire::Part<wire::Next<'a>>,
+    links: wire::Part<wire::Next<'a>>,
+}
+
+impl Rest<'_> {
+    /// The cursor of the next page.
+    fn next(&self, base: &Url) -> Result<Option<String>, Malformed> {
+        if !self.has_data {
+            return Err(Malformed::Missing("an array of data"));
+        }
+        next_cursor(self.meta.0.next.get(), self.links.0.next.get(), base)
+    }
+}
+
+impl Sink<'_> {
+    /// Maps a whole page, and says how it goes on.
+    fn page<'de>(&mut self, text: &'de str) -> serde_json::Result<Rest<'de>> {
+        let mut from = serde_json::Deserializer::from_str(text);
+        let rest = from.deserialize_map(PageVisitor(self))?;
+        from.end()?;
+        Ok(rest)
+    }
+}
+
+/// Takes a page.
+struct PageVisitor<'s, 'm>(&'s mut Sink<'m>);
+
+impl<'de> Visitor<'de> for PageVisitor<'_, '_> {
+    type Value = Rest<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a page")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rest<'de>, A::Error> {
+        let mut rest = Rest::default();
+        while let Some(key) = map.next_key::<wire::Text<'de>>()? {
+            match key.or_empty() {
+                "data" if !rest.has_data => {
+                    rest.has_data = map.next_value_seed(RowsSeed(self.0))?;
+                }
+                "meta" => rest.meta = map.next_value()?,
+                "links" => rest.links = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(rest)
+    }
+}
+
+/// Maps the elements of an array. Anything but an array is an error, and read again more slowly.
+struct RowsSeed<'s, 'm>(&'s mut Sink<'m>);
+
+impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        let sink = self.0;
+        while let Some(wire::Part(event)) = seq.next_element::<wire::Part<wire::Event<'de>>>()? {
+            sink.received += 1;
+            if let Ok(event) = sink.mapper.map(&event, &mut sink.memo) {
+                sink.usable.push(event);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Reads a page of site audit records.
@@ -225,6 +317,7 @@ pub(super) fn result_rows<T>(
     Ok((good, bad, End::of(&page)))
 }
 
+/// Parts the rows that can be used from those that cannot.
 fn sorted<T>(rows: &[&RawValue], read: impl Fn(&str) -> Option<T>) -> (Vec<T>, Vec<Unusable>) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for row in rows {

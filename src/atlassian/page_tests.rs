@@ -77,7 +77,10 @@ fn a_page_without_an_array_of_data_is_not_an_empty_page() {
     ] {
         assert!(matches!(read(page), Err(Malformed::Missing(_))), "{page}");
     }
-    assert!(matches!(read("[]"), Err(Malformed::Syntax)));
+    assert_eq!(
+        read("[1]").unwrap_err(),
+        Malformed::Missing("an array of data")
+    );
     assert_eq!(
         read(r#"{"data":[{"id":"#).unwrap_err(),
         Malformed::Truncated

@@ -264,6 +264,7 @@ impl Site {
             .map(|_| ())
     }
 
+    /// Asks the Confluence API, on the site or through the gateway.
     async fn get<T>(
         &self,
         api: Api,

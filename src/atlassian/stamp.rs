@@ -36,6 +36,7 @@ pub(crate) fn of_number(number: i64) -> Option<DateTime<Utc>> {
 struct Scan<'a>(&'a [u8]);
 
 impl Scan<'_> {
+    /// The moment, if nothing is left behind it.
     fn moment(mut self) -> Option<DateTime<Utc>> {
         let year = self.digits(4)?;
         self.eat(b"-")?;
@@ -125,6 +126,7 @@ impl<'de> Deserialize<'de> for Stamp {
     }
 }
 
+/// Takes a moment in any spelling.
 struct StampVisitor;
 
 impl<'de> Visitor<'de> for StampVisitor {

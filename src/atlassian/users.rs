@@ -63,6 +63,7 @@ struct WireUser<'a> {
 }
 
 impl WireUser<'_> {
+    /// The account in our form.
     fn record(&self) -> Option<UserRecord> {
         let id = self.account_id.get().or_else(|| self.id.get())?;
         let roles = self.platform_roles.0.iter().chain(&self.roles.0);
@@ -97,6 +98,7 @@ struct WireWord<'a> {
 }
 
 impl WireWord<'_> {
+    /// The group in our form.
     fn group(&self) -> Option<Group> {
         let id = self.id.get().map(find::last_part);
         let name = self.name.get().or(id)?;
@@ -111,6 +113,7 @@ impl WireWord<'_> {
 #[derive(Debug, Default)]
 struct Words<'a>(Vec<WireWord<'a>>);
 
+/// Takes a name, or an object with one.
 struct WordVisitor;
 
 impl<'de> Visitor<'de> for WordVisitor {
@@ -145,6 +148,7 @@ impl<'de> Visitor<'de> for WordVisitor {
     }
 }
 
+/// One of them.
 struct Word<'a>(WireWord<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
@@ -153,6 +157,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
     }
 }
 
+/// Takes an array of them.
 struct WordsVisitor;
 
 impl<'de> Visitor<'de> for WordsVisitor {

@@ -1,241 +1,12 @@
-//! The shapes of Atlassian's answers, read leniently: unknown fields are ignored, everything may be missing, and a part
-//! of an odd type counts as missing.
+//! The shapes of Atlassian's answers. Unknown fields are ignored and everything may be missing.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+pub(super) use super::lenient::{List, Part, Rows, Text};
 use super::stamp::Stamp;
-
-/// A text or a number, where there is one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Text<'a>(Option<Cow<'a, str>>);
-
-impl Text<'_> {
-    /// The text, unless it is missing or blank.
-    pub(super) fn get(&self) -> Option<&str> {
-        self.0
-            .as_deref()
-            .filter(|text| !text.trim_ascii().is_empty())
-    }
-
-    /// The text, empty where it is missing.
-    pub(super) fn or_empty(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-/// An object, where there is one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Part<T>(pub(super) T);
-
-/// The objects of an array; a lone object counts as an array of one.
-#[derive(Debug, Clone)]
-pub(super) struct List<T>(pub(super) Vec<T>);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-/// The elements of an array, where there is an array: what a page must have.
-#[derive(Debug, Clone)]
-pub(super) struct Rows<T>(pub(super) Option<Vec<T>>);
-
-impl<T> Default for Rows<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-/// Draws out what a value holds, so that parsing can go on behind it.
-fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-/// The scalars of a visitor that takes none of them.
-macro_rules! no_scalars {
-    ($value:ty, $none:expr) => {
-        fn visit_bool<E>(self, _: bool) -> Result<$value, E> {
-            Ok($none)
-        }
-
-        fn visit_unit<E>(self) -> Result<$value, E> {
-            Ok($none)
-        }
-    };
-}
-
-macro_rules! no_texts {
-    ($value:ty, $none:expr) => {
-        no_scalars!($value, $none);
-
-        fn visit_i64<E>(self, _: i64) -> Result<$value, E> {
-            Ok($none)
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<$value, E> {
-            Ok($none)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<$value, E> {
-            Ok($none)
-        }
-
-        fn visit_str<E>(self, _: &str) -> Result<$value, E> {
-            Ok($none)
-        }
-    };
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    no_scalars!(Text<'de>, Text(None));
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Owned(text.into()))))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Owned(number.to_string()))))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Owned(number.to_string()))))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Owned(number.to_string()))))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text<'de>, A::Error> {
-        skip_seq(seq).map(|()| Text(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
-        skip_map(map).map(|()| Text(None))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct PartVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for PartVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    no_texts!(T, T::default());
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
-        skip_seq(seq).map(|()| T::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
-
-impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Part<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(PartVisitor(PhantomData))
-            .map(Self)
-    }
-}
-
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ListVisitor<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    no_texts!(Vec<T>, Vec::new());
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Part(element)) = seq.next_element::<Part<T>>()? {
-            list.push(element);
-        }
-        Ok(list)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|element| vec![element])
-    }
-}
-
-impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(ListVisitor(PhantomData))
-            .map(Self)
-    }
-}
-
-struct RowsVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for RowsVisitor<T> {
-    type Value = Option<Vec<T>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    no_texts!(Option<Vec<T>>, None);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<Vec<T>>, A::Error> {
-        let mut rows = Vec::new();
-        while let Some(row) = seq.next_element()? {
-            rows.push(row);
-        }
-        Ok(Some(rows))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<Vec<T>>, A::Error> {
-        skip_map(map).map(|()| None)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rows<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(RowsVisitor(PhantomData))
-            .map(Self)
-    }
-}
 
 /// Where a page goes on.
 #[derive(Debug, Default, Deserialize)]
@@ -375,12 +146,13 @@ pub(super) struct Links<'a> {
 /// A text, and how good its name was: the first name of several wins.
 #[derive(Debug, Default)]
 pub(super) struct Best<'a> {
-    rank: usize,
+    rank: u8,
     text: Text<'a>,
 }
 
 impl<'a> Best<'a> {
-    fn offer(&mut self, rank: usize, text: Text<'a>) {
+    /// Takes the text if its name is better than that of the one it holds.
+    fn offer(&mut self, rank: u8, text: Text<'a>) {
         if text.get().is_some() && (self.text.get().is_none() || rank < self.rank) {
             *self = Self { rank, text };
         }
@@ -408,7 +180,7 @@ pub(super) struct Bag<'a> {
     pub(super) name: Best<'a>,
 }
 
-/// Names under which each thing has been seen or may be expected, best first. None of those for pages is documented.
+/// Names under which a page's id may be expected, best first. None of them is documented.
 const PAGE: &[&str] = &[
     "pageId",
     "pageID",
@@ -427,8 +199,11 @@ const PAGE: &[&str] = &[
     "entity_id",
     "objectId",
 ];
+/// Names for a space's key, best first.
 const SPACE_KEY: &[&str] = &["spaceKey", "space_key", "spacekey", "SpaceKey"];
+/// Names for a space's id, best first.
 const SPACE_ID: &[&str] = &["spaceId", "spaceID", "space_id", "spaceid"];
+/// Names for the host of a site, best first.
 const HOST: &[&str] = &[
     "siteHostName",
     "siteHostname",
@@ -436,8 +211,11 @@ const HOST: &[&str] = &[
     "siteURL",
     "hostName",
 ];
+/// Names for a group's name, best first.
 const GROUP: &[&str] = &["groupName", "group_name", "group"];
+/// Names for a group's id, best first.
 const GROUP_ID: &[&str] = &["groupId", "groupID", "group_id"];
+/// Names for a role, best first.
 const ROLE: &[&str] = &[
     "role",
     "roleName",
@@ -449,8 +227,10 @@ const ROLE: &[&str] = &[
     "revokedRole",
     "roles",
 ];
+/// Names for an account, best first.
 const ACCOUNT: &[&str] = &["accountId", "account_id", "userId", "aaid"];
 
+/// Takes attributes.
 struct BagVisitor;
 
 impl<'de> Visitor<'de> for BagVisitor {
@@ -476,14 +256,17 @@ impl<'de> Visitor<'de> for BagVisitor {
 
 impl<'a> Bag<'a> {
     /// Where an attribute belongs, and how good its name is.
-    fn slot(&mut self, name: &str) -> Option<(&mut Best<'a>, usize)> {
+    fn slot(&mut self, name: &str) -> Option<(&mut Best<'a>, u8)> {
         match name {
             "id" => return Some((&mut self.id, 0)),
             "key" => return Some((&mut self.key, 0)),
             "name" => return Some((&mut self.name, 0)),
             _ => {}
         }
-        let rank = |names: &[&str]| names.iter().position(|known| *known == name);
+        let rank = |names: &[&str]| {
+            let at = names.iter().position(|known| *known == name)?;
+            u8::try_from(at).ok()
+        };
         if let Some(rank) = rank(PAGE) {
             Some((&mut self.page, rank))
         } else if let Some(rank) = rank(SPACE_KEY) {
@@ -631,12 +414,6 @@ mod tests {
             let bag: Bag<'_> = serde_json::from_str(text).unwrap();
             assert_eq!(bag.page.get(), Some("2"), "{text}");
         }
-    }
-
-    #[test]
-    fn texts_are_borrowed_where_they_can_be() {
-        let event: Event<'_> = serde_json::from_str(r#"{"id":"plain"}"#).unwrap();
-        assert!(matches!(event.id.0, Some(Cow::Borrowed("plain"))));
     }
 
     #[test]

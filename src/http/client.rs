@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, redirect};
+use reqwest::{RequestBuilder, Response, redirect};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
@@ -165,34 +165,7 @@ impl Client {
             .await
     }
 
-    /// Sends a body to the base address once, whatever comes of it; any status of success will do.
-    ///
-    /// For messages that have an outbox of their own: it decides what is tried again.
-    pub async fn send_once(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Result<u16, Error> {
-        let once = Retry {
-            attempts: 1,
-            ..self.retry
-        };
-        persist(once, &self.pace, &self.stop, || {
-            let mut request = self
-                .http
-                .request(Method::POST, self.base.clone())
-                .body(body.clone());
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            async move {
-                let response = self.send(request).await?;
-                let status = response.status();
-                if status.is_success() {
-                    return Ok(status.as_u16());
-                }
-                Err(self.refusal(response).await)
-            }
-        })
-        .await
-    }
-
+    /// Tries until there is an answer that can be read.
     async fn ask<T>(
         &self,
         request: impl Fn() -> RequestBuilder,
@@ -225,6 +198,7 @@ impl Client {
         })
     }
 
+    /// Sends a request with the credential, to the one origin.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         let mut request = request.timeout(self.timeout);
         if let Some(header) = &self.header {
@@ -294,6 +268,7 @@ impl Client {
         }
     }
 
+    /// The address of a path below the base; every segment is escaped.
     fn url(&self, segments: &[&str]) -> Result<Url, Error> {
         let mut url = self.base.clone();
         match url.path_segments_mut() {

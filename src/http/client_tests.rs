@@ -341,32 +341,6 @@ async fn no_error_shows_the_secret_that_the_server_repeats() {
     );
 }
 
-#[tokio::test]
-async fn a_message_is_sent_once_and_any_success_will_do() {
-    let server = Server::start(|_, number| {
-        reply(
-            if number == 0 { 202 } else { 503 },
-            &[("retry-after", "9")],
-            "",
-        )
-    })
-    .await;
-    let client = client(&server.url.join("hook").unwrap());
-    assert_eq!(
-        client
-            .send_once(&[("webhook-id", "f.1")], b"{}".to_vec())
-            .await,
-        Ok(202)
-    );
-    let error = client.send_once(&[], b"{}".to_vec()).await.unwrap_err();
-    assert_eq!(error.retry(), Reaction::After(Duration::from_secs(9)));
-    let seen = server.seen();
-    assert_eq!(
-        (seen.len(), seen[0].path(), seen[0].header("webhook-id")),
-        (2, "/hook", Some("f.1"))
-    );
-}
-
 #[test]
 fn only_loopback_is_asked_without_tls() {
     let build = |url: &str| {

@@ -23,6 +23,7 @@ pub(super) fn wait_hint(status: u16, headers: &HeaderMap, now: DateTime<Utc>) ->
     [after, own, reset].into_iter().flatten().max()
 }
 
+/// A header, if it is text.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -59,6 +60,7 @@ fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
         .unwrap_or_default()
 }
 
+/// The date format of HTTP.
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text)
         .ok()

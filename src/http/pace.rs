@@ -41,6 +41,7 @@ impl Pace {
         Self::spaced(Duration::ZERO)
     }
 
+    /// Requests that start at least so far apart.
     fn spaced(every: Duration) -> Self {
         Self(Arc::new(Inner {
             every,
@@ -82,6 +83,7 @@ impl Pace {
         }
     }
 
+    /// The state; no code can panic while it is held.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -46,6 +46,7 @@ where
     }
 }
 
+/// The tries themselves, deaf to being stopped.
 async fn tries<T, F, Fut>(policy: Retry, pace: &Pace, mut attempt: F) -> Result<T, Error>
 where
     F: FnMut() -> Fut,

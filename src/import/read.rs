@@ -44,6 +44,7 @@ pub struct ImportBatch {
 }
 
 impl ImportBatch {
+    /// How many records it holds, usable or not.
     fn len(&self) -> usize {
         self.events.len()
             + self.audit.len()
@@ -183,6 +184,7 @@ struct Page<'a> {
 }
 
 impl<E> Sorter<'_, E> {
+    /// Takes what was parted out of the file.
     fn take(&mut self, piece: &Piece<'_>) -> Result<(), E> {
         match piece {
             Piece::Object(json) => self.object(json),
@@ -230,6 +232,7 @@ impl<E> Sorter<'_, E> {
         }
     }
 
+    /// Takes a record of this shape.
     fn record(&mut self, json: &str, shape: &Shape) -> Result<(), E> {
         let guess = match shape {
             Shape {
@@ -266,17 +269,20 @@ impl<E> Sorter<'_, E> {
         }
     }
 
+    /// Counts and keeps an event.
     fn event(&mut self, event: Event) {
         self.summary.events += 1;
         self.summary.unresolved += u64::from(is_unresolved(&event));
         self.batch.events.push(event);
     }
 
+    /// Counts and keeps a site audit record.
     fn audit(&mut self, record: AuditRecord) {
         self.summary.audit += 1;
         self.batch.audit.push(record);
     }
 
+    /// Counts and keeps a record that cannot be used.
     fn broken(&mut self, record: Unusable) -> Result<(), E> {
         self.summary.unusable += 1;
         match self.wanted(self.usual) {
@@ -286,6 +292,7 @@ impl<E> Sorter<'_, E> {
         self.flush_full()
     }
 
+    /// Gives a full batch out.
     fn flush_full(&mut self) -> Result<(), E> {
         if self.batch.len() >= BATCH {
             self.flush()
@@ -294,6 +301,7 @@ impl<E> Sorter<'_, E> {
         }
     }
 
+    /// Gives the batch out, unless it is empty.
     fn flush(&mut self) -> Result<(), E> {
         if self.batch.len() == 0 {
             return Ok(());

@@ -70,6 +70,7 @@ pub fn read_roster(path: &Path) -> Result<Roster, RosterError> {
     read_from(from, path)
 }
 
+/// Reads what a reader gives; `path` is its name.
 fn read_from(from: impl BufRead, path: &Path) -> Result<Roster, RosterError> {
     let mut as_of = None;
     let mut users = BTreeMap::new();
@@ -127,6 +128,7 @@ fn document(
     }
 }
 
+/// Takes one account, and adds to it where it is known already.
 fn account(json: &str, users: &mut BTreeMap<String, UserRecord>) -> Result<(), &'static str> {
     let user = UserRecord::read(json).ok_or("an account without an id")?;
     let Some(known) = users.get_mut(user.id.as_str()) else {

@@ -27,6 +27,7 @@ pub(super) enum SplitError<E> {
 
 /// Why a piece is broken.
 const NOT_JSON: &str = "not JSON";
+/// Why a piece is not there.
 const TOO_LONG: &str = "longer than is ever read";
 
 /// The longest line that is tried as a whole before it is looked at byte by byte.
@@ -108,6 +109,7 @@ pub(super) fn split<E>(
 }
 
 impl<E> Splitter<'_, E> {
+    /// Whether we are between objects.
     fn idle(&self) -> bool {
         self.value.is_empty() && !self.junk && !self.too_long
     }
@@ -129,6 +131,7 @@ impl<E> Splitter<'_, E> {
         self.take_bytes(line)
     }
 
+    /// Takes bytes one by one.
     fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), E> {
         for byte in bytes {
             self.take(*byte)?;
@@ -136,6 +139,7 @@ impl<E> Splitter<'_, E> {
         Ok(())
     }
 
+    /// Takes a byte, wherever we are.
     fn take(&mut self, byte: u8) -> Result<(), E> {
         let line_start = self.line_start;
         self.line_start = byte == b'\n';
@@ -158,6 +162,7 @@ impl<E> Splitter<'_, E> {
         Ok(())
     }
 
+    /// Takes a byte of what is no object.
     fn take_junk(&mut self, byte: u8) -> Result<(), E> {
         if byte == b'\n' {
             return self.emit(Some(NOT_JSON));
@@ -166,6 +171,7 @@ impl<E> Splitter<'_, E> {
         Ok(())
     }
 
+    /// Takes a byte between objects.
     fn take_between(&mut self, byte: u8) {
         match byte {
             b'[' => self.arrays += 1,
@@ -185,6 +191,7 @@ impl<E> Splitter<'_, E> {
         }
     }
 
+    /// Takes a byte of a text; no text goes over a line's end.
     fn take_in_string(&mut self, byte: u8) -> Result<(), E> {
         if byte == b'\n' {
             return self.emit(Some(NOT_JSON));
@@ -198,6 +205,7 @@ impl<E> Splitter<'_, E> {
         Ok(())
     }
 
+    /// Takes a byte of an object.
     fn take_in_object(&mut self, byte: u8) -> Result<(), E> {
         self.push(byte);
         match byte {
@@ -226,6 +234,7 @@ impl<E> Splitter<'_, E> {
         }
     }
 
+    /// Keeps a byte, up to the cap.
     fn push(&mut self, byte: u8) {
         if self.value.len() < self.cap {
             self.value.push(byte);
@@ -256,6 +265,7 @@ impl<E> Splitter<'_, E> {
         (self.each)(self.line, piece)
     }
 
+    /// The end of the bytes: in the middle of something, it came too early.
     fn end(&mut self) -> Result<(), SplitError<E>> {
         if self.junk {
             return self.emit(Some(NOT_JSON)).map_err(SplitError::Sink);
