@@ -6,3 +6,7 @@
 mod architecture;
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod tenants;
