@@ -169,6 +169,10 @@ pub async fn refresh(
 }
 
 fn fail(store: &Store, tenant: TenantId, why: RosterError) -> Result<usize, RosterError> {
+    // Being told to stop says nothing about the directories.
+    if matches!(&why, RosterError::Api(error) if error.is_stop()) {
+        return Err(why);
+    }
     store.record_roster_failure(tenant, &why.to_string())?;
     Err(why)
 }

@@ -217,28 +217,26 @@ impl Watch {
     /// One cycle: every stream once until caught up, then judged.
     pub async fn scan(&mut self) -> Result<Outcome, StoreError> {
         let began = self.clock.now();
-        let first = self.is_first()?;
+        let first = !self.was_read()?;
         let mut outcome = self.refresh_admins().await?;
         outcome.add(self.learn_actions().await?);
         outcome.add(self.poll_access().await?);
         outcome.add(self.poll_audits().await?);
         outcome.add(self.judge(Reach::Now(self.clock.now()))?);
-        if first {
+        // One that was interrupted or refused goes on next time, and is summed up then.
+        if first && self.was_read()? {
             let from = crate::time::before(began, self.settings.schedule.lookback);
             self.summarise(summary::History::Scan, Window { from, until: began })?;
         }
         Ok(outcome)
     }
 
-    /// Whether live polling has yet to begin.
-    fn is_first(&self) -> Result<bool, StoreError> {
-        let streams = self.streams();
-        for stream in streams {
-            if self.store.live(stream)?.began.is_some() {
-                return Ok(false);
-            }
+    /// Whether the stream that findings come from was ever read to its end.
+    fn was_read(&self) -> Result<bool, StoreError> {
+        match self.streams().first() {
+            Some(stream) => self.store.was_read(*stream),
+            None => Ok(true),
         }
-        Ok(true)
     }
 
     fn streams(&self) -> Vec<StreamId> {
@@ -269,11 +267,17 @@ impl Watch {
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
+            Err(admins::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => {
                 let old = self.store.rosters(self.tenant)?.pop();
                 let kept = old.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
-                    |old| format!("the one of {} is kept", crate::time::rfc3339(old.as_of)),
+                    |old| {
+                        format!(
+                            "what was known on {} is in force",
+                            crate::time::rfc3339(old.as_of)
+                        )
+                    },
                 );
                 Ok(self.failure("the roster", &format!("{error}; {kept}")))
             }
@@ -292,6 +296,7 @@ impl Watch {
                 self.mapper = Mapper::new(&self.settings.actions, &actions);
                 Ok(Outcome::default())
             }
+            Err(error) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => Ok(self.failure("the kinds of event", &error.to_string())),
         }
     }
@@ -372,6 +377,7 @@ impl Watch {
                 Ok(Outcome::default())
             }
             Err(IngestError::Store(error)) => Err(error),
+            Err(error) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => {
                 self.store.record_poll(stream, Err(&error.to_string()))?;
                 Ok(self.failure(what, &error.to_string()))
@@ -380,7 +386,8 @@ impl Watch {
     }
 
     fn failure(&self, what: &str, why: &str) -> Outcome {
-        tracing::warn!(tenant = self.name(), what, why, "Not read.");
+        // Whoever asked for it tells people.
+        tracing::debug!(tenant = self.name(), what, why, "Not read.");
         Outcome::failed(format!(
             "tenant `{}`: {what} could not be read: {why}",
             self.name()
@@ -394,7 +401,22 @@ impl Watch {
         to: Option<DateTime<Utc>>,
     ) -> Result<Vec<Window>, StoreError> {
         let mut spans = Vec::new();
+        let same = |kept: &BackfillState| {
+            kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
+        };
+        let kept = self.backfills()?;
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.done);
         for stream in self.streams() {
+            // What was read to its end before the rest was stopped is not read again.
+            if goes_on
+                && let Some(kept) = self
+                    .store
+                    .backfill(stream)?
+                    .filter(|kept| same(kept) && kept.done)
+            {
+                spans.push(kept.span);
+                continue;
+            }
             let until = match to {
                 Some(to) => to,
                 None => self.until(stream, from)?,
@@ -406,6 +428,30 @@ impl Watch {
             }
         }
         Ok(spans)
+    }
+
+    /// The same, beside a service that may be reading an old window of its own: that one is not given up, but widened.
+    pub fn add_backfill(
+        &self,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        for stream in self.streams() {
+            let until = match to {
+                Some(to) => to,
+                None => self.until(stream, from)?,
+            };
+            let asked = Window { from, until };
+            let unfinished = self.store.backfill(stream)?.filter(|kept| !kept.done);
+            let span = unfinished.map_or(asked, |kept| Window {
+                from: kept.span.from.min(from),
+                until: kept.span.until.max(until),
+            });
+            if asked.from < asked.until {
+                self.store.request_backfill(stream, span)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
@@ -452,10 +498,14 @@ impl Watch {
             let what = self.what(stream);
             let mut tell = |read: &Read, reached| progress(&what, kept.span, read, reached);
             let read = self.read_span(stream, kept.span, &mut tell).await;
-            paused |= matches!(&read, Ok((_, Ended::Paused)));
+            paused |= match &read {
+                Ok((_, ended)) => *ended == Ended::Paused,
+                Err(error) => error.is_stop(),
+            };
             match read {
                 Ok(_) => {}
                 Err(IngestError::Store(error)) => return Err(error),
+                Err(error) if error.is_stop() => {}
                 Err(error) => outcome.add(self.failure(&what, &error.to_string())),
             }
             span = Some(span.map_or(kept.span, |span| Window {

@@ -46,6 +46,13 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
+impl IngestError {
+    /// Whether it is only that we were told to stop.
+    pub const fn is_stop(&self) -> bool {
+        matches!(self, Self::Api(error) if error.is_stop())
+    }
+}
+
 /// How a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

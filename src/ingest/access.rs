@@ -85,7 +85,7 @@ pub async fn read_access_span(
         )
         .await?;
     if ended.1 == Ended::CaughtUp {
-        store.finish_backfill(stream)?;
+        store.finish_backfill(stream, span)?;
     }
     Ok(ended)
 }

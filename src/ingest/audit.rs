@@ -80,7 +80,7 @@ pub async fn read_audit_span(
         }
         from = until;
     }
-    store.finish_backfill(stream)?;
+    store.finish_backfill(stream, span)?;
     Ok((pending.read, Ended::CaughtUp))
 }
 

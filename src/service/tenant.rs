@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::later;
-use crate::cycle::Watch;
+use crate::cycle::{Outcome, Watch};
 use crate::store::StoreError;
 
 /// How soon a request for a backfill that somebody left in the state file is seen.
@@ -45,17 +45,17 @@ pub(super) async fn watch(
         let now = Instant::now();
         let mut fresh = false;
         if due.admins <= now {
-            watch.refresh_admins().await?;
-            watch.learn_actions().await?;
+            warn(&watch.refresh_admins().await?);
+            warn(&watch.learn_actions().await?);
             due.admins = later(schedule.admins);
             fresh = true;
         }
         if due.access <= now {
-            watch.poll_access_live().await?;
+            warn(&watch.poll_access_live().await?);
             due.access = later(schedule.access);
         }
         if due.audit <= now {
-            watch.poll_audits().await?;
+            warn(&watch.poll_audits().await?);
             due.audit = later(schedule.audit);
         }
         if stop.is_cancelled() {
@@ -68,9 +68,10 @@ pub(super) async fn watch(
         let next = due.next();
         if watch.has_backfill()? {
             let stopping = stop.clone();
-            watch
+            let (outcome, _) = watch
                 .backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled())
                 .await?;
+            warn(&outcome);
             wake.notify_one();
         }
         tokio::select! {
@@ -79,4 +80,11 @@ pub(super) async fn watch(
         }
     }
     Ok(())
+}
+
+/// Logs what could not be done; it is tried again when it is due.
+fn warn(outcome: &Outcome) {
+    for why in &outcome.failures {
+        tracing::warn!(why, "Not read.");
+    }
 }

@@ -132,11 +132,30 @@ impl Store {
         })
     }
 
-    /// Notes that a backfill has read all of its window.
-    pub fn finish_backfill(&self, stream: StreamId) -> Result<(), StoreError> {
+    /// Notes that a backfill has read all of its window; nothing where another window was asked for meanwhile.
+    pub fn finish_backfill(&self, stream: StreamId, span: Window) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            transaction.execute("update checkpoint set done = 1, cursor = null where stream = ?1 and walk = 'backfill'", [stream.0])?;
+            transaction.execute(
+                "update checkpoint set done = 1, cursor = null
+                 where stream = ?1 and walk = 'backfill' and span_from_ms = ?2 and span_until_ms = ?3",
+                params![
+                    stream.0,
+                    span.from.timestamp_millis(),
+                    span.until.timestamp_millis()
+                ],
+            )?;
             Ok(())
+        })
+    }
+
+    /// Whether a stream was ever polled to its end.
+    pub fn was_read(&self, stream: StreamId) -> Result<bool, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select last_success_ms is not null from stream where id = ?1",
+                [stream.0],
+                |row| row.get(0),
+            )
         })
     }
 

@@ -319,9 +319,8 @@ impl Running {
     pub(crate) fn wait(mut self) -> Done {
         let began = Instant::now();
         let status = until("the end of the program", || self.child.try_wait().unwrap());
-        let read = |name| {
-            String::from_utf8(std::fs::read(self.said.path().join(name)).unwrap()).unwrap()
-        };
+        let read =
+            |name| String::from_utf8(std::fs::read(self.said.path().join(name)).unwrap()).unwrap();
         Done {
             status,
             out: read("out"),

@@ -159,7 +159,9 @@ fn a_page_in_place_of_json_is_not_believed() {
     let done = desk.run("-q scan").ends(1);
     insta::assert_snapshot!("a_page_in_place_of_json", words(&desk, &done));
     // The next one goes on as if nothing had been.
-    tenant.simulator.change(|options| *options = Options::default());
+    tenant
+        .simulator
+        .change(|options| *options = Options::default());
     let again = Tenant::small();
     let setup = Setup::of(&again);
     desk.settle(&setup);
@@ -181,7 +183,11 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     for words in ["scan", "run", "backfill --from 2026-08-03", "status"] {
         tell(&empty, "no config", words);
     }
-    tell(&empty, "a config that is not there", "scan --config no.toml");
+    tell(
+        &empty,
+        "a config that is not there",
+        "scan --config no.toml",
+    );
     let desk = Desk::set_up(&setup);
     std::fs::remove_file(desk.path("org.key")).unwrap();
     std::fs::remove_file(desk.path("site.token")).unwrap();
@@ -193,7 +199,8 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     tell(&desk, "an empty secret", "scan");
     let desk = Desk::set_up(&setup);
     tell(&desk, "a tenant that is not there", "scan --tenant acne");
-    let broken = desk.read("pagewarden.toml").replace("[retry]", "[retri]") + "[detect]\nmin_page = 5\n";
+    let broken =
+        desk.read("pagewarden.toml").replace("[retry]", "[retri]") + "[detect]\nmin_page = 5\n";
     desk.write("pagewarden.toml", broken);
     for words in ["scan", "run", "status"] {
         tell(&desk, "a broken config", words);
@@ -231,7 +238,9 @@ fn the_exit_code_is_that_of_the_gravest_new_finding_from_fail_on_on() {
     }
     // What could not be done wins.
     let desk = Desk::set_up(&setup);
-    tenant.simulator.change(|options| options.site = SiteState::NoAudit);
+    tenant
+        .simulator
+        .change(|options| options.site = SiteState::NoAudit);
     desk.run("-q scan --fail-on low").ends(1);
     assert!(!desk.findings().is_empty());
 }
