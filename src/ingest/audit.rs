@@ -16,8 +16,8 @@ use crate::time::{Window, before};
 /// How often a window that shifts is read before giving up for this time.
 const READINGS: usize = 6;
 
-/// How long a window of a backfill is: after each one the checkpoint moves.
-const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(30);
+/// How long a window of a backfill is: after each one the checkpoint moves, and before it does not pause.
+const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(7);
 
 /// How many times each record was seen in one reading.
 type Counts = FxHashMap<[u8; 16], u32>;
@@ -73,12 +73,20 @@ pub async fn read_audit_span(
     while from < span.until {
         let until = (from + BACKFILL_WINDOW).min(span.until);
         let window = Window { from, until };
-        let read = read_window(&mut pending, site, mapper, window, span.from, progress).await;
+        // A window that is left in the middle is read from its beginning again, so a pause waits for its end: else one
+        // that takes longer than the time between two polls would never be done.
+        let mut go_on = true;
+        let mut told = |read: &Read, reached| {
+            go_on = progress(read, reached);
+            true
+        };
+        let read = read_window(&mut pending, site, mapper, window, span.from, &mut told).await;
         pending.flush()?;
-        if read? == Ended::Paused {
+        read?;
+        from = until;
+        if !go_on && from < span.until {
             return Ok((pending.read, Ended::Paused));
         }
-        from = until;
     }
     store.finish_backfill(stream, span)?;
     Ok((pending.read, Ended::CaughtUp))

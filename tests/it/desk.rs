@@ -238,6 +238,13 @@ impl Desk {
         self.start(words).wait()
     }
 
+    /// Runs it to its end with arguments that hold spaces or nothing, behind the others.
+    pub(crate) fn run_with(&self, words: &str, more: &[&str]) -> Done {
+        let mut command = self.command(words);
+        command.args(more);
+        self.spawn(command).wait()
+    }
+
     /// Runs it to its end with something on standard input.
     pub(crate) fn feed(&self, words: &str, bytes: &[u8]) -> Done {
         self.write("fed", bytes);
