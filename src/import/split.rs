@@ -25,28 +25,6 @@ pub(super) enum SplitError<E> {
     Sink(E),
 }
 
-/// Takes what was found, with the line it ends on. A closure that takes pieces is one.
-pub(super) trait Taker<E> {
-    /// Takes a piece.
-    fn piece(&mut self, line: u64, piece: Piece<'_>) -> Result<(), E>;
-
-    /// Takes a line that begins and ends like an object, if it is one; where it is not, false, and it comes in pieces.
-    /// Whoever parses it anyway need not have it looked through before.
-    fn line(&mut self, line: u64, text: &str) -> Result<bool, E> {
-        let one = is_one_object(text);
-        if one {
-            self.piece(line, Piece::Object(text))?;
-        }
-        Ok(one)
-    }
-}
-
-impl<E, F: FnMut(u64, Piece<'_>) -> Result<(), E>> Taker<E> for F {
-    fn piece(&mut self, line: u64, piece: Piece<'_>) -> Result<(), E> {
-        self(line, piece)
-    }
-}
-
 /// Why a piece is broken.
 const NOT_JSON: &str = "not JSON";
 /// Why a piece is not there.
@@ -65,7 +43,7 @@ enum InText {
 }
 
 /// The splitter's place in the stream.
-struct Splitter<'f, T> {
+struct Splitter<'f, E> {
     /// The longest object, in bytes.
     cap: usize,
     /// The object so far.
@@ -84,14 +62,14 @@ struct Splitter<'f, T> {
     /// Whether the next byte is the first of a line.
     line_start: bool,
     line: u64,
-    each: &'f mut T,
+    each: &'f mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 }
 
 /// Parts what a reader gives into objects of at most `cap` bytes, each told with the line it ends on.
 pub(super) fn split<E>(
     mut from: impl BufRead,
     cap: usize,
-    each: &mut impl Taker<E>,
+    each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
 ) -> Result<(), SplitError<E>> {
     let mut splitter = Splitter {
         cap,
@@ -130,7 +108,7 @@ pub(super) fn split<E>(
     }
 }
 
-impl<T> Splitter<'_, T> {
+impl<E> Splitter<'_, E> {
     /// Whether we are between objects.
     fn idle(&self) -> bool {
         self.value.is_empty() && !self.junk && !self.too_long
