@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::access::{poll_access, read_access_span};
 pub use self::audit::{poll_audit, read_audit_span};
-use crate::atlassian;
+use crate::atlassian::{self, Mapper};
 use crate::model::{Checkpoint, Walk};
 use crate::store::{Batch, Committed, Store, StoreError, StreamId};
 
@@ -32,6 +32,19 @@ pub struct Plan {
     pub lateness: Duration,
 }
 
+/// Which stream a walk reads, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Where it is stored.
+    pub store: &'a Store,
+    /// Which stream.
+    pub id: StreamId,
+    /// How records become events.
+    pub mapper: &'a Mapper,
+    /// How it is to be made.
+    pub plan: Plan,
+}
+
 /// Why a walk ended early. What it had read is committed.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -44,6 +57,21 @@ pub enum IngestError {
     /// The state file.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl IngestError {
+    /// Whether nothing will work until a person changes something.
+    pub const fn needs_person(&self) -> bool {
+        matches!(self, Self::Api(atlassian::Error::Denied { .. }))
+    }
+
+    /// Whether it ended because it was asked to.
+    pub const fn is_stop(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_stop(),
+            Self::Disorder(_) | Self::Store(_) => false,
+        }
+    }
 }
 
 /// How a walk ended.
@@ -81,12 +109,12 @@ struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    fn new(store: &'a Store, stream: StreamId, walk: Walk, plan: &Plan) -> Self {
+    fn new(target: &Target<'a>, walk: Walk) -> Self {
         Self {
-            store,
-            stream,
+            store: target.store,
+            stream: target.id,
             walk,
-            lateness: plan.lateness,
+            lateness: target.plan.lateness,
             batch: Batch::default(),
             moved: None,
             read: Read::default(),

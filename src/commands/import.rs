@@ -14,9 +14,10 @@ use crate::atlassian::Mapper;
 use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
-use crate::cycle::{self, Judging, Outcome};
+use crate::cycle::{self, Outcome};
 use crate::exit::Exit;
 use crate::import::{self as files, Format, ImportBatch, ImportError};
+use crate::judge::{Judging, summarise};
 use crate::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{Batch, Lease, Store, StoreError, StreamId, TenantId};
@@ -92,7 +93,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     };
     outcome.add(judging.judge(Reach::All)?);
     if let Some(span) = span {
-        cycle::summarise(
+        summarise(
             &store,
             tenant,
             &whose.name,

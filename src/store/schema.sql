@@ -8,6 +8,7 @@ create table tenant (
     roster_success_ms integer,
     roster_error text,
     ignored integer not null default 0,
+    present integer not null default 0,
     actions text not null default '[]',
     actions_ms integer
 ) strict;

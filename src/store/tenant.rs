@@ -58,6 +58,17 @@ impl Store {
         .map(Option::unwrap_or_default)
     }
 
+    /// Notes that everything before now has been read once by live polling; tells whether that is news.
+    pub fn begin_present(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.change(|transaction, _| {
+            let changed = transaction.execute(
+                "update tenant set present = 1 where id = ?1 and present = 0",
+                [tenant.0],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
     /// The stream, made on first sight.
     pub fn stream(&self, tenant: TenantId, stream: &Stream) -> Result<StreamId, StoreError> {
         let site = stream.site.as_deref().unwrap_or_default();
