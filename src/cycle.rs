@@ -3,20 +3,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::admins::{self, Directories};
 use crate::analyse::{self, Reach};
 use crate::atlassian::{Mapper, Organization, Site};
 use crate::config::{self, Config, Detect};
+use crate::coverage::coverage;
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
 use crate::judge::{Judging, summarise};
 use crate::model::{FindingId, Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{BackfillState, Store, StoreError, StreamId, TenantId};
-use crate::telemetry::happening::{PollFailed, RosterKept, RosterRead, WalkEnded};
+use crate::telemetry::happening::{
+    CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept, RosterRead, WalkEnded,
+};
 use crate::time::{Clock, Window, before};
+
+/// From how many days before its end a credential is warned of.
+const ENDING_DAYS: i64 = 30;
 
 /// Why a tenant cannot be watched at all; nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -160,10 +166,11 @@ impl Watch {
         }
     }
 
-    fn target(&self, followed: &Followed, plan: Plan) -> Target<'_> {
+    fn target<'a>(&'a self, followed: &'a Followed, plan: Plan) -> Target<'a> {
         Target {
             store: &self.store,
             id: followed.id,
+            stream: &followed.stream,
             mapper: &self.mapper,
             plan,
         }
@@ -316,7 +323,11 @@ impl Watch {
                     took: began.elapsed(),
                 }
                 .emit();
-                self.store.record_poll(followed.id, Ok(self.clock.now()))?;
+                let now = self.clock.now();
+                if self.store.record_poll(followed.id, Ok(now))? {
+                    let stream = &followed.stream;
+                    PollRecovered { stream }.emit();
+                }
                 Ok(Outcome::default())
             }
             Err(error) => self.not_read(followed, error),
@@ -467,6 +478,33 @@ impl Watch {
         Ok(all)
     }
 
+    /// Says what cannot be seen, and which credentials end soon.
+    pub fn warn(&self) -> Result<(), StoreError> {
+        let (tenant, today) = (self.name(), self.clock.now().date_naive());
+        for (name, expires) in credentials(&self.settings) {
+            let days = expires.map(|expires| (expires - today).num_days());
+            if let Some(days) = days.filter(|days| *days <= ENDING_DAYS) {
+                let name = &name;
+                CredentialEnding { tenant, name, days }.emit();
+            }
+        }
+        let rows = self.store.tenants()?;
+        if let Some(row) = rows.iter().find(|row| row.id == self.tenant) {
+            let (actions, streams) = (
+                self.store.actions(self.tenant)?.0,
+                self.store.stream_status(row)?,
+            );
+            for what in coverage(Some(&self.settings), &actions, &streams).notes {
+                CoverageMissing {
+                    tenant,
+                    what: &what,
+                }
+                .emit();
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a backfill is asked for and not read to its end.
     pub fn has_backfill(&self) -> Result<bool, StoreError> {
         Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done))
@@ -555,4 +593,13 @@ fn sources(
 /// The host name of a site, as events and streams have it.
 pub fn host(site: &config::Site) -> String {
     site.url.host_str().unwrap_or_default().to_lowercase()
+}
+
+/// The credentials of a tenant: what each opens, and the last day on which it works, where told.
+pub fn credentials(settings: &config::Tenant) -> Vec<(String, Option<NaiveDate>)> {
+    let organization = settings.organization.iter();
+    let organization =
+        organization.map(|organization| ("organization".to_owned(), organization.expires));
+    let sites = settings.sites.iter().map(|site| (host(site), site.expires));
+    organization.chain(sites).collect()
 }

@@ -1,5 +1,7 @@
 //! The walk along the organisation's events: ascending by processing time, by cursor.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashSet;
 
@@ -7,10 +9,14 @@ use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
 use crate::model::{Checkpoint, Event, Walk};
 use crate::store::Batch;
+use crate::telemetry::happening::{CursorRefused, PageRead};
 use crate::time::{Window, after, before};
 
 /// How many pages in a row may bring nothing newer before the walk is called endless.
 const STALE_PAGES: u32 = 50;
+
+/// How often a cursor may be refused in one walk.
+const REFUSALS: u32 = 5;
 
 /// Polls live, from where the last poll came to, until caught up. Never sends `to`.
 pub async fn poll_access(
@@ -108,48 +114,43 @@ impl AccessWalk<'_> {
             .cursor
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
-        let mut fell_back = false;
+        let mut refusals = 0;
         loop {
+            let began = Instant::now();
             let page = match self.organization.events(&ask, self.target.mapper).await {
-                Err(Error::CursorRefused) if !fell_back && matches!(ask, EventsAsk::Cursor(_)) => {
-                    tracing::info!("The cursor was refused; going on from the watermark.");
+                Err(Error::CursorRefused)
+                    if refusals < REFUSALS && matches!(ask, EventsAsk::Cursor(_)) =>
+                {
                     pending.flush()?;
-                    pending.store.forget_cursor(pending.stream, self.walk)?;
-                    ask = self.after_refusal(pending)?;
-                    fell_back = true;
+                    let store = self.target.store;
+                    store.forget_cursor(self.target.id, self.walk)?;
+                    ask = self.after_refusal()?;
+                    refusals += 1;
+                    // The server may name its pages as before.
+                    guard = Guard::new();
                     continue;
                 }
                 page => page?,
             };
             guard.check(&ask, &page)?;
-            let EventsPage {
-                events,
-                unusable,
-                received,
-                next,
-                unresolved,
-                ..
-            } = page;
+            PageRead {
+                stream: self.target.stream,
+                events: page.received,
+                took: began.elapsed(),
+            }
+            .emit();
+            let next = page.next.clone().filter(|_| page.received > 0);
             let watermark = guard.newest;
             let moved = Checkpoint {
                 began: Some(kept.began.unwrap_or(self.from)),
                 watermark,
-                cursor: next.clone(),
+                cursor: page.next.clone(),
             };
-            pending.add(
-                Batch {
-                    events: self.keep(events),
-                    unusable,
-                    unresolved,
-                    received,
-                },
-                Some(moved),
-            )?;
-            tracing::debug!(received, "Page read.");
+            pending.add(self.keep(page), Some(moved))?;
             let go_on = progress(&pending.read, watermark);
             match next {
-                Some(next) if received > 0 => ask = EventsAsk::Cursor(next),
-                Some(_) | None => return Ok(Ended::CaughtUp),
+                Some(next) => ask = EventsAsk::Cursor(next),
+                None => return Ok(Ended::CaughtUp),
             }
             if !go_on {
                 return Ok(Ended::Paused);
@@ -158,17 +159,22 @@ impl AccessWalk<'_> {
     }
 
     /// Where to begin anew when a cursor was refused: the watermark, which this very walk may have moved.
-    fn after_refusal(&self, pending: &Pending<'_>) -> Result<EventsAsk, IngestError> {
+    fn after_refusal(&self) -> Result<EventsAsk, IngestError> {
+        let Target { store, id, .. } = *self.target;
         let watermark = match self.walk {
-            Walk::Live => pending.store.live(pending.stream)?.watermark,
-            Walk::Backfill(_) => pending
-                .store
-                .backfill(pending.stream)?
+            Walk::Live => store.live(id)?.watermark,
+            Walk::Backfill(_) => store
+                .backfill(id)?
                 .and_then(|kept| kept.checkpoint.watermark),
         };
         let from = watermark.map_or(self.from, |watermark| {
             before(watermark, self.target.plan.overlap).max(self.least())
         });
+        CursorRefused {
+            stream: self.target.stream,
+            from,
+        }
+        .emit();
         Ok(EventsAsk::From { from, to: self.to })
     }
 
@@ -179,12 +185,24 @@ impl AccessWalk<'_> {
         }
     }
 
-    /// A backfill keeps what happened in its span; the live walk keeps everything.
-    fn keep(&self, mut events: Vec<Event>) -> Vec<Event> {
+    /// What of a page is stored: a backfill keeps what happened in its span, the live walk keeps everything.
+    fn keep(&self, page: EventsPage) -> Batch {
+        let EventsPage {
+            mut events,
+            unusable,
+            unresolved,
+            received,
+            ..
+        } = page;
         if let Walk::Backfill(span) = self.walk {
             events.retain(|event| span.contains(event.at));
         }
-        events
+        Batch {
+            events,
+            unusable,
+            unresolved,
+            received,
+        }
     }
 }
 

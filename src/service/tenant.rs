@@ -47,6 +47,7 @@ pub(super) async fn watch(
         if due.admins <= now {
             watch.refresh_admins().await?;
             watch.learn_actions().await?;
+            watch.warn()?;
             due.admins = later(schedule.admins);
             fresh = true;
         }

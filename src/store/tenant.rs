@@ -151,13 +151,18 @@ impl Store {
         })
     }
 
-    /// Notes how a poll of a stream ended.
+    /// Notes how a poll of a stream ended; tells whether one that ended well follows one that did not.
     pub fn record_poll(
         &self,
         stream: StreamId,
         ended: Result<DateTime<Utc>, &str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.change(|transaction, _| {
+            let failed: bool = transaction.query_row(
+                "select last_error is not null from stream where id = ?1",
+                [stream.0],
+                |row| row.get(0),
+            )?;
             match ended {
                 Ok(at) => transaction.execute(
                     "update stream set last_success_ms = ?2, last_error = null where id = ?1",
@@ -168,7 +173,7 @@ impl Store {
                     params![stream.0, why],
                 )?,
             };
-            Ok(())
+            Ok(failed && ended.is_ok())
         })
     }
 
