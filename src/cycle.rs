@@ -1,14 +1,18 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod source;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+pub use self::source::{OpenError, credentials, host};
+use self::source::{Source, sources};
 use crate::admins::{self, Directories};
 use crate::analyse::{self, Reach};
-use crate::atlassian::{Mapper, Organization, Site};
+use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::coverage;
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
@@ -23,32 +27,6 @@ use crate::time::{Clock, Window, before};
 
 /// From how many days before its end a credential is warned of.
 const ENDING_DAYS: i64 = 30;
-
-/// Why a tenant cannot be watched at all; nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A secret that the config names cannot be read.
-    #[error("tenant `{tenant}`, {key}: {why}")]
-    Secret {
-        /// Whose.
-        tenant: String,
-        /// The key in the config.
-        key: &'static str,
-        /// What to do.
-        why: String,
-    },
-    /// A client cannot be built.
-    #[error("tenant `{tenant}`: {why}")]
-    Client {
-        /// Whose.
-        tenant: String,
-        /// Why.
-        why: String,
-    },
-    /// The state file failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// What a piece of work came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,13 +51,6 @@ impl Outcome {
 /// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
 pub type SpanProgress<'a> =
     &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
-
-/// Where a stream comes from.
-#[derive(Debug)]
-enum Source {
-    Organization(Organization),
-    Site(Site),
-}
 
 /// One stream of the tenant.
 #[derive(Debug)]
@@ -544,62 +515,4 @@ impl Watch {
         let (store, notifiers) = (&self.store, &self.notifiers);
         summarise(store, self.tenant, self.name(), notifiers, walk, span, now)
     }
-}
-
-/// Reads the secrets of a tenant and builds its clients.
-fn sources(
-    retry: config::Retry,
-    settings: &config::Tenant,
-    stop: &CancellationToken,
-) -> Result<Vec<(Stream, Source)>, OpenError> {
-    let secret = |key, source: &config::SecretSource| {
-        source.read().map_err(|error| OpenError::Secret {
-            tenant: settings.name.clone(),
-            key,
-            why: error.to_string(),
-        })
-    };
-    let client = |error: &dyn std::fmt::Display| OpenError::Client {
-        tenant: settings.name.clone(),
-        why: error.to_string(),
-    };
-    let stream = |name, site| Stream {
-        tenant: settings.name.clone(),
-        name,
-        site,
-    };
-    let mut sources = Vec::new();
-    if let Some(organization) = &settings.organization {
-        let key = secret("organization.api_key", &organization.api_key)?;
-        let built = Organization::new(organization, key, retry, stop.clone());
-        let built = built.map_err(|error| client(&error))?;
-        sources.push((
-            stream(StreamName::Access, None),
-            Source::Organization(built),
-        ));
-    }
-    for site in &settings.sites {
-        let token = secret("site.api_token", &site.api_token)?;
-        let built = Site::new(site, token, retry, stop.clone());
-        let built = built.map_err(|error| client(&error))?;
-        sources.push((
-            stream(StreamName::Audit, Some(host(site))),
-            Source::Site(built),
-        ));
-    }
-    Ok(sources)
-}
-
-/// The host name of a site, as events and streams have it.
-pub fn host(site: &config::Site) -> String {
-    site.url.host_str().unwrap_or_default().to_lowercase()
-}
-
-/// The credentials of a tenant: what each opens, and the last day on which it works, where told.
-pub fn credentials(settings: &config::Tenant) -> Vec<(String, Option<NaiveDate>)> {
-    let organization = settings.organization.iter();
-    let organization =
-        organization.map(|organization| ("organization".to_owned(), organization.expires));
-    let sites = settings.sites.iter().map(|site| (host(site), site.expires));
-    organization.chain(sites).collect()
 }
