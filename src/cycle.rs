@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-pub use self::source::{OpenError, credentials, host};
+pub use self::source::{OpenError, credentials, host, scored_sites};
 use self::source::{Source, sources};
 use crate::admins::{self, Directories};
-use crate::analyse::{self, Reach};
+use crate::analyse;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::coverage;
@@ -21,7 +21,8 @@ use crate::model::{FindingId, Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{BackfillState, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::happening::{
-    CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept, RosterRead, WalkEnded,
+    ActionsUnknown, CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept,
+    RosterRead, WalkEnded,
 };
 use crate::time::{Clock, Window, before};
 
@@ -165,7 +166,7 @@ impl Watch {
         polled.add(self.poll_audits().await?);
         let complete = polled.failures.is_empty();
         outcome.add(polled);
-        outcome.add(self.judge(Reach::Now(self.clock.now()))?);
+        outcome.add(self.judge()?);
         if complete && self.store.begin_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
@@ -232,7 +233,16 @@ impl Watch {
                 self.mapper = Mapper::new(&self.settings.actions, &actions);
                 Ok(Outcome::default())
             }
-            Err(error) => Ok(self.failure("the kinds of event", &error.to_string())),
+            // The ids that are known do without; whatever hinders the polls themselves, they tell.
+            Err(error) => {
+                let why = error.to_string();
+                ActionsUnknown {
+                    tenant: self.name(),
+                    why: &why,
+                }
+                .emit();
+                Ok(Outcome::default())
+            }
         }
     }
 
@@ -416,7 +426,7 @@ impl Watch {
         // What was read is judged in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
-            outcome.add(self.judge(Reach::All)?);
+            outcome.add(self.judge()?);
             if complete {
                 self.summarise(History::Backfill, span)?;
             }
@@ -486,14 +496,9 @@ impl Watch {
         self.store.has_unjudged(self.tenant)
     }
 
-    /// Judges as far as `lateness` allows now.
-    pub fn judge_now(&self) -> Result<Outcome, StoreError> {
-        self.judge(Reach::Now(self.clock.now()))
-    }
-
     /// Folds what is stored, records what is new, and puts it into the outbox.
-    pub fn judge(&self, reach: Reach) -> Result<Outcome, StoreError> {
-        let sites: Vec<String> = self.settings.sites.iter().map(host).collect();
+    pub fn judge(&self) -> Result<Outcome, StoreError> {
+        let sites = scored_sites(&self.settings);
         let judging = Judging {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -506,7 +511,7 @@ impl Watch {
             },
             now: self.clock.now(),
         };
-        judging.judge(reach)
+        judging.judge()
     }
 
     /// Puts one message about a walk of history into the outbox, if it found anything.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::analyse::{self, Analysis, Reach};
+use crate::analyse::{self, Analysis};
 use crate::config;
 use crate::cycle::Outcome;
 use crate::model::Finding;
@@ -10,7 +10,7 @@ use crate::notify;
 use crate::output::{json, summary};
 use crate::store::{NewDelivery, Store, StoreError, TenantId};
 use crate::telemetry::happening::FindingRecorded;
-use crate::time::Window;
+use crate::time::{Window, after};
 
 /// Everything that judging a tenant needs.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,8 @@ pub struct Judging<'a> {
 
 impl Judging<'_> {
     /// Folds what is stored, records what is new, and puts it into the outbox.
-    pub fn judge(&self, reach: Reach) -> Result<Outcome, StoreError> {
-        let Analysis { changed, gone, .. } = analyse::analyse(self.store, &self.subject, reach)?;
+    pub fn judge(&self) -> Result<Outcome, StoreError> {
+        let Analysis { changed, gone, .. } = analyse::analyse(self.store, &self.subject)?;
         let installed = self.store.installed(self.subject.tenant)?;
         let mut outcome = Outcome::default();
         let mut deliveries = Vec::new();
@@ -66,6 +66,8 @@ impl Judging<'_> {
 
     fn messages(&self, finding: &Finding) -> Result<Vec<NewDelivery>, StoreError> {
         let finding = self.store.with_verdicts(finding.clone())?;
+        // What comes in late is waited for: then the first message tells it too.
+        let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
         let routes = notify::route(self.notifiers, finding.severity);
         Ok(routes
             .map(|notifier| NewDelivery {
@@ -74,6 +76,7 @@ impl Judging<'_> {
                 notifier: notifier.to_owned(),
                 severity: finding.severity,
                 body: json::one(&finding),
+                due,
             })
             .collect())
     }
@@ -107,6 +110,7 @@ pub fn summarise(
             notifier: notifier.to_owned(),
             severity,
             body: summary.body(),
+            due: now,
         })
         .collect();
     store.record(tenant, &[], &[], &deliveries, now)

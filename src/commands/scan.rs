@@ -90,7 +90,7 @@ pub(super) async fn deliver_all(
         }
     }
     let mut outcome = Outcome::default();
-    if store.next_due()?.is_some() && !stop.is_cancelled() {
+    if store.unsent()? > 0 && !stop.is_cancelled() {
         outcome.failures.push(
             "some messages were not taken by their receivers; they wait in the state file and are sent by the next run \
              (`pagewarden status` counts them)"

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use tokio_util::sync::CancellationToken;
+use url::Host;
 
 use crate::atlassian::{Organization, Site};
 use crate::config;
@@ -97,4 +98,19 @@ pub fn credentials(settings: &config::Tenant) -> Vec<(String, Option<NaiveDate>)
         organization.map(|organization| ("organization".to_owned(), organization.expires));
     let sites = settings.sites.iter().map(|site| (host(site), site.expires));
     organization.chain(sites).collect()
+}
+
+/// The host names of the sites whose events are scored; empty where all are. A site on loopback stands for another, whose
+/// name its events carry.
+pub fn scored_sites(settings: &config::Tenant) -> Vec<String> {
+    let loopback = |site: &config::Site| match site.url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    if settings.sites.iter().any(loopback) {
+        return Vec::new();
+    }
+    settings.sites.iter().map(host).collect()
 }

@@ -11,7 +11,7 @@ use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditRecord, Mapper, Site};
 use crate::model::{Checkpoint, Walk};
 use crate::store::Batch;
-use crate::time::{Window, before};
+use crate::time::{Window, before, moment};
 
 /// How often a window that shifts is read before giving up for this time.
 const READINGS: usize = 6;
@@ -33,7 +33,17 @@ pub async fn poll_audit(
 ) -> Result<(Read, Ended), IngestError> {
     let (kept, plan) = (target.store.live(target.id)?, target.plan);
     let from = match kept.watermark {
-        Some(watermark) => before(watermark, plan.overlap),
+        // Behind the newest record too: a log that is late by more than the overlap is not passed over.
+        Some(watermark) => {
+            let newest = target
+                .store
+                .extent(target.id)?
+                .map(|(newest, _)| moment(newest));
+            before(
+                newest.map_or(watermark, |newest| newest.min(watermark)),
+                plan.overlap,
+            )
+        }
         None => before(plan.now, plan.lookback),
     };
     let window = Window {

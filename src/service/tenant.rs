@@ -63,7 +63,7 @@ pub(super) async fn watch(
             break;
         }
         if fresh || watch.has_unjudged()? {
-            tokio::task::block_in_place(|| watch.judge_now())?;
+            tokio::task::block_in_place(|| watch.judge())?;
             wake.notify_one();
         }
         let next = due.next();

@@ -108,7 +108,7 @@ create table fold (
     tenant integer primary key references tenant,
     basis blob not null,
     line integer not null,
-    judged integer not null,
+    stored integer not null,
     stale integer not null default 0,
     state blob not null
 ) strict;
