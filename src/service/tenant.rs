@@ -14,11 +14,16 @@ use crate::store::StoreError;
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// How long history rests at least after it could not be read.
+const LEAST_REST: Duration = Duration::from_mins(1);
+
 /// When what is due next.
 struct Due {
     access: Instant,
     audit: Instant,
     admins: Instant,
+    /// Not before then is history read, after it could not be.
+    history: Instant,
 }
 
 impl Due {
@@ -40,6 +45,7 @@ pub(super) async fn watch(
         access: now,
         audit: now,
         admins: now,
+        history: now,
     };
     while !stop.is_cancelled() {
         let now = Instant::now();
@@ -67,12 +73,16 @@ pub(super) async fn watch(
             wake.notify_one();
         }
         let next = due.next();
-        if watch.has_backfill()? {
+        if due.history <= now && watch.has_backfill()? {
             let stopping = stop.clone();
-            watch
-                .backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled())
-                .await?;
+            let mut go_on =
+                |_: &str, _, _: &_, _| Instant::now() < next && !stopping.is_cancelled();
+            let (outcome, _) = watch.backfill(&mut go_on).await?;
             wake.notify_one();
+            if !outcome.failures.is_empty() {
+                // What refuses now is not asked again and again.
+                due.history = later(schedule.access.max(LEAST_REST));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
