@@ -149,6 +149,7 @@ fn stream_lines(stream: &StreamStatus) -> Vec<Line> {
     }
     let read = match stream.watermark {
         Some(watermark) => format!("read up to {}", text_moment(watermark)),
+        None if stream.stored > 0 => "live polling has not begun".to_owned(),
         None => "not read yet".to_owned(),
     };
     let lag = stream.lag_seconds.map_or_else(String::new, |seconds| {
