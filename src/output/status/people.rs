@@ -108,7 +108,7 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
     );
     if *ignored > 0 {
         found.push_str(
-            &format_args!("; {} kept back by ignore rules", count(*ignored, "session")).to_string(),
+            &format_args!("; {} kept back by ignore rules", count(*ignored, "event")).to_string(),
         );
     }
     lines.push(("findings".into(), vec![Line::fact(found)]));
