@@ -103,7 +103,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             now,
         )?;
     }
-    show_news(&store, &outcome.news, look(global))?;
+    show_news(&store, &outcome, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))
 }
 
