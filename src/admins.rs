@@ -170,6 +170,10 @@ pub async fn refresh(
 }
 
 fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
+    // Being told to stop says nothing about the directories.
+    if matches!(&why, RosterError::Api(error) if error.is_stop()) {
+        return Err(why);
+    }
     store.record_roster_failure(tenant, &why.to_string())?;
     Err(why)
 }

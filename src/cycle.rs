@@ -203,6 +203,7 @@ impl Watch {
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
+            Err(admins::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => {
                 let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
                 let (tenant, why) = (self.name(), error.to_string());
@@ -214,7 +215,12 @@ impl Watch {
                 .emit();
                 let kept = as_of.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
-                    |as_of| format!("the one of {} is kept", crate::time::rfc3339(as_of)),
+                    |as_of| {
+                        format!(
+                            "what was known on {} is in force",
+                            crate::time::rfc3339(as_of)
+                        )
+                    },
                 );
                 Ok(self.failure("the roster", &format!("{why}; {kept}")))
             }
@@ -233,6 +239,7 @@ impl Watch {
                 self.mapper = Mapper::new(&self.settings.actions, &actions);
                 Ok(Outcome::default())
             }
+            Err(error) if error.is_stop() => Ok(Outcome::default()),
             // The ids that are known do without; whatever hinders the polls themselves, they tell.
             Err(error) => {
                 let why = error.to_string();
@@ -317,22 +324,21 @@ impl Watch {
 
     /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.
     fn not_read(&self, followed: &Followed, error: IngestError) -> Result<Outcome, StoreError> {
+        if error.is_stop() {
+            return Ok(Outcome::default());
+        }
         let needs_person = error.needs_person();
-        let stopped = error.is_stop();
         let why = match error {
             IngestError::Store(error) => return Err(error),
             error => error.to_string(),
         };
-        if !stopped {
-            let stream = &followed.stream;
-            PollFailed {
-                stream,
-                why: &why,
-                needs_person,
-            }
-            .emit();
-            self.store.record_poll(followed.id, Err(&why))?;
+        PollFailed {
+            stream: &followed.stream,
+            why: &why,
+            needs_person,
         }
+        .emit();
+        self.store.record_poll(followed.id, Err(&why))?;
         Ok(self.failure(&followed.words(), &why))
     }
 
@@ -351,18 +357,60 @@ impl Watch {
         to: Option<DateTime<Utc>>,
     ) -> Result<Vec<Window>, StoreError> {
         let mut spans = Vec::new();
+        let same = |kept: &BackfillState| {
+            kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
+        };
+        let kept = self.backfills()?;
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.done);
         for followed in &self.streams {
-            let until = match to {
-                Some(to) => to,
-                None => self.until(followed.id, from)?,
-            };
-            let span = Window { from, until };
+            let kept = self.store.backfill(followed.id)?;
+            // What was read to its end before the rest was stopped is not read again.
+            if let Some(kept) = kept.filter(|kept| goes_on && kept.done && same(kept)) {
+                spans.push(kept.span);
+                continue;
+            }
+            let span = self.asked(followed.id, from, to)?;
             if span.from < span.until {
                 self.store.request_backfill(followed.id, span)?;
                 spans.push(span);
             }
         }
         Ok(spans)
+    }
+
+    /// The same, beside a service that may be reading an old window of its own: that one is not given up, but widened.
+    pub fn add_backfill(
+        &self,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        for followed in &self.streams {
+            let asked = self.asked(followed.id, from, to)?;
+            let kept = self.store.backfill(followed.id)?;
+            let unfinished = kept.filter(|kept| !kept.done);
+            let span = unfinished.map_or(asked, |kept| Window {
+                from: kept.span.from.min(asked.from),
+                until: kept.span.until.max(asked.until),
+            });
+            if asked.from < asked.until {
+                self.store.request_backfill(followed.id, span)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The window of one stream; without an end, up to where live polling began.
+    fn asked(
+        &self,
+        stream: StreamId,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Window, StoreError> {
+        let until = match to {
+            Some(to) => to,
+            None => self.until(stream, from)?,
+        };
+        Ok(Window { from, until })
     }
 
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
@@ -407,6 +455,7 @@ impl Watch {
             let mut tell = |read: &Read, reached| progress(&words, kept.span, read, reached);
             match self.read_span(followed, kept.span, &mut tell).await {
                 Ok((_, Ended::Paused)) => return Ok((outcome, Ended::Paused)),
+                Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
                 Ok((read, Ended::CaughtUp)) => WalkEnded {
                     stream: &followed.stream,
                     walk: "backfill",

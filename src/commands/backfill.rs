@@ -117,7 +117,7 @@ fn ask_service(
             Arc::new(SystemClock),
             stop,
         )?;
-        watch.request_backfill(from, to)?;
+        watch.add_backfill(from, to)?;
         watches.push(watch);
     }
     say(
@@ -125,6 +125,7 @@ fn ask_service(
     );
     let done = runtime()?.block_on(until_signal(stop, async {
         let mut progress = Progress::new();
+        let mut alone = false;
         loop {
             let mut left = false;
             for watch in &watches {
@@ -137,6 +138,12 @@ fn ask_service(
                 progress.done();
                 return Ok::<_, StoreError>(());
             }
+            // Looked at once more after the service has ended: it may have been done by then.
+            if alone {
+                progress.done();
+                return Err(StoreError::Abandoned);
+            }
+            alone = !held(config);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -19,10 +19,15 @@ pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
         return print(&text);
     };
     let Some(meta) = metas().find(|meta| meta.id == id) else {
-        let near = nearest(id, metas().map(|meta| meta.id)).map_or_else(
-            || "`pagewarden explain` lists them".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let part = metas()
+            .map(|meta| meta.id)
+            .find(|known| !id.is_empty() && known.contains(id));
+        let near = part
+            .or_else(|| nearest(id, metas().map(|meta| meta.id)))
+            .map_or_else(
+                || "`pagewarden explain` lists them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
         return Err(Trouble::usage(format!(
             "there is no detector `{}`; {near}",
             id.escape_debug()

@@ -128,7 +128,7 @@ pub fn run(cli: Cli) -> Exit {
         Ok(exit) => exit,
         Err(trouble) => {
             if trouble.exit != Exit::Done {
-                say(&format!("pagewarden: {}", trouble.words));
+                complain(&trouble.words);
             }
             trouble.exit
         }
@@ -155,8 +155,15 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Says why nothing was started.
 pub fn refuse(words: &str) -> Exit {
-    say(&format!("pagewarden: {words}"));
+    complain(words);
     Exit::Usage
+}
+
+/// Says what is wrong, on standard error; every line says by whom.
+fn complain(words: &str) {
+    for line in words.lines() {
+        say(&format!("pagewarden: {line}"));
+    }
 }
 
 /// Writes a message for people, on standard error.
@@ -310,7 +317,7 @@ fn exit_of(outcome: &Outcome, fail_on: Severity, stopped: bool) -> Exit {
         return Exit::Interrupted;
     }
     for failure in &outcome.failures {
-        say(&format!("pagewarden: {failure}"));
+        complain(failure);
     }
     if !outcome.failures.is_empty() {
         return Exit::Incomplete;

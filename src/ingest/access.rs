@@ -72,7 +72,7 @@ pub async fn read_access_span(
     };
     let ended = walk.run(kept, progress).await?;
     if ended.1 == Ended::CaughtUp {
-        target.store.finish_backfill(target.id)?;
+        target.store.finish_backfill(target.id, span)?;
     }
     Ok(ended)
 }

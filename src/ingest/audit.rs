@@ -79,7 +79,7 @@ pub async fn read_audit_span(
         }
         from = until;
     }
-    target.store.finish_backfill(target.id)?;
+    target.store.finish_backfill(target.id, span)?;
     Ok((pending.read, Ended::CaughtUp))
 }
 

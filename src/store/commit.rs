@@ -236,7 +236,8 @@ fn count(
     Ok(())
 }
 
-/// Moves a walk's checkpoint: the watermark never back, a null cursor never over a cursor.
+/// Moves a walk's checkpoint: the watermark never back, a null cursor never over a cursor. A backfill of a window that
+/// nobody asks for any more moves nothing.
 fn move_checkpoint(
     transaction: &Transaction<'_>,
     stream: StreamId,
@@ -245,6 +246,10 @@ fn move_checkpoint(
     received: usize,
 ) -> rusqlite::Result<()> {
     let ms = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_millis());
+    let span = match walk {
+        Walk::Live => None,
+        Walk::Backfill(span) => Some(span),
+    };
     transaction
         .prepare_cached(
             "insert into checkpoint (stream, walk, began_ms, watermark_ms, cursor, received) values (?1, ?2, ?3, ?4, ?5, ?6)
@@ -252,8 +257,18 @@ fn move_checkpoint(
              began_ms = coalesce(began_ms, excluded.began_ms),
              watermark_ms = max(coalesce(watermark_ms, excluded.watermark_ms), coalesce(excluded.watermark_ms, watermark_ms)),
              cursor = coalesce(excluded.cursor, cursor),
-             received = received + excluded.received",
+             received = received + excluded.received
+             where ?7 is null or (span_from_ms = ?7 and span_until_ms = ?8)",
         )?
-        .execute(params![stream.0, walk.word(), ms(to.began), ms(to.watermark), to.cursor, received])?;
+        .execute(params![
+            stream.0,
+            walk.word(),
+            ms(to.began),
+            ms(to.watermark),
+            to.cursor,
+            received,
+            ms(span.map(|span| span.from)),
+            ms(span.map(|span| span.until)),
+        ])?;
     Ok(())
 }

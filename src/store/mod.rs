@@ -63,6 +63,11 @@ pub enum StoreError {
     /// Held by another process.
     #[error("another process holds the state file {}; stop it first, or ask it to do the work (a running service takes up `backfill` requests)", .0.display())]
     Held(PathBuf),
+    /// The process that was asked has ended.
+    #[error(
+        "the service has ended before it had read everything; the same command goes on from there"
+    )]
+    Abandoned,
     /// The folder cannot be made or opened.
     #[error("the state file {} cannot be opened: {cause}", path.display())]
     Unopenable {

@@ -143,10 +143,18 @@ impl Store {
         })
     }
 
-    /// Notes that a backfill has read all of its window.
-    pub fn finish_backfill(&self, stream: StreamId) -> Result<(), StoreError> {
+    /// Notes that a backfill has read all of its window; nothing where another window was asked for meanwhile.
+    pub fn finish_backfill(&self, stream: StreamId, span: Window) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            transaction.execute("update checkpoint set done = 1, cursor = null where stream = ?1 and walk = 'backfill'", [stream.0])?;
+            transaction.execute(
+                "update checkpoint set done = 1, cursor = null
+                 where stream = ?1 and walk = 'backfill' and span_from_ms = ?2 and span_until_ms = ?3",
+                params![
+                    stream.0,
+                    span.from.timestamp_millis(),
+                    span.until.timestamp_millis()
+                ],
+            )?;
             Ok(())
         })
     }

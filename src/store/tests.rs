@@ -162,7 +162,7 @@ fn a_backfill_goes_on_where_it_stopped_and_another_span_begins_anew() {
         (kept.span, kept.checkpoint.cursor.as_deref(), kept.done),
         (span, Some("b"), false)
     );
-    store.finish_backfill(stream).unwrap();
+    store.finish_backfill(stream, span).unwrap();
     assert!(store.backfill(stream).unwrap().unwrap().done);
     store
         .request_backfill(

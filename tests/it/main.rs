@@ -5,4 +5,16 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod tenants;
+#[cfg(test)]
+mod webhook;

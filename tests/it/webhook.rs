@@ -1,0 +1,310 @@
+//! Messages to a receiver: signed, tried again, never to an address that nobody set, and not one too many.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pagewarden::simulator::Options;
+use serde_json::Value;
+use sha2::Sha256;
+use tokio::runtime::Runtime;
+
+use super::desk::{Desk, Setup, Tenant, threads};
+use super::service::coming_world;
+
+/// What signs, in the spelling of Standard Webhooks: "pagewarden-test-key-0001".
+const SECRET: &str = "whsec_cGFnZXdhcmRlbi10ZXN0LWtleS0wMDAx";
+
+/// What a receiver was sent.
+#[derive(Debug, Clone)]
+struct Message {
+    path: String,
+    headers: HeaderMap,
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    fn body(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap()
+    }
+
+    /// Whether a receiver that knows the secret would believe it.
+    fn is_signed(&self) -> bool {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"pagewarden-test-key-0001").unwrap();
+        for part in [
+            self.header("webhook-id"),
+            ".",
+            self.header("webhook-timestamp"),
+            ".",
+        ] {
+            mac.update(part.as_bytes());
+        }
+        mac.update(&self.bytes);
+        let signature = self
+            .header("webhook-signature")
+            .strip_prefix("v1,")
+            .unwrap();
+        let signature = BASE64_STANDARD.decode(signature).unwrap();
+        mac.verify_slice(&signature).is_ok()
+    }
+}
+
+/// What a receiver and its requests share.
+#[derive(Debug, Default)]
+struct Desktop {
+    script: Mutex<VecDeque<u16>>,
+    received: Mutex<Vec<Message>>,
+}
+
+/// A receiver that answers as it is told, then 204; redirects lead to another path of its own.
+struct Receiver {
+    shared: Arc<Desktop>,
+    url: String,
+    _threads: Runtime,
+}
+
+impl Receiver {
+    fn answering(statuses: &[u16]) -> Self {
+        let shared = Arc::new(Desktop::default());
+        shared.script.lock().unwrap().extend(statuses);
+        let threads = threads();
+        let listener = threads
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let url = format!("http://{}/hook/T0KEN", listener.local_addr().unwrap());
+        let app = Router::new()
+            .fallback(receive)
+            .with_state(Arc::clone(&shared));
+        threads.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            shared,
+            url,
+            _threads: threads,
+        }
+    }
+
+    fn received(&self) -> Vec<Message> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Settings that send everything here, signed.
+    fn of(&self, tenant: &Tenant) -> Setup {
+        Setup {
+            webhook: Some(self.url.clone()),
+            secret: Some(SECRET),
+            ..Setup::of(tenant)
+        }
+    }
+}
+
+async fn receive(State(shared): State<Arc<Desktop>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    shared.received.lock().unwrap().push(Message {
+        path: parts.uri.path().to_owned(),
+        headers: parts.headers,
+        bytes,
+    });
+    let status = shared.script.lock().unwrap().pop_front().unwrap_or(204);
+    Response::builder()
+        .status(status)
+        .header("location", "/elsewhere")
+        .body(Body::empty())
+        .unwrap()
+}
+
+fn deliveries(desk: &Desk) -> (u64, u64, u64) {
+    let status = desk.status();
+    let counts = &status["tenants"][0]["deliveries"];
+    let of = |name: &str| counts[name].as_u64().unwrap();
+    (of("waiting"), of("sent"), of("given_up"))
+}
+
+#[test]
+fn history_is_one_signed_message_tried_again_under_the_same_key() {
+    let tenant = Tenant::small();
+    let receiver = Receiver::answering(&[500, 503]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    let done = desk.run("-q scan");
+    assert!((10..=13).contains(&done.code()), "{done:?}");
+    let received = receiver.received();
+    assert_eq!(received.len(), 3, "{done:?}");
+    for message in &received {
+        assert!(message.is_signed());
+        assert_eq!(
+            message.header("webhook-id"),
+            received[0].header("webhook-id")
+        );
+        assert_eq!(message.bytes, received[0].bytes);
+        assert_eq!(message.header("content-type"), "application/json");
+    }
+    let body = received[0].body();
+    assert_eq!(body["schema"], "pagewarden.summary.v1");
+    assert_eq!(body["tenant"], "acme");
+    assert_eq!(deliveries(&desk), (0, 1, 0));
+    desk.run("-q scan").ends(0);
+    assert_eq!(receiver.received().len(), 3);
+}
+
+#[test]
+fn what_happens_after_installation_is_told_one_by_one_and_history_is_not() {
+    let tenant = Tenant::small();
+    let receiver = Receiver::answering(&[]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    desk.run("-q scan");
+    assert_eq!(receiver.received().len(), 1);
+    let history = desk.findings().len();
+    let world = coming_world();
+    let coming = Tenant::of(Arc::clone(&world), Options::default());
+    desk.settle(&receiver.of(&coming));
+    let done = desk.run("-q scan");
+    assert!((10..=13).contains(&done.code()), "{done:?}");
+    let findings = desk.findings();
+    assert!(findings.len() > history);
+    let messages = receiver.received().split_off(1);
+    assert_eq!(messages.len(), findings.len() - history);
+    for message in messages {
+        let body = message.body();
+        assert!(message.is_signed());
+        assert_eq!(body["schema"], "pagewarden.finding.v1");
+        let key = format!("{}:{}", body["id"].as_str().unwrap(), body["revision"]);
+        assert_eq!(message.header("webhook-id"), key);
+        assert!(findings.contains(&body), "{body}");
+        assert!(body["window"]["end"].as_str().unwrap().starts_with("2096"));
+    }
+}
+
+#[test]
+fn a_finding_is_told_again_when_it_becomes_graver() {
+    let world = coming_world();
+    let tenant = Tenant::of(Arc::clone(&world), Options::default());
+    let receiver = Receiver::answering(&[]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    let script = world
+        .truth()
+        .iter()
+        .find(|planted| planted.name == "script")
+        .unwrap();
+    let (from, until) = (script.from, script.until);
+    for step in 0..=40 {
+        tenant
+            .simulator
+            .show_until(from + (until - from) * step / 20);
+        desk.run("-q scan");
+    }
+    let messages: Vec<Message> = receiver
+        .received()
+        .into_iter()
+        .filter(|message| message.body()["account"]["id"] == script.account.as_str())
+        .collect();
+    let mut keys: Vec<&str> = messages
+        .iter()
+        .map(|message| message.header("webhook-id"))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), messages.len(), "each key is of one message");
+    let grave = |message: &Message| {
+        let words = ["low", "medium", "high", "critical"];
+        let body = message.body();
+        words
+            .iter()
+            .position(|word| body["severity"] == *word)
+            .unwrap()
+    };
+    let graves: Vec<usize> = messages.iter().map(grave).collect();
+    assert!(graves.len() >= 2 && graves.is_sorted(), "{graves:?}");
+    assert!(graves.first() < graves.last(), "{graves:?}");
+}
+
+#[test]
+fn only_what_is_grave_enough_is_sent() {
+    let tenant = Tenant::of(coming_world(), Options::default());
+    let receiver = Receiver::answering(&[]);
+    let setup = Setup {
+        min_severity: "critical",
+        ..receiver.of(&tenant)
+    };
+    let desk = Desk::set_up(&setup);
+    desk.run("-q scan");
+    let findings = desk.findings();
+    let mut grave: Vec<Value> = findings
+        .iter()
+        .filter(|finding| finding["severity"] == "critical")
+        .cloned()
+        .collect();
+    assert!(!grave.is_empty() && grave.len() < findings.len());
+    let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+    let mut sent: Vec<Value> = receiver.received().iter().map(Message::body).collect();
+    grave.sort_by_key(id);
+    sent.sort_by_key(id);
+    assert_eq!(sent, grave);
+}
+
+#[test]
+fn a_redirect_is_never_followed() {
+    let tenant = Tenant::small();
+    let receiver = Receiver::answering(&[307, 302]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    let done = desk.run("-q scan");
+    assert!((10..=13).contains(&done.code()), "{done:?}");
+    let paths: Vec<String> = receiver
+        .received()
+        .into_iter()
+        .map(|message| message.path)
+        .collect();
+    assert_eq!(paths, ["/hook/T0KEN"; 3]);
+    let receiver = Receiver::answering(&[308]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    let done = desk.run("-q scan").ends(1);
+    assert_eq!(receiver.received().len(), 1);
+    assert!(
+        done.err.contains("redirects are not followed"),
+        "{}",
+        done.err
+    );
+    assert!(!done.err.contains("T0KEN"), "{}", done.err);
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_given_up_and_one_that_is_down_is_waited_for() {
+    let tenant = Tenant::small();
+    let receiver = Receiver::answering(&[410]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    let gone = desk.run("-q scan").ends(1);
+    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(deliveries(&desk), (0, 0, 1));
+    desk.run("-q scan").ends(0);
+    assert_eq!(receiver.received().len(), 1);
+    let receiver = Receiver::answering(&[500; 4]);
+    let desk_down = Desk::set_up(&receiver.of(&tenant));
+    let down = desk_down.run("-q scan").ends(1);
+    assert_eq!(deliveries(&desk_down), (1, 0, 0));
+    // The next run sends it, under the same key.
+    desk_down.run("-q scan").ends(0);
+    let received = receiver.received();
+    assert_eq!(received.len(), 5);
+    assert_eq!(
+        received[4].header("webhook-id"),
+        received[0].header("webhook-id")
+    );
+    assert_eq!(deliveries(&desk_down), (0, 1, 0));
+    insta::assert_snapshot!(
+        "messages_not_taken",
+        format!(
+            "# gone\n{}\n# down\n{}",
+            desk.redacted(&gone.err),
+            desk_down.redacted(&down.err)
+        )
+    );
+}
