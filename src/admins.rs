@@ -65,12 +65,12 @@ pub enum RosterError {
 }
 
 /// Where a tenant's privileges are asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Directories<'a> {
     /// The organisation, if we may see it.
     pub organization: Option<&'a Organization>,
     /// Its sites that we may see.
-    pub sites: &'a [(String, Site)],
+    pub sites: Vec<&'a Site>,
 }
 
 /// What was gathered so far.
@@ -130,15 +130,16 @@ impl Gathered {
 
 /// Asks the directories who is privileged, and keeps the answer. A failed refresh keeps the old roster; an empty answer
 /// never empties it. Where one directory answered and another did not, what it said is added to the old roster.
+///
+/// Gives how many accounts are privileged, and whether the answer differs from the last one.
 pub async fn refresh(
     store: &Store,
     tenant: TenantId,
-    directories: Directories<'_>,
+    directories: &Directories<'_>,
     admins: &Admins,
     now: DateTime<Utc>,
-) -> Result<usize, RosterError> {
-    let outcome = gather(directories, admins).await;
-    let (mut gathered, failure) = outcome;
+) -> Result<(usize, bool), RosterError> {
+    let (mut gathered, failure) = gather(directories, admins).await;
     let previous = store.rosters(tenant)?.pop();
     if let Some(failure) = failure {
         let Some(previous) = previous.filter(|_| !gathered.privileges.is_empty()) else {
@@ -164,11 +165,11 @@ pub async fn refresh(
         .map(|privilege| &privilege.account)
         .collect::<BTreeSet<_>>()
         .len();
-    store.keep_roster(tenant, &gathered.snapshot(now), now)?;
-    Ok(count)
+    let changed = store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+    Ok((count, changed))
 }
 
-fn fail(store: &Store, tenant: TenantId, why: RosterError) -> Result<usize, RosterError> {
+fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
     // Being told to stop says nothing about the directories.
     if matches!(&why, RosterError::Api(error) if error.is_stop()) {
         return Err(why);
@@ -177,7 +178,7 @@ fn fail(store: &Store, tenant: TenantId, why: RosterError) -> Result<usize, Rost
     Err(why)
 }
 
-async fn gather(directories: Directories<'_>, admins: &Admins) -> (Gathered, Option<Error>) {
+async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Option<Error>) {
     let privileging = Privileging::new(admins);
     let mut gathered = Gathered::default();
     let mut failure = None;
@@ -186,7 +187,7 @@ async fn gather(directories: Directories<'_>, admins: &Admins) -> (Gathered, Opt
     {
         failure = Some(error);
     }
-    for (_, site) in directories.sites {
+    for site in &directories.sites {
         if let Err(error) = from_site(site, &privileging, &mut gathered).await {
             failure = failure.or(Some(error));
         }

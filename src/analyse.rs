@@ -36,15 +36,6 @@ pub struct Subject<'a> {
     pub detect: &'a Detect,
 }
 
-/// How far the events are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// To the last one: all that will come has come.
-    All,
-    /// As far as `lateness` allows, at this moment.
-    Now(DateTime<Utc>),
-}
-
 /// What an analysis came to, before it is recorded.
 #[derive(Debug, Default)]
 pub struct Analysis {
@@ -54,24 +45,22 @@ pub struct Analysis {
     pub gone: Vec<FindingId>,
 }
 
-/// Folds what is stored and says what is new. Keeps the working state; records nothing.
-pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Analysis, StoreError> {
+/// Folds everything that is stored and says what is new. Keeps the working state; records nothing.
+pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
     let Some(stream) = access_stream(store, subject.tenant)? else {
         return Ok(Analysis::default());
     };
-    let Some(newest) = store.newest(stream)? else {
+    let Some((newest, stored)) = store.extent(stream)? else {
         return Ok(Analysis::default());
     };
     let roster = roster(store, subject)?;
     let rules = rules(store, subject, &roster)?;
-    let judged = horizon(newest, reach, subject.detect)
-        .max(store.judged(subject.tenant)?.unwrap_or(i64::MIN));
     let basis = |line| basis(subject, &roster, line);
     let resumed = resume(store, subject, &rules, &basis)?;
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
     let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
-    let line = newest.saturating_sub(settle).min(judged).max(from);
+    let line = newest.saturating_sub(settle).max(from);
     store.read(
         Stretch {
             stream,
@@ -86,7 +75,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Ana
     let state = FoldState {
         basis: basis(line),
         line,
-        judged,
+        stored,
         tenant,
         accounts,
     };
@@ -96,7 +85,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>, reach: Reach) -> Result<Ana
         Stretch {
             stream,
             from: line,
-            until: judged,
+            until: i64::MAX,
         },
         |read| fold.take(read),
     )?;
@@ -150,17 +139,6 @@ fn access_stream(store: &Store, tenant: TenantId) -> Result<Option<StreamId>, St
         .into_iter()
         .find(|(_, name)| *name == StreamName::Access)
         .map(|(stream, _)| stream))
-}
-
-/// The first second that is not judged yet.
-fn horizon(newest: i64, reach: Reach, detect: &Detect) -> i64 {
-    let lateness = i64::try_from(detect.lateness.as_secs()).unwrap_or(i64::MAX);
-    match reach {
-        Reach::All => newest + 1,
-        // Nothing new for so long: what is there is all there is, although no later event says so.
-        Reach::Now(now) if now.timestamp().saturating_sub(newest) >= lateness => newest + 1,
-        Reach::Now(_) => newest.saturating_sub(lateness) + 1,
-    }
 }
 
 /// A digest of everything but events that the state at a line depends on.

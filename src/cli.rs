@@ -309,6 +309,17 @@ impl Global {
     }
 }
 
+impl Cli {
+    /// What is logged, and how: the demo tells its findings at the end, and does not log them as well.
+    pub fn logging(&self) -> Settings {
+        let mut settings = self.global.logging();
+        if matches!(self.command, Command::Demo { .. }) {
+            settings.verbosity = settings.verbosity.saturating_sub(1);
+        }
+        settings
+    }
+}
+
 impl From<VerdictWord> for Status {
     fn from(word: VerdictWord) -> Self {
         match word {

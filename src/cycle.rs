@@ -1,46 +1,33 @@
-//! One tenant, watched: polling every stream, judging, and putting what is to be told into the outbox.
+//! One tenant, watched: polling every stream, reading history, and having it judged.
+
+mod source;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+pub use self::source::{OpenError, credentials, host, scored_sites};
+use self::source::{Source, sources};
 use crate::admins::{self, Directories};
-use crate::analyse::{self, Analysis, Reach};
-use crate::atlassian::{Mapper, Organization, Site};
+use crate::analyse;
+use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
-use crate::ingest::{self, Ended, IngestError, Plan, Read};
-use crate::model::{Finding, FindingId, Severity, Stream, StreamName};
-use crate::notify;
-use crate::output::{json, summary};
-use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
-use crate::time::{Clock, Window};
+use crate::coverage::coverage;
+use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
+use crate::judge::{Judging, summarise};
+use crate::model::{FindingId, Severity, Stream, StreamName};
+use crate::output::summary::History;
+use crate::store::{BackfillState, Store, StoreError, StreamId, TenantId};
+use crate::telemetry::happening::{
+    ActionsUnknown, CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept,
+    RosterRead, WalkEnded,
+};
+use crate::time::{Clock, Window, before};
 
-/// Why a tenant cannot be watched at all; nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A secret that the config names cannot be read.
-    #[error("tenant `{tenant}`, {key}: {why}")]
-    Secret {
-        /// Whose.
-        tenant: String,
-        /// The key in the config.
-        key: &'static str,
-        /// What to do.
-        why: String,
-    },
-    /// A client cannot be built.
-    #[error("tenant `{tenant}`: {why}")]
-    Client {
-        /// Whose.
-        tenant: String,
-        /// Why.
-        why: String,
-    },
-    /// The state file failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// From how many days before its end a credential is warned of.
+const ENDING_DAYS: i64 = 30;
 
 /// What a piece of work came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,24 +47,28 @@ impl Outcome {
         self.highest = self.highest.max(other.highest);
         self.news.extend(other.news);
     }
-
-    fn failed(why: impl Into<String>) -> Self {
-        Self {
-            failures: vec![why.into()],
-            ..Self::default()
-        }
-    }
 }
 
 /// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
 pub type SpanProgress<'a> =
     &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
 
-/// One site of the tenant.
+/// One stream of the tenant.
 #[derive(Debug)]
-struct WatchedSite {
-    stream: StreamId,
-    host: String,
+struct Followed {
+    id: StreamId,
+    stream: Stream,
+    source: Source,
+}
+
+impl Followed {
+    /// How messages call it.
+    fn words(&self) -> String {
+        match &self.stream.site {
+            None => "the organisation's events".to_owned(),
+            Some(site) => format!("the audit log of {site}"),
+        }
+    }
 }
 
 /// One tenant, ready to be watched.
@@ -89,55 +80,8 @@ pub struct Watch {
     detect: Detect,
     notifiers: Vec<config::Notifier>,
     tenant: TenantId,
-    access: Option<(StreamId, Organization)>,
-    audits: Vec<WatchedSite>,
-    /// In the order of `audits`, with their host names.
-    sites: Vec<(String, Site)>,
+    streams: Vec<Followed>,
     mapper: Mapper,
-}
-
-/// The clients of one tenant.
-struct Clients {
-    organization: Option<Organization>,
-    sites: Vec<(String, Site)>,
-}
-
-impl Clients {
-    /// Reads the secrets and builds the clients.
-    fn open(
-        retry: config::Retry,
-        settings: &config::Tenant,
-        stop: &CancellationToken,
-    ) -> Result<Self, OpenError> {
-        let secret = |key, source: &config::SecretSource| {
-            source.read().map_err(|error| OpenError::Secret {
-                tenant: settings.name.clone(),
-                key,
-                why: error.to_string(),
-            })
-        };
-        let client = |error: &dyn std::fmt::Display| OpenError::Client {
-            tenant: settings.name.clone(),
-            why: error.to_string(),
-        };
-        let organization = settings.organization.as_ref();
-        let organization = organization
-            .map(|organization| {
-                let key = secret("organization.api_key", &organization.api_key)?;
-                Organization::new(organization, key, retry, stop.clone())
-                    .map_err(|error| client(&error))
-            })
-            .transpose()?;
-        let sites = settings.sites.iter().map(|site| {
-            let token = secret("site.api_token", &site.api_token)?;
-            let built = Site::new(site, token, retry, stop.clone());
-            Ok((host(site), built.map_err(|error| client(&error))?))
-        });
-        Ok(Self {
-            organization,
-            sites: sites.collect::<Result<_, OpenError>>()?,
-        })
-    }
 }
 
 impl Watch {
@@ -150,36 +94,18 @@ impl Watch {
         stop: &CancellationToken,
     ) -> Result<Self, OpenError> {
         // Secrets first, so that nothing is written where one is missing.
-        let Clients {
-            organization,
-            sites,
-        } = Clients::open(config.retry, settings, stop)?;
+        let sources = sources(config.retry, settings, stop)?;
         let id = settings.organization.as_ref();
         let id = id.map(|organization| organization.id.as_str());
         let tenant = store.tenant(&settings.name, id, clock.now())?;
-        let stream = |name, site: Option<&str>| {
-            let stream = Stream {
-                tenant: settings.name.clone(),
-                name,
-                site: site.map(str::to_owned),
-            };
-            store.stream(tenant, &stream)
-        };
-        let access = organization
-            .map(|organization| {
-                stream(StreamName::Access, None).map(|stream| (stream, organization))
-            })
-            .transpose()?;
-        let audits = sites
-            .iter()
-            .map(|(host, _)| {
-                let stream = stream(StreamName::Audit, Some(host))?;
-                Ok(WatchedSite {
-                    stream,
-                    host: host.clone(),
-                })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let mut streams = Vec::with_capacity(sources.len());
+        for (stream, source) in sources {
+            streams.push(Followed {
+                id: store.stream(tenant, &stream)?,
+                stream,
+                source,
+            });
+        }
         let (actions, _) = store.actions(tenant)?;
         Ok(Self {
             mapper: Mapper::new(&settings.actions, &actions),
@@ -189,9 +115,7 @@ impl Watch {
             store,
             clock,
             tenant,
-            access,
-            audits,
-            sites,
+            streams,
         })
     }
 
@@ -214,79 +138,98 @@ impl Watch {
         }
     }
 
-    /// One cycle: every stream once until caught up, then judged.
+    fn target<'a>(&'a self, followed: &'a Followed, plan: Plan) -> Target<'a> {
+        Target {
+            store: &self.store,
+            id: followed.id,
+            stream: &followed.stream,
+            mapper: &self.mapper,
+            plan,
+        }
+    }
+
+    fn organization(&self) -> Option<&Organization> {
+        self.streams
+            .iter()
+            .find_map(|followed| match &followed.source {
+                Source::Organization(organization) => Some(organization),
+                Source::Site(_) => None,
+            })
+    }
+
+    /// One cycle: every stream once until caught up, then judged. The first one that reads all of them sums up history.
     pub async fn scan(&mut self) -> Result<Outcome, StoreError> {
         let began = self.clock.now();
-        let first = !self.was_read()?;
         let mut outcome = self.refresh_admins().await?;
         outcome.add(self.learn_actions().await?);
-        outcome.add(self.poll_access().await?);
-        outcome.add(self.poll_audits().await?);
-        outcome.add(self.judge(Reach::Now(self.clock.now()))?);
-        // One that was interrupted or refused goes on next time, and is summed up then.
-        if first && self.was_read()? {
-            let from = crate::time::before(began, self.settings.schedule.lookback);
-            self.summarise(summary::History::Scan, Window { from, until: began })?;
+        let mut polled = self.poll_access().await?;
+        polled.add(self.poll_audits().await?);
+        let complete = polled.failures.is_empty();
+        outcome.add(polled);
+        outcome.add(self.judge()?);
+        if complete && self.store.begin_present(self.tenant)? {
+            let from = before(began, self.settings.schedule.lookback);
+            let until = began;
+            self.summarise(History::Scan, Window { from, until })?;
         }
         Ok(outcome)
     }
 
-    /// Whether the stream that findings come from was ever read to its end.
-    fn was_read(&self) -> Result<bool, StoreError> {
-        match self.streams().first() {
-            Some(stream) => self.store.was_read(*stream),
-            None => Ok(true),
-        }
-    }
-
-    fn streams(&self) -> Vec<StreamId> {
-        let access = self.access.iter().map(|(stream, _)| *stream);
-        access
-            .chain(self.audits.iter().map(|site| site.stream))
-            .collect()
-    }
-
     /// Asks the directories who is privileged.
     pub async fn refresh_admins(&self) -> Result<Outcome, StoreError> {
+        let sites = self
+            .streams
+            .iter()
+            .filter_map(|followed| match &followed.source {
+                Source::Site(site) => Some(site),
+                Source::Organization(_) => None,
+            });
         let directories = Directories {
-            organization: self.access.as_ref().map(|(_, organization)| organization),
-            sites: &self.sites,
+            organization: self.organization(),
+            sites: sites.collect(),
         };
         let now = self.clock.now();
-        let refreshed = admins::refresh(
-            &self.store,
-            self.tenant,
-            directories,
-            &self.settings.admins,
-            now,
-        )
-        .await;
+        let admins = &self.settings.admins;
+        let refreshed = admins::refresh(&self.store, self.tenant, &directories, admins, now).await;
         match refreshed {
-            Ok(accounts) => {
-                tracing::info!(tenant = self.name(), accounts, "Roster read.");
+            Ok((accounts, changed)) => {
+                let tenant = self.name();
+                RosterRead {
+                    tenant,
+                    accounts,
+                    changed,
+                }
+                .emit();
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
             Err(admins::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => {
-                let old = self.store.rosters(self.tenant)?.pop();
-                let kept = old.map_or(
+                let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
+                let (tenant, why) = (self.name(), error.to_string());
+                RosterKept {
+                    tenant,
+                    as_of,
+                    why: &why,
+                }
+                .emit();
+                let kept = as_of.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
-                    |old| {
+                    |as_of| {
                         format!(
                             "what was known on {} is in force",
-                            crate::time::rfc3339(old.as_of)
+                            crate::time::rfc3339(as_of)
                         )
                     },
                 );
-                Ok(self.failure("the roster", &format!("{error}; {kept}")))
+                Ok(self.failure("the roster", &format!("{why}; {kept}")))
             }
         }
     }
 
     /// Asks which kinds of event the tenant has, so that ids nobody knows are told by their names.
     pub async fn learn_actions(&mut self) -> Result<Outcome, StoreError> {
-        let Some((_, organization)) = &self.access else {
+        let Some(organization) = self.organization() else {
             return Ok(Outcome::default());
         };
         match organization.actions().await {
@@ -297,61 +240,56 @@ impl Watch {
                 Ok(Outcome::default())
             }
             Err(error) if error.is_stop() => Ok(Outcome::default()),
-            Err(error) => Ok(self.failure("the kinds of event", &error.to_string())),
+            // The ids that are known do without; whatever hinders the polls themselves, they tell.
+            Err(error) => {
+                let why = error.to_string();
+                ActionsUnknown {
+                    tenant: self.name(),
+                    why: &why,
+                }
+                .emit();
+                Ok(Outcome::default())
+            }
         }
     }
 
     /// Polls the organisation's events once, until caught up; the first poll begins `lookback` ago.
     pub async fn poll_access(&self) -> Result<Outcome, StoreError> {
-        self.poll_access_by(self.plan()).await
+        self.poll(StreamName::Access, self.plan()).await
     }
 
     /// The same, but the first poll begins now: what lies before is left to a backfill behind it.
     pub async fn poll_access_live(&self) -> Result<Outcome, StoreError> {
-        let lookback = std::time::Duration::ZERO;
-        self.poll_access_by(Plan {
-            lookback,
-            ..self.plan()
-        })
-        .await
-    }
-
-    async fn poll_access_by(&self, plan: Plan) -> Result<Outcome, StoreError> {
-        let Some((stream, organization)) = &self.access else {
-            return Ok(Outcome::default());
-        };
-        let mut go_on = |_: &Read, _| true;
-        let polled = ingest::poll_access(
-            &self.store,
-            *stream,
-            organization,
-            &self.mapper,
-            &plan,
-            &mut go_on,
+        let lookback = Duration::ZERO;
+        self.poll(
+            StreamName::Access,
+            Plan {
+                lookback,
+                ..self.plan()
+            },
         )
-        .await;
-        self.polled(*stream, "the organisation's events", polled)
+        .await
     }
 
     /// Polls the audit log of every site once.
     pub async fn poll_audits(&self) -> Result<Outcome, StoreError> {
+        self.poll(StreamName::Audit, self.plan()).await
+    }
+
+    async fn poll(&self, name: StreamName, plan: Plan) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
-        for (watched, (_, site)) in self.audits.iter().zip(&self.sites) {
+        let named = |followed: &&Followed| followed.stream.name == name;
+        for followed in self.streams.iter().filter(named) {
+            let began = Instant::now();
             let mut go_on = |_: &Read, _| true;
-            let polled = ingest::poll_audit(
-                &self.store,
-                watched.stream,
-                site,
-                &self.mapper,
-                &self.plan(),
-                &mut go_on,
-            )
-            .await;
-            outcome.add(self.polled(
-                watched.stream,
-                &format!("the audit log of {}", watched.host),
-                polled,
-            )?);
+            let target = self.target(followed, plan);
+            let polled = match &followed.source {
+                Source::Organization(organization) => {
+                    ingest::poll_access(&target, organization, &mut go_on).await
+                }
+                Source::Site(site) => ingest::poll_audit(&target, site, &mut go_on).await,
+            };
+            outcome.add(self.polled(followed, polled, began)?);
         }
         Ok(outcome)
     }
@@ -359,39 +297,57 @@ impl Watch {
     /// Notes how a poll ended.
     fn polled(
         &self,
-        stream: StreamId,
-        what: &str,
+        followed: &Followed,
         polled: Result<(Read, Ended), IngestError>,
+        began: Instant,
     ) -> Result<Outcome, StoreError> {
         match polled {
             Ok((read, _)) => {
-                let fresh = read.committed.fresh;
-                tracing::info!(
-                    tenant = self.name(),
-                    what,
-                    fresh,
-                    repeated = read.committed.repeated,
-                    "Polled."
-                );
-                self.store.record_poll(stream, Ok(self.clock.now()))?;
+                WalkEnded {
+                    stream: &followed.stream,
+                    walk: "live",
+                    stored: read.committed.fresh,
+                    repeated: read.committed.repeated,
+                    took: began.elapsed(),
+                }
+                .emit();
+                let now = self.clock.now();
+                if self.store.record_poll(followed.id, Ok(now))? {
+                    let stream = &followed.stream;
+                    PollRecovered { stream }.emit();
+                }
                 Ok(Outcome::default())
             }
-            Err(IngestError::Store(error)) => Err(error),
-            Err(error) if error.is_stop() => Ok(Outcome::default()),
-            Err(error) => {
-                self.store.record_poll(stream, Err(&error.to_string()))?;
-                Ok(self.failure(what, &error.to_string()))
-            }
+            Err(error) => self.not_read(followed, error),
         }
     }
 
+    /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.
+    fn not_read(&self, followed: &Followed, error: IngestError) -> Result<Outcome, StoreError> {
+        if error.is_stop() {
+            return Ok(Outcome::default());
+        }
+        let needs_person = error.needs_person();
+        let why = match error {
+            IngestError::Store(error) => return Err(error),
+            error => error.to_string(),
+        };
+        PollFailed {
+            stream: &followed.stream,
+            why: &why,
+            needs_person,
+        }
+        .emit();
+        self.store.record_poll(followed.id, Err(&why))?;
+        Ok(self.failure(&followed.words(), &why))
+    }
+
     fn failure(&self, what: &str, why: &str) -> Outcome {
-        // Whoever asked for it tells people.
-        tracing::debug!(tenant = self.name(), what, why, "Not read.");
-        Outcome::failed(format!(
-            "tenant `{}`: {what} could not be read: {why}",
-            self.name()
-        ))
+        let words = format!("tenant `{}`: {what} could not be read: {why}", self.name());
+        Outcome {
+            failures: vec![words],
+            ..Outcome::default()
+        }
     }
 
     /// Asks for the reading of an old window of every stream; without an end, up to where live polling began.
@@ -406,24 +362,16 @@ impl Watch {
         };
         let kept = self.backfills()?;
         let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.done);
-        for stream in self.streams() {
+        for followed in &self.streams {
+            let kept = self.store.backfill(followed.id)?;
             // What was read to its end before the rest was stopped is not read again.
-            if goes_on
-                && let Some(kept) = self
-                    .store
-                    .backfill(stream)?
-                    .filter(|kept| same(kept) && kept.done)
-            {
+            if let Some(kept) = kept.filter(|kept| goes_on && kept.done && same(kept)) {
                 spans.push(kept.span);
                 continue;
             }
-            let until = match to {
-                Some(to) => to,
-                None => self.until(stream, from)?,
-            };
-            let span = Window { from, until };
+            let span = self.asked(followed.id, from, to)?;
             if span.from < span.until {
-                self.store.request_backfill(stream, span)?;
+                self.store.request_backfill(followed.id, span)?;
                 spans.push(span);
             }
         }
@@ -436,48 +384,56 @@ impl Watch {
         from: DateTime<Utc>,
         to: Option<DateTime<Utc>>,
     ) -> Result<(), StoreError> {
-        for stream in self.streams() {
-            let until = match to {
-                Some(to) => to,
-                None => self.until(stream, from)?,
-            };
-            let asked = Window { from, until };
-            let unfinished = self.store.backfill(stream)?.filter(|kept| !kept.done);
+        for followed in &self.streams {
+            let asked = self.asked(followed.id, from, to)?;
+            let kept = self.store.backfill(followed.id)?;
+            let unfinished = kept.filter(|kept| !kept.done);
             let span = unfinished.map_or(asked, |kept| Window {
-                from: kept.span.from.min(from),
-                until: kept.span.until.max(until),
+                from: kept.span.from.min(asked.from),
+                until: kept.span.until.max(asked.until),
             });
             if asked.from < asked.until {
-                self.store.request_backfill(stream, span)?;
+                self.store.request_backfill(followed.id, span)?;
             }
         }
         Ok(())
     }
 
+    /// The window of one stream; without an end, up to where live polling began.
+    fn asked(
+        &self,
+        stream: StreamId,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Window, StoreError> {
+        let until = match to {
+            Some(to) => to,
+            None => self.until(stream, from)?,
+        };
+        Ok(Window { from, until })
+    }
+
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
     fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-        let unfinished = self
-            .store
-            .backfill(stream)?
-            .filter(|kept| !kept.done && kept.span.from == from);
-        if let Some(kept) = unfinished {
+        let kept = self.store.backfill(stream)?;
+        if let Some(kept) = kept.filter(|kept| !kept.done && kept.span.from == from) {
             return Ok(kept.span.until);
         }
-        Ok(self
-            .store
-            .live(stream)?
-            .began
-            .unwrap_or_else(|| self.clock.now()))
+        let began = self.store.live(stream)?.began;
+        Ok(began.unwrap_or_else(|| self.clock.now()))
     }
 
     /// Asks, on the first run of the service, for what lies before live polling.
     pub fn request_lookback(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let from = crate::time::before(now, self.settings.schedule.lookback);
-        for stream in self.streams() {
-            if self.store.live(stream)?.began.is_none() && self.store.backfill(stream)?.is_none() {
+        let until = self.clock.now();
+        let from = before(until, self.settings.schedule.lookback);
+        for followed in &self.streams {
+            let begun = self.store.live(followed.id)?.began.is_some();
+            // The audit log's own first window reaches back as far, in one request.
+            let access = followed.stream.name == StreamName::Access;
+            if access && !begun && self.store.backfill(followed.id)?.is_none() {
                 self.store
-                    .request_backfill(stream, Window { from, until: now })?;
+                    .request_backfill(followed.id, Window { from, until })?;
             }
         }
         Ok(())
@@ -489,101 +445,94 @@ impl Watch {
         progress: SpanProgress<'_>,
     ) -> Result<(Outcome, Ended), StoreError> {
         let mut outcome = Outcome::default();
-        let mut span: Option<Window> = None;
-        let mut paused = false;
-        for stream in self.streams() {
-            let Some(kept) = self.store.backfill(stream)?.filter(|kept| !kept.done) else {
+        let mut whole: Option<Window> = None;
+        for followed in &self.streams {
+            let kept = self.store.backfill(followed.id)?;
+            let Some(kept) = kept.filter(|kept| !kept.done) else {
                 continue;
             };
-            let what = self.what(stream);
-            let mut tell = |read: &Read, reached| progress(&what, kept.span, read, reached);
-            let read = self.read_span(stream, kept.span, &mut tell).await;
-            paused |= match &read {
-                Ok((_, ended)) => *ended == Ended::Paused,
-                Err(error) => error.is_stop(),
-            };
-            match read {
-                Ok(_) => {}
-                Err(IngestError::Store(error)) => return Err(error),
-                Err(error) if error.is_stop() => {}
-                Err(error) => outcome.add(self.failure(&what, &error.to_string())),
+            let (began, words) = (Instant::now(), followed.words());
+            let mut tell = |read: &Read, reached| progress(&words, kept.span, read, reached);
+            match self.read_span(followed, kept.span, &mut tell).await {
+                Ok((_, Ended::Paused)) => return Ok((outcome, Ended::Paused)),
+                Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
+                Ok((read, Ended::CaughtUp)) => WalkEnded {
+                    stream: &followed.stream,
+                    walk: "backfill",
+                    stored: read.committed.fresh,
+                    repeated: read.committed.repeated,
+                    took: began.elapsed(),
+                }
+                .emit(),
+                Err(error) => outcome.add(self.not_read(followed, error)?),
             }
-            span = Some(span.map_or(kept.span, |span| Window {
+            let span = whole.unwrap_or(kept.span);
+            whole = Some(Window {
                 from: span.from.min(kept.span.from),
                 until: span.until.max(kept.span.until),
-            }));
-            if paused {
-                break;
+            });
+        }
+        // What was read is judged in any case; history that is not whole is summed up when it is.
+        if let Some(span) = whole {
+            let complete = outcome.failures.is_empty();
+            outcome.add(self.judge()?);
+            if complete {
+                self.summarise(History::Backfill, span)?;
             }
         }
-        let whole = span.filter(|_| !paused && outcome.failures.is_empty());
-        if let Some(span) = whole {
-            outcome.add(self.judge(Reach::All)?);
-            self.summarise(summary::History::Backfill, span)?;
+        Ok((outcome, Ended::CaughtUp))
+    }
+
+    async fn read_span(
+        &self,
+        followed: &Followed,
+        span: Window,
+        tell: ingest::Progress<'_>,
+    ) -> Result<(Read, Ended), IngestError> {
+        let target = self.target(followed, self.plan());
+        match &followed.source {
+            Source::Organization(organization) => {
+                ingest::read_access_span(&target, organization, span, tell).await
+            }
+            Source::Site(site) => ingest::read_audit_span(&target, site, span, tell).await,
         }
-        Ok((
-            outcome,
-            if paused {
-                Ended::Paused
-            } else {
-                Ended::CaughtUp
-            },
-        ))
     }
 
     /// The backfill of each stream that has one, in words and as it stands.
     pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
         let mut all = Vec::new();
-        for stream in self.streams() {
-            all.extend(
-                self.store
-                    .backfill(stream)?
-                    .map(|kept| (self.what(stream), kept)),
-            );
+        for followed in &self.streams {
+            let kept = self.store.backfill(followed.id)?;
+            all.extend(kept.map(|kept| (followed.words(), kept)));
         }
         Ok(all)
     }
 
-    fn what(&self, stream: StreamId) -> String {
-        self.audits
-            .iter()
-            .find(|site| site.stream == stream)
-            .map_or_else(
-                || "the organisation's events".to_owned(),
-                |site| format!("the audit log of {}", site.host),
-            )
-    }
-
-    async fn read_span(
-        &self,
-        stream: StreamId,
-        span: Window,
-        tell: &mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool + Send),
-    ) -> Result<(Read, Ended), IngestError> {
-        let (store, mapper, plan) = (&self.store, &self.mapper, self.plan());
-        if let Some((access, organization)) = &self.access
-            && *access == stream
-        {
-            return ingest::read_access_span(
-                store,
-                stream,
-                organization,
-                mapper,
-                &plan,
-                span,
-                tell,
-            )
-            .await;
+    /// Says what cannot be seen, and which credentials end soon.
+    pub fn warn(&self) -> Result<(), StoreError> {
+        let (tenant, today) = (self.name(), self.clock.now().date_naive());
+        for (name, expires) in credentials(&self.settings) {
+            let days = expires.map(|expires| (expires - today).num_days());
+            if let Some(days) = days.filter(|days| *days <= ENDING_DAYS) {
+                let name = &name;
+                CredentialEnding { tenant, name, days }.emit();
+            }
         }
-        let Some((_, (_, site))) = self
-            .audits
-            .iter()
-            .zip(&self.sites)
-            .find(|(watched, _)| watched.stream == stream)
-        else {
-            return Ok((Read::default(), Ended::CaughtUp));
-        };
-        ingest::read_audit_span(store, stream, site, mapper, &plan, span, tell).await
+        let rows = self.store.tenants()?;
+        if let Some(row) = rows.iter().find(|row| row.id == self.tenant) {
+            let (actions, streams) = (
+                self.store.actions(self.tenant)?.0,
+                self.store.stream_status(row)?,
+            );
+            for what in coverage(Some(&self.settings), &actions, &streams).notes {
+                CoverageMissing {
+                    tenant,
+                    what: &what,
+                }
+                .emit();
+            }
+        }
+        Ok(())
     }
 
     /// Whether a backfill is asked for and not read to its end.
@@ -596,14 +545,9 @@ impl Watch {
         self.store.has_unjudged(self.tenant)
     }
 
-    /// Judges as far as `lateness` allows now.
-    pub fn judge_now(&self) -> Result<Outcome, StoreError> {
-        self.judge(Reach::Now(self.clock.now()))
-    }
-
     /// Folds what is stored, records what is new, and puts it into the outbox.
-    pub fn judge(&self, reach: Reach) -> Result<Outcome, StoreError> {
-        let hosts: Vec<String> = self.audits.iter().map(|site| site.host.clone()).collect();
+    pub fn judge(&self) -> Result<Outcome, StoreError> {
+        let sites = scored_sites(&self.settings);
         let judging = Judging {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -611,122 +555,18 @@ impl Watch {
                 tenant: self.tenant,
                 name: &self.settings.name,
                 admins: &self.settings.admins,
-                sites: &hosts,
+                sites: &sites,
                 detect: &self.detect,
             },
             now: self.clock.now(),
         };
-        judging.judge(reach)
+        judging.judge()
     }
 
     /// Puts one message about a walk of history into the outbox, if it found anything.
-    pub fn summarise(&self, walk: summary::History, span: Window) -> Result<(), StoreError> {
-        summarise(
-            &self.store,
-            self.tenant,
-            self.name(),
-            &self.notifiers,
-            walk,
-            span,
-            self.clock.now(),
-        )
+    fn summarise(&self, walk: History, span: Window) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let (store, notifiers) = (&self.store, &self.notifiers);
+        summarise(store, self.tenant, self.name(), notifiers, walk, span, now)
     }
-}
-
-/// The host name of a site, as events and streams have it.
-pub fn host(site: &config::Site) -> String {
-    site.url.host_str().unwrap_or_default().to_lowercase()
-}
-
-/// Everything that judging a tenant needs.
-#[derive(Debug, Clone, Copy)]
-pub struct Judging<'a> {
-    /// Where everything is.
-    pub store: &'a Store,
-    /// Who is told.
-    pub notifiers: &'a [config::Notifier],
-    /// Which tenant, by which rules.
-    pub subject: analyse::Subject<'a>,
-    /// The present moment.
-    pub now: DateTime<Utc>,
-}
-
-impl Judging<'_> {
-    /// Folds what is stored, records what is new, and puts it into the outbox.
-    pub fn judge(&self, reach: Reach) -> Result<Outcome, StoreError> {
-        let Analysis { changed, gone, .. } = analyse::analyse(self.store, &self.subject, reach)?;
-        let installed = self.store.installed(self.subject.tenant)?;
-        let mut outcome = Outcome::default();
-        let mut deliveries = Vec::new();
-        for (recorded, before) in &changed {
-            let finding = &recorded.finding;
-            let rose = before
-                .as_ref()
-                .is_some_and(|before| finding.severity > before.severity);
-            if rose || before.is_none() {
-                outcome.highest = outcome.highest.max(Some(finding.severity));
-                outcome.news.push(finding.id.clone());
-                tracing::info!(tenant = self.subject.name, id = %finding.id, severity = finding.severity.as_str(), "Finding recorded.");
-            }
-            // History does not page people: a walk through it ends with one summary. A rise in severity always does.
-            let history = finding.window.is_some_and(|(_, end)| end < installed);
-            let grown = before
-                .as_ref()
-                .is_none_or(|before| finding.revision > before.revision);
-            if grown && (rose || !history) {
-                deliveries.extend(self.messages(finding)?);
-            }
-        }
-        let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        self.store
-            .record(self.subject.tenant, &changed, &gone, &deliveries, self.now)?;
-        Ok(outcome)
-    }
-
-    fn messages(&self, finding: &Finding) -> Result<Vec<NewDelivery>, StoreError> {
-        let finding = self.store.with_verdicts(finding.clone())?;
-        let routes = notify::route(self.notifiers, finding.severity);
-        Ok(routes
-            .map(|notifier| NewDelivery {
-                id: notify::message_id(&finding),
-                subject: finding.id.to_string(),
-                notifier: notifier.to_owned(),
-                severity: finding.severity,
-                body: json::one(&finding),
-            })
-            .collect())
-    }
-}
-
-/// Puts one message about a walk of history into the outbox, if it found anything.
-pub fn summarise(
-    store: &Store,
-    tenant: TenantId,
-    name: &str,
-    notifiers: &[config::Notifier],
-    walk: summary::History,
-    span: Window,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let installed = store.installed(tenant)?;
-    let mut findings = store.findings(Some(name))?;
-    findings.retain(|finding| {
-        finding
-            .window
-            .is_some_and(|(start, end)| end < installed && start < span.until && end >= span.from)
-    });
-    let summary = summary::Summary::new(name, walk, span, &findings);
-    let Some(severity) = summary.severity() else {
-        return Ok(());
-    };
-    let deliveries: Vec<NewDelivery> = notify::route(notifiers, severity)
-        .map(|notifier| NewDelivery {
-            id: summary.id(),
-            subject: summary.id(),
-            notifier: notifier.to_owned(),
-            severity,
-            body: summary.body(),
-        })
-        .collect();
-    store.record(tenant, &[], &[], &deliveries, now)
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config;
 use crate::notify::{self, Message, Notifier, SendError};
 use crate::store::{Delivery, Store, StoreError};
+use crate::telemetry::happening::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
 use crate::time::{Clock, after};
 
 /// How many messages are taken from the outbox at a time.
@@ -49,6 +50,16 @@ impl Notifiers {
             named.push((notifier.name.clone(), built));
         }
         Ok(Self { named })
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// Whether nobody is told.
+    pub const fn is_empty(&self) -> bool {
+        self.named.is_empty()
     }
 
     fn named(&self, name: &str) -> Option<&dyn Notifier> {
@@ -95,11 +106,17 @@ pub async fn send_due(
                 Ok(()) => {
                     store.delivered(&delivery)?;
                     delivered.sent += 1;
+                    MessageDelivered {
+                        notifier: &delivery.notifier,
+                        message: &delivery.id,
+                        attempt: delivery.attempts + 1,
+                    }
+                    .emit();
                 }
                 Err(error) => {
                     let again = again(&error, &delivery, base, clock.now());
-                    tracing::warn!(notifier = delivery.notifier, %error, again = again.is_some(), "Message not delivered.");
                     store.not_delivered(&delivery, &error.to_string(), again)?;
+                    tell(&delivery, &error, again, clock.now());
                     match again {
                         Some(_) => delivered.waiting += 1,
                         None => delivered.given_up += 1,
@@ -107,6 +124,33 @@ pub async fn send_due(
                 }
             }
         }
+    }
+}
+
+/// Logs that a message was not taken.
+fn tell(delivery: &Delivery, error: &SendError, again: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    let (notifier, message) = (delivery.notifier.as_str(), delivery.id.as_str());
+    let (attempts, why) = (delivery.attempts + 1, error.to_string());
+    let why = why.as_str();
+    match again {
+        Some(again) => {
+            let wait = (again - now).to_std().unwrap_or_default();
+            DeliveryFailed {
+                notifier,
+                message,
+                attempt: attempts,
+                wait,
+                why,
+            }
+            .emit();
+        }
+        None => DeliveryGivenUp {
+            notifier,
+            message,
+            attempts,
+            why,
+        }
+        .emit(),
     }
 }
 

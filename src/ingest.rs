@@ -6,15 +6,17 @@
 mod access;
 mod audit;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 pub use self::access::{poll_access, read_access_span};
 pub use self::audit::{poll_audit, read_audit_span};
-use crate::atlassian;
-use crate::model::{Checkpoint, Walk};
+use crate::atlassian::{self, Mapper};
+use crate::model::{Checkpoint, Stream, Walk};
 use crate::store::{Batch, Committed, Store, StoreError, StreamId};
+use crate::telemetry::happening::EventsUnusable;
 
 /// How many events are committed at once. A durable commit costs more than parsing a page.
 const COMMIT_EVENTS: usize = 5_000;
@@ -32,6 +34,21 @@ pub struct Plan {
     pub lateness: Duration,
 }
 
+/// Which stream a walk reads, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Where it is stored.
+    pub store: &'a Store,
+    /// Which stream.
+    pub id: StreamId,
+    /// The same, for people.
+    pub stream: &'a Stream,
+    /// How records become events.
+    pub mapper: &'a Mapper,
+    /// How it is to be made.
+    pub plan: Plan,
+}
+
 /// Why a walk ended early. What it had read is committed.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -47,9 +64,17 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// Whether it is only that we were told to stop.
+    /// Whether nothing will work until a person changes something.
+    pub const fn needs_person(&self) -> bool {
+        matches!(self, Self::Api(atlassian::Error::Denied { .. }))
+    }
+
+    /// Whether it ended because it was asked to.
     pub const fn is_stop(&self) -> bool {
-        matches!(self, Self::Api(error) if error.is_stop())
+        match self {
+            Self::Api(error) => error.is_stop(),
+            Self::Disorder(_) | Self::Store(_) => false,
+        }
     }
 }
 
@@ -80,6 +105,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool
 struct Pending<'a> {
     store: &'a Store,
     stream: StreamId,
+    of: &'a Stream,
     walk: Walk,
     lateness: Duration,
     batch: Batch,
@@ -88,12 +114,13 @@ struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    fn new(store: &'a Store, stream: StreamId, walk: Walk, plan: &Plan) -> Self {
+    fn new(target: &Target<'a>, walk: Walk) -> Self {
         Self {
-            store,
-            stream,
+            store: target.store,
+            stream: target.id,
+            of: target.stream,
             walk,
-            lateness: plan.lateness,
+            lateness: target.plan.lateness,
             batch: Batch::default(),
             moved: None,
             read: Read::default(),
@@ -105,7 +132,12 @@ impl<'a> Pending<'a> {
         self.read.pages += 1;
         self.read.received += u64::try_from(batch.received).unwrap_or(u64::MAX);
         self.batch.append(batch);
-        self.moved = moved.or(self.moved.take());
+        if let Some(moved) = moved {
+            // A null cursor erases none, here as in the store.
+            let kept = self.moved.take().and_then(|kept| kept.cursor);
+            let cursor = moved.cursor.clone().or(kept);
+            self.moved = Some(Checkpoint { cursor, ..moved });
+        }
         if self.batch.events.len() >= COMMIT_EVENTS {
             self.flush()
         } else {
@@ -119,6 +151,7 @@ impl<'a> Pending<'a> {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
+        self.tell_unusable(&batch);
         let moved = self.moved.take();
         let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
         let committed = self
@@ -128,5 +161,22 @@ impl<'a> Pending<'a> {
         self.read.committed.repeated += committed.repeated;
         self.read.committed.late += committed.late;
         Ok(())
+    }
+
+    /// Says how many records could not be used, by reason.
+    fn tell_unusable(&self, batch: &Batch) {
+        let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for record in &batch.unusable {
+            *reasons.entry(record.reason).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            let stream = self.of;
+            EventsUnusable {
+                stream,
+                count,
+                reason,
+            }
+            .emit();
+        }
     }
 }

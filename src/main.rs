@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             });
         }
     };
-    if let Err(error) = telemetry::init(cli.global.logging()) {
+    if let Err(error) = telemetry::init(cli.logging()) {
         return ExitCode::from(commands::refuse(&error.to_string()).code());
     }
     ExitCode::from(commands::run(cli).code())

@@ -199,13 +199,11 @@ impl Told<'_> {
                 .sum::<u64>();
         }
         let settings = self.world.settings();
-        let (weeks, people) = (
-            count(settings.weeks.into(), "week"),
-            count(settings.people.into(), "person"),
-        );
+        let weeks = count(settings.weeks.into(), "week");
+        let people = number(settings.people.into());
         writeln!(
             out,
-            "{people}, {weeks}, {} read over HTTP and judged in {}.\n",
+            "{people} people, {weeks}, {} read over HTTP and judged in {}.\n",
             count(stored, "event"),
             duration(self.took)
         )?;
@@ -265,14 +263,20 @@ impl Told<'_> {
         let mut text = String::new();
         writeln!(
             text,
-            "\nAlarms: at most {} false ones were asked for ({per_week} a week for {weeks} weeks), {} came; {} were true. Fixed rules \
-             for privileged accounts told {} more, {} of them about what was hidden.",
+            "\nAlarms: at most {} false ones were asked for ({per_week} a week for {weeks} weeks), {} came; {} more were true.",
             per_week * weeks,
             amount(false_alarms.len()),
             amount(hits.len()),
-            amount(policy_hits.len() + policy_others.len()),
-            amount(policy_hits.len()),
         )?;
+        let policy = policy_hits.len() + policy_others.len();
+        if policy > 0 {
+            writeln!(
+                text,
+                "Fixed rules told {} besides, {} of them about what was hidden.",
+                amount(policy),
+                amount(policy_hits.len()),
+            )?;
+        }
         Ok(text)
     }
 }

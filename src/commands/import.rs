@@ -9,14 +9,15 @@ use url::Url;
 use super::scan::show_news;
 use super::{Trouble, chain, exit_of, load_if_any, look, say, state_path};
 use crate::admins::snapshot_of;
-use crate::analyse::{Reach, Subject};
+use crate::analyse::Subject;
 use crate::atlassian::Mapper;
 use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
-use crate::cycle::{self, Judging, Outcome};
+use crate::cycle::{self, Outcome};
 use crate::exit::Exit;
 use crate::import::{self as files, Format, ImportBatch, ImportError};
+use crate::judge::{Judging, summarise};
 use crate::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{Batch, Lease, Store, StoreError, StreamId, TenantId};
@@ -79,7 +80,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         tenant,
         name: &whose.name,
         admins: &whose.admins,
-        sites: &whose.sites,
+        sites: &whose.scored,
         detect: &whose.detect,
     };
     let notifiers = config.as_ref().map(|config| config.notifiers.as_slice());
@@ -90,9 +91,9 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         subject,
         now,
     };
-    outcome.add(judging.judge(Reach::All)?);
+    outcome.add(judging.judge()?);
     if let Some(span) = span {
-        cycle::summarise(
+        summarise(
             &store,
             tenant,
             &whose.name,
@@ -102,7 +103,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             now,
         )?;
     }
-    show_news(&store, &outcome.news, look(global))?;
+    show_news(&store, &outcome, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))
 }
 
@@ -111,6 +112,7 @@ struct Whose {
     name: String,
     organization: Option<String>,
     sites: Vec<String>,
+    scored: Vec<String>,
     admins: config::Admins,
     detect: Detect,
 }
@@ -127,6 +129,7 @@ impl Whose {
             sites: settings.map_or_else(Vec::new, |settings| {
                 settings.sites.iter().map(cycle::host).collect()
             }),
+            scored: settings.map_or_else(Vec::new, cycle::scored_sites),
             admins: settings
                 .map_or_else(config::Admins::default, |settings| settings.admins.clone()),
             detect: config.map_or_else(Detect::default, |config| config.detect.clone()),

@@ -288,16 +288,16 @@ async fn until_signal<T>(stop: &CancellationToken, work: impl Future<Output = T>
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return Some(done),
-        () = signal() => stop.cancel(),
+        _ = signal() => stop.cancel(),
     }
     tokio::select! {
         done = work => Some(done),
-        () = signal() => None,
+        _ = signal() => None,
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn signal() {
+/// Waits for SIGINT or SIGTERM, and tells which came.
+async fn signal() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
@@ -306,8 +306,8 @@ pub(crate) async fn signal() {
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Bench, Trouble, load, runtime, signal};
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::service::{Service, Stopped, serve};
+use crate::telemetry::happening::ServiceStopping;
 
 /// Watches every tenant until told to stop.
 pub fn run(global: &Global) -> Result<Exit, Trouble> {
@@ -33,7 +34,10 @@ pub fn run(global: &Global) -> Result<Exit, Trouble> {
         tokio::pin!(serving);
         tokio::select! {
             stopped = &mut serving => return stopped,
-            () = signal() => stop.cancel(),
+            name = signal() => {
+                ServiceStopping { signal: name }.emit();
+                stop.cancel();
+            }
         }
         serving.await
     });

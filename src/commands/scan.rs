@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::cycle::Outcome;
 use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
-use crate::model::{FindingId, Severity};
+use crate::model::Severity;
 use crate::output::{Look, terminal};
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
@@ -46,7 +46,7 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     };
     let outcome = outcome?;
     coverage(&bench)?;
-    show_news(&bench.store, &outcome.news, look(global))?;
+    show_news(&bench.store, &outcome, look(global))?;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn deliver_all(
         }
     }
     let mut outcome = Outcome::default();
-    if store.next_due()?.is_some() && !stop.is_cancelled() {
+    if store.unsent()? > 0 && !stop.is_cancelled() {
         outcome.failures.push(
             "some messages were not taken by their receivers; they wait in the state file and are sent by the next run \
              (`pagewarden status` counts them)"
@@ -106,12 +106,16 @@ pub(super) async fn deliver_all(
     Ok(outcome)
 }
 
-/// Lists the findings that are new, on standard output.
-pub(super) fn show_news(store: &Store, news: &[FindingId], look: Look) -> Result<(), Trouble> {
+/// Lists the findings that are new, on standard output; never says that all is well where not all was read.
+pub(super) fn show_news(store: &Store, outcome: &Outcome, look: Look) -> Result<(), Trouble> {
     let mut findings = store.findings(None)?;
-    findings.retain(|finding| news.contains(&finding.id));
+    findings.retain(|finding| outcome.news.contains(&finding.id));
     let mut out = std::io::stdout().lock();
-    terminal::list(&findings, look, &mut out)?;
+    match (findings.is_empty(), outcome.failures.is_empty()) {
+        (true, true) => writeln!(out, "No new findings.")?,
+        (true, false) => writeln!(out, "No new findings in what could be read.")?,
+        (false, _) => terminal::list(&findings, look, &mut out)?,
+    }
     out.flush()?;
     Ok(())
 }

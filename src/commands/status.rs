@@ -9,6 +9,7 @@ use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::coverage::coverage;
+use crate::cycle::credentials;
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
 use crate::output::status::{
@@ -106,7 +107,12 @@ fn tenant(
             sent: deliveries.sent,
             given_up: deliveries.given_up,
         },
-        credentials: settings.map(credentials).unwrap_or_default(),
+        credentials: settings
+            .map(credentials)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, expires)| Credential { name, expires })
+            .collect(),
         ignored: store.ignored(row.id)?,
     })
 }
@@ -146,16 +152,4 @@ fn stream(
         backfill,
         ..StreamStatus::new(stored.stream.name, stored.stream.site)
     })
-}
-
-fn credentials(settings: &config::Tenant) -> Vec<Credential> {
-    let organization = settings.organization.iter().map(|organization| Credential {
-        name: "organization".to_owned(),
-        expires: organization.expires,
-    });
-    let sites = settings.sites.iter().map(|site| Credential {
-        name: crate::cycle::host(site),
-        expires: site.expires,
-    });
-    organization.chain(sites).collect()
 }

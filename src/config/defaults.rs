@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    Admins, CanaryPage, Detect, PrivilegedMode, PrivilegedReading, Retry, Schedule, State,
-    VolumeAnomaly,
-};
+use super::{Admins, Retry, Schedule, State};
 
 impl Default for State {
     /// `pagewarden.db` in the current directory, events for as long as Atlassian keeps them.
@@ -55,45 +52,5 @@ impl Default for Retry {
             base: Duration::from_secs(5),
             attempts: 4,
         }
-    }
-}
-
-impl Default for Detect {
-    fn default() -> Self {
-        Self {
-            alerts_per_week: 3.0,
-            session_gap: Duration::from_mins(30),
-            lateness: Duration::from_mins(10),
-            settle: Duration::from_hours(24),
-            min_pages: 5,
-            canary_pages: Vec::new(),
-            volume_anomaly: VolumeAnomaly::default(),
-            privileged_reading: PrivilegedReading::default(),
-            canary_page: CanaryPage::default(),
-            ignore: Vec::new(),
-        }
-    }
-}
-
-impl Default for VolumeAnomaly {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-impl Default for PrivilegedReading {
-    /// `strict`: the other mode is not built yet.
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            mode: PrivilegedMode::Strict,
-            pages_per_day: 25,
-        }
-    }
-}
-
-impl Default for CanaryPage {
-    fn default() -> Self {
-        Self { enabled: true }
     }
 }

@@ -17,12 +17,15 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use crate::model::settings::{
+    CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+};
 pub use network::network_holds;
 pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 
-use crate::model::{AccountId, Class, PageId, Severity};
+use crate::model::{AccountId, Class, Severity};
 
 /// Reads the config in a file; relative secret files begin in the file's folder.
 pub fn load(path: &Path) -> Result<Config, LoadError> {
@@ -199,89 +202,6 @@ pub struct Retry {
     pub base: Duration,
     /// Tries in all, at least one.
     pub attempts: u32,
-}
-
-/// What is looked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Detect {
-    /// The expected number of false alarms of all statistical detectors together, per tenant and week.
-    pub alerts_per_week: f64,
-    /// The longest pause within a session.
-    pub session_gap: Duration,
-    /// How long to wait before a session is judged.
-    pub lateness: Duration,
-    /// How long to wait before a session teaches the baselines.
-    pub settle: Duration,
-    /// The least that a session or a day must hold to be told on its own.
-    pub min_pages: u32,
-    /// Pages that nobody has a reason to open.
-    pub canary_pages: Vec<PageId>,
-    /// The `volume-anomaly` detector.
-    pub volume_anomaly: VolumeAnomaly,
-    /// The `privileged-reading` detector.
-    pub privileged_reading: PrivilegedReading,
-    /// The `canary-page` detector.
-    pub canary_page: CanaryPage,
-    /// What is kept from being told.
-    pub ignore: Vec<IgnoreRule>,
-}
-
-/// The `volume-anomaly` detector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VolumeAnomaly {
-    /// Whether it looks at all.
-    pub enabled: bool,
-}
-
-/// The `privileged-reading` detector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrivilegedReading {
-    /// Whether it looks at all.
-    pub enabled: bool,
-    /// How it judges.
-    pub mode: PrivilegedMode,
-    /// Strict: more different pages a day than this are told.
-    pub pages_per_day: u32,
-}
-
-/// The `canary-page` detector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CanaryPage {
-    /// Whether it looks at all.
-    pub enabled: bool,
-}
-
-/// How privileged reading is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrivilegedMode {
-    /// Like everybody's reading, with a line lower by 2 bits.
-    Unusual,
-    /// By a fixed number of pages a day.
-    Strict,
-}
-
-/// One thing that is kept from being told, with reason and end date.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IgnoreRule {
-    /// What.
-    pub what: Ignored,
-    /// Why. Shown to people.
-    pub reason: String,
-    /// The last day (UTC) on which it holds.
-    pub until: chrono::NaiveDate,
-}
-
-/// What an ignore rule names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
-    /// An account.
-    Account(AccountId),
-    /// The members of a group, as far as the roster knows it.
-    Group(String),
-    /// A space.
-    Space(String),
-    /// A network address, or a network in CIDR notation.
-    Network(String),
 }
 
 /// One place that is told of findings.

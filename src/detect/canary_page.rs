@@ -1,7 +1,7 @@
 //! A page that nobody has a reason to open was opened.
 
 use super::{Detector, Meta, Score, Subject, Unit, Usual};
-use crate::config::Detect;
+use crate::model::settings::Detect;
 use crate::model::{Family, Severity};
 use crate::text;
 

@@ -4,7 +4,7 @@ mod canary_page;
 mod privileged_reading;
 mod volume_anomaly;
 
-use crate::config::Detect;
+use crate::model::settings::Detect;
 use crate::model::{Family, Severity};
 use crate::sessionize::Tally;
 

@@ -2,7 +2,7 @@
 
 use super::volume_anomaly::volume_sentence;
 use super::{Detector, Meta, Score, Subject, Unit, Usual};
-use crate::config::{Detect, PrivilegedMode};
+use crate::model::settings::{Detect, PrivilegedMode};
 use crate::model::{Family, Severity};
 use crate::text;
 

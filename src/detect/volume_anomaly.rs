@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Detector, Meta, Score, Subject, Unit, Usual};
-use crate::config::Detect;
+use crate::model::settings::Detect;
 use crate::model::{Family, Severity};
 use crate::text;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::draft::{Draft, Told, Tracker};
 use super::tenant::{TenantState, Usual};
 use super::{PeerGroup, Rules};
-use crate::baseline::{History, Scale, Tail, bits, cap, surprise};
+use crate::baseline::{History, Person, Scale, Tail, bits, cap, surprise};
 use crate::detect::{self, Detector, REGISTRY, Subject, Unit};
 use crate::model::{Expected, WordId};
 use crate::sessionize::{OpenDay, Read, Tally};
@@ -15,8 +15,11 @@ use crate::time::day_of;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AccountState {
     pub(super) group: PeerGroup,
-    pub(super) session: History,
-    pub(super) day: History,
+    session: History,
+    day: History,
+    /// All sessions and days ever, for the fit of the peer group.
+    pub(super) ever_sessions: Person,
+    pub(super) ever_days: Person,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -55,6 +58,8 @@ impl AccountState {
             group,
             session: History::default(),
             day: History::default(),
+            ever_sessions: Person::default(),
+            ever_days: Person::default(),
             open: None,
             trackers: Vec::new(),
         }
@@ -179,6 +184,7 @@ impl AccountState {
             let x = run.session_tail.n();
             let cap = cap(&run.session_tail, &group.session.survival);
             self.session.learn(x, run.reading.day, cap);
+            self.ever_sessions.add(x);
             tenant.pool(self.group, Scale::Session, run.reading.day, x);
         }
     }
@@ -194,6 +200,7 @@ impl AccountState {
             let x = run.day_tail.n();
             let cap = cap(&run.day_tail, &group.day.survival);
             self.day.learn(x, run.reading.day, cap);
+            self.ever_days.add(x);
             tenant.pool(self.group, Scale::Day, run.reading.day, x);
         }
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::account::AccountState;
 pub use self::draft::{Draft, Told};
 use self::tenant::TenantState;
-use crate::config::Detect;
+use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
 use crate::sessionize::Read;
 use crate::time::{DAY_SECONDS, day_of};

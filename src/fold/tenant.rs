@@ -166,16 +166,16 @@ impl TenantState {
         monday: i64,
         accounts: impl Iterator<Item = &'a AccountState>,
     ) {
-        let (mut sessions, mut days) = (Vec::new(), Vec::new());
-        for state in accounts.filter(|state| state.group == PeerGroup::People) {
-            sessions.push(Person::from(&state.session.decayed(monday)));
-            days.push(Person::from(&state.day.decayed(monday)));
-        }
-        let window = self.people.pooled.window(week_of(monday - 1));
+        let (sessions, days): (Vec<Person>, Vec<Person>) = accounts
+            .filter(|state| state.group == PeerGroup::People)
+            .map(|state| (state.ever_sessions, state.ever_days))
+            .unzip();
+        let pooled = &mut self.people.pooled;
+        let window = pooled.window(week_of(monday - 1));
         let learn = |scale, units, persons: &[Person]| {
             let usual = Shape::usual(scale);
             Usual {
-                shape: fit(units, persons, &usual),
+                shape: fit(pooled.ever(scale), persons, &usual),
                 survival: Survival::fitted(units, &Survival::of_shape(&usual)),
             }
         };

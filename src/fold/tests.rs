@@ -1,1 +1,188 @@
+//! What the fold promises: the same drafts however it is cut, and nothing told of a quiet week.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::settings::Detect;
+use crate::model::{Auth, Class, Severity};
+
+/// 1970-01-05 was a Monday.
+const MONDAY: i64 = 4 * DAY_SECONDS;
+
+fn read(account: WordId, at: i64, page: WordId) -> Read {
+    let mut key = [0; 16];
+    for (to, from) in key
+        .iter_mut()
+        .zip(at.to_be_bytes().into_iter().chain(account.to_be_bytes()))
+    {
+        *to = from;
+    }
+    Read {
+        at,
+        key,
+        account,
+        class: Class::View,
+        actor: ActorKind::Person,
+        auth: Auth::Session,
+        page: Some(page),
+        space: Some(page % 5),
+        address: None,
+        site: None,
+    }
+}
+
+/// Forty people who read three pages on each of so many days.
+fn quiet(days: i64) -> Vec<Read> {
+    let mut reads = Vec::new();
+    for day in 0..days {
+        for account in 1..=40 {
+            for view in 0..3 {
+                let page = (account * 7 + u32::try_from(day + view).unwrap()) % 90;
+                reads.push(read(
+                    account,
+                    MONDAY + day * DAY_SECONDS + 30_000 + i64::from(account) * 60 + view,
+                    page,
+                ));
+            }
+        }
+    }
+    reads.sort_by_key(|read| (read.at, read.key));
+    reads
+}
+
+fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
+    Rules {
+        detect,
+        roster,
+        rostered: std::iter::once((2, AccountId::new("admin"))).collect(),
+        stable: (0..100)
+            .map(|account| (account, u64::from(account) * 31))
+            .collect(),
+        sites: None,
+        canaries: std::iter::once(999).collect(),
+        ignored: Ignored::default(),
+    }
+}
+
+/// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
+fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
+    let mut fold = Fold::new(rules);
+    let mut kept: FxHashMap<WordId, Vec<u8>> = FxHashMap::default();
+    let mut drafts = Vec::new();
+    for (place, read) in reads.iter().enumerate() {
+        if stops.contains(&place) {
+            drafts.extend(fold.finished());
+            let (tenant, accounts) = fold.state().unwrap();
+            kept.extend(accounts);
+            let accounts: AccountStates = kept
+                .iter()
+                .map(|(id, state)| (*id, state.clone()))
+                .collect();
+            fold = Fold::resume(rules, &tenant, &accounts).unwrap();
+        }
+        fold.take(read);
+    }
+    drafts.extend(fold.finished());
+    drafts.extend(fold.standing());
+    drafts.sort_by_key(|draft| (draft.account, draft.period, draft.family));
+    drafts
+}
+
+fn with(mut reads: Vec<Read>, more: impl IntoIterator<Item = Read>) -> Vec<Read> {
+    reads.extend(more);
+    reads.sort_by_key(|read| (read.at, read.key));
+    reads
+}
+
+/// A harvest of so many pages by an account on a day, one in two seconds.
+fn harvest(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
+    (0..pages).map(move |page| {
+        read(
+            account,
+            MONDAY + day * DAY_SECONDS + 70_000 + i64::from(page) * 2,
+            10_000 + page,
+        )
+    })
+}
+
+#[test]
+fn a_quiet_month_is_not_told_and_a_harvest_in_it_is() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    assert_eq!(fold(&rules, &quiet(28), &[]), vec![]);
+    let drafts = fold(&rules, &with(quiet(28), harvest(7, 24, 200)), &[]);
+    let [draft] = drafts.as_slice() else {
+        panic!("{drafts:?}")
+    };
+    assert_eq!((draft.account, draft.severity), (7, Severity::Critical));
+    assert_eq!(draft.told[0].tally.pages, 200);
+    assert_eq!(draft.told[0].tally.evidence.len(), 100);
+    assert_eq!(draft.told[0].tally.omitted, 100);
+}
+
+#[test]
+fn an_account_is_judged_by_what_it_was_at_that_time() {
+    let detect = Detect::default();
+    let roster = RosterHistory::default().listing(&[AccountId::new("admin")]);
+    let rules = rules(&detect, &roster);
+    let drafts = fold(&rules, &with(quiet(28), harvest(2, 24, 26)), &[]);
+    assert!(drafts.iter().any(|draft| {
+        draft
+            .told
+            .iter()
+            .any(|told| told.detector == "privileged-reading")
+    }));
+    let nobody = RosterHistory::default();
+    let rules = Rules {
+        roster: &nobody,
+        ..rules
+    };
+    let drafts = fold(&rules, &with(quiet(28), harvest(2, 24, 26)), &[]);
+    assert!(drafts.iter().all(|draft| {
+        draft
+            .told
+            .iter()
+            .all(|told| told.detector != "privileged-reading")
+    }));
+}
+
+#[test]
+fn a_canary_is_told_at_its_first_opening_and_an_ignored_account_never() {
+    let (detect, roster) = (
+        Detect {
+            canary_pages: vec![crate::model::PageId::new("999")],
+            ..Detect::default()
+        },
+        RosterHistory::default(),
+    );
+    let mut rules = rules(&detect, &roster);
+    let reads = with(quiet(3), [read(7, MONDAY + 2 * DAY_SECONDS, 999)]);
+    assert_eq!(fold(&rules, &reads, &[]).len(), 1);
+    rules.ignored.accounts.insert(7, i64::MAX);
+    assert_eq!(fold(&rules, &reads, &[]), vec![]);
+}
+
+#[test]
+fn a_second_day_is_a_revision_and_the_next_week_continues() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let reads = (20..30).fold(quiet(31), |reads, day| with(reads, harvest(7, day, 150)));
+    let drafts: Vec<Draft> = fold(&rules, &reads, &[])
+        .into_iter()
+        .filter(|draft| draft.account == 7)
+        .collect();
+    assert!(drafts.len() >= 2, "{drafts:?}");
+    assert!(drafts.iter().skip(1).all(|draft| draft.continues));
+    assert!(drafts.iter().any(|draft| draft.revision > 4), "{drafts:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn stopping_anywhere_changes_nothing(stops in prop::collection::vec(0_usize..3_600, 0..6), days in prop::collection::vec(0_i64..30, 1..5)) {
+        let (detect, roster) = (Detect::default(), RosterHistory::default());
+        let rules = rules(&detect, &roster);
+        let reads = days.iter().fold(quiet(30), |reads, day| with(reads, harvest(3 + u32::try_from(*day).unwrap() % 4, *day, 120)));
+        prop_assert_eq!(fold(&rules, &reads, &stops), fold(&rules, &reads, &[]));
+    }
+}

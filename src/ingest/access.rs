@@ -1,91 +1,78 @@
 //! The walk along the organisation's events: ascending by processing time, by cursor.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashSet;
 
-use super::{Ended, IngestError, Pending, Plan, Progress, Read};
-use crate::atlassian::{Error, EventsAsk, EventsPage, Mapper, Organization};
+use super::{Ended, IngestError, Pending, Progress, Read, Target};
+use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
 use crate::model::{Checkpoint, Event, Walk};
-use crate::store::{Batch, Store, StreamId};
+use crate::store::Batch;
+use crate::telemetry::happening::{CursorRefused, PageRead};
 use crate::time::{Window, after, before};
 
 /// How many pages in a row may bring nothing newer before the walk is called endless.
 const STALE_PAGES: u32 = 50;
 
+/// How often a cursor may be refused in one walk.
+const REFUSALS: u32 = 5;
+
 /// Polls live, from where the last poll came to, until caught up. Never sends `to`.
 pub async fn poll_access(
-    store: &Store,
-    stream: StreamId,
+    target: &Target<'_>,
     organization: &Organization,
-    mapper: &Mapper,
-    plan: &Plan,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store.live(stream)?;
+    let kept = target.store.live(target.id)?;
     let from = match kept.watermark {
-        Some(watermark) => before(watermark, plan.overlap),
-        None => first_from(store, stream, plan)?,
+        Some(watermark) => before(watermark, target.plan.overlap),
+        None => first_from(target)?,
     };
     let walk = AccessWalk {
         organization,
-        mapper,
+        target,
         walk: Walk::Live,
         from,
         to: None,
     };
-    walk.run(
-        Pending::new(store, stream, Walk::Live, plan),
-        kept,
-        plan,
-        progress,
-    )
-    .await
+    walk.run(kept, progress).await
 }
 
 /// Where the very first poll begins: `lookback` ago, or where a backfill that reaches over that moment came to.
-fn first_from(store: &Store, stream: StreamId, plan: &Plan) -> Result<DateTime<Utc>, IngestError> {
-    let from = before(plan.now, plan.lookback);
-    let read = store
-        .backfill(stream)?
-        .filter(|kept| kept.done && kept.span.from <= from && from <= kept.span.until);
-    Ok(read.map_or(from, |kept| before(kept.span.until, plan.overlap).max(from)))
+fn first_from(target: &Target<'_>) -> Result<DateTime<Utc>, IngestError> {
+    let from = before(target.plan.now, target.plan.lookback);
+    let reaches = |span: &Window| span.from <= from && from <= span.until;
+    let read = target.store.backfill(target.id)?;
+    let read = read.filter(|kept| kept.done && reaches(&kept.span));
+    Ok(read.map_or(from, |kept| {
+        before(kept.span.until, target.plan.overlap).max(from)
+    }))
 }
 
 /// Reads the events of a span of event time, from where it was left.
 pub async fn read_access_span(
-    store: &Store,
-    stream: StreamId,
+    target: &Target<'_>,
     organization: &Organization,
-    mapper: &Mapper,
-    plan: &Plan,
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store
-        .backfill(stream)?
-        .map(|kept| kept.checkpoint)
-        .unwrap_or_default();
+    let kept = target.store.backfill(target.id)?;
+    let kept = kept.map(|kept| kept.checkpoint).unwrap_or_default();
+    let overlap = target.plan.overlap;
     let from = kept.watermark.map_or(span.from, |watermark| {
-        before(watermark, plan.overlap).max(span.from)
+        before(watermark, overlap).max(span.from)
     });
-    let to = Some(after(span.until, plan.overlap));
     let walk = AccessWalk {
         organization,
-        mapper,
+        target,
         walk: Walk::Backfill(span),
         from,
-        to,
+        to: Some(after(span.until, overlap)),
     };
-    let ended = walk
-        .run(
-            Pending::new(store, stream, Walk::Backfill(span), plan),
-            kept,
-            plan,
-            progress,
-        )
-        .await?;
+    let ended = walk.run(kept, progress).await?;
     if ended.1 == Ended::CaughtUp {
-        store.finish_backfill(stream, span)?;
+        target.store.finish_backfill(target.id, span)?;
     }
     Ok(ended)
 }
@@ -93,7 +80,7 @@ pub async fn read_access_span(
 /// One walk: where it begins, and which events it keeps.
 struct AccessWalk<'a> {
     organization: &'a Organization,
-    mapper: &'a Mapper,
+    target: &'a Target<'a>,
     walk: Walk,
     /// Where to begin without a cursor.
     from: DateTime<Utc>,
@@ -103,12 +90,11 @@ struct AccessWalk<'a> {
 impl AccessWalk<'_> {
     async fn run(
         &self,
-        mut pending: Pending<'_>,
         kept: Checkpoint,
-        plan: &Plan,
         progress: Progress<'_>,
     ) -> Result<(Read, Ended), IngestError> {
-        let ended = self.walk(&mut pending, kept, plan, progress).await;
+        let mut pending = Pending::new(self.target, self.walk);
+        let ended = self.walk(&mut pending, kept, progress).await;
         // Whatever happened, what was read counts.
         pending.flush()?;
         ended.map(|ended| (pending.read, ended))
@@ -118,7 +104,6 @@ impl AccessWalk<'_> {
         &self,
         pending: &mut Pending<'_>,
         kept: Checkpoint,
-        plan: &Plan,
         progress: Progress<'_>,
     ) -> Result<Ended, IngestError> {
         let beginning = EventsAsk::From {
@@ -129,48 +114,43 @@ impl AccessWalk<'_> {
             .cursor
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
-        let mut fell_back = false;
+        let mut refusals = 0;
         loop {
-            let page = match self.organization.events(&ask, self.mapper).await {
-                Err(Error::CursorRefused) if !fell_back && matches!(ask, EventsAsk::Cursor(_)) => {
-                    tracing::info!("The cursor was refused; going on from the watermark.");
+            let began = Instant::now();
+            let page = match self.organization.events(&ask, self.target.mapper).await {
+                Err(Error::CursorRefused)
+                    if refusals < REFUSALS && matches!(ask, EventsAsk::Cursor(_)) =>
+                {
                     pending.flush()?;
-                    pending.store.forget_cursor(pending.stream, self.walk)?;
-                    ask = self.after_refusal(pending, plan)?;
-                    fell_back = true;
+                    let store = self.target.store;
+                    store.forget_cursor(self.target.id, self.walk)?;
+                    ask = self.after_refusal()?;
+                    refusals += 1;
+                    // The server may name its pages as before.
+                    guard = Guard::new();
                     continue;
                 }
                 page => page?,
             };
             guard.check(&ask, &page)?;
-            let EventsPage {
-                events,
-                unusable,
-                received,
-                next,
-                unresolved,
-                ..
-            } = page;
+            PageRead {
+                stream: self.target.stream,
+                events: page.received,
+                took: began.elapsed(),
+            }
+            .emit();
+            let next = page.next.clone().filter(|_| page.received > 0);
             let watermark = guard.newest;
             let moved = Checkpoint {
                 began: Some(kept.began.unwrap_or(self.from)),
                 watermark,
-                cursor: next.clone(),
+                cursor: page.next.clone(),
             };
-            pending.add(
-                Batch {
-                    events: self.keep(events),
-                    unusable,
-                    unresolved,
-                    received,
-                },
-                Some(moved),
-            )?;
-            tracing::debug!(received, "Page read.");
+            pending.add(self.keep(page), Some(moved))?;
             let go_on = progress(&pending.read, watermark);
             match next {
-                Some(next) if received > 0 => ask = EventsAsk::Cursor(next),
-                Some(_) | None => return Ok(Ended::CaughtUp),
+                Some(next) => ask = EventsAsk::Cursor(next),
+                None => return Ok(Ended::CaughtUp),
             }
             if !go_on {
                 return Ok(Ended::Paused);
@@ -179,17 +159,22 @@ impl AccessWalk<'_> {
     }
 
     /// Where to begin anew when a cursor was refused: the watermark, which this very walk may have moved.
-    fn after_refusal(&self, pending: &Pending<'_>, plan: &Plan) -> Result<EventsAsk, IngestError> {
+    fn after_refusal(&self) -> Result<EventsAsk, IngestError> {
+        let Target { store, id, .. } = *self.target;
         let watermark = match self.walk {
-            Walk::Live => pending.store.live(pending.stream)?.watermark,
-            Walk::Backfill(_) => pending
-                .store
-                .backfill(pending.stream)?
+            Walk::Live => store.live(id)?.watermark,
+            Walk::Backfill(_) => store
+                .backfill(id)?
                 .and_then(|kept| kept.checkpoint.watermark),
         };
         let from = watermark.map_or(self.from, |watermark| {
-            before(watermark, plan.overlap).max(self.least())
+            before(watermark, self.target.plan.overlap).max(self.least())
         });
+        CursorRefused {
+            stream: self.target.stream,
+            from,
+        }
+        .emit();
         Ok(EventsAsk::From { from, to: self.to })
     }
 
@@ -200,12 +185,24 @@ impl AccessWalk<'_> {
         }
     }
 
-    /// A backfill keeps what happened in its span; the live walk keeps everything.
-    fn keep(&self, mut events: Vec<Event>) -> Vec<Event> {
+    /// What of a page is stored: a backfill keeps what happened in its span, the live walk keeps everything.
+    fn keep(&self, page: EventsPage) -> Batch {
+        let EventsPage {
+            mut events,
+            unusable,
+            unresolved,
+            received,
+            ..
+        } = page;
         if let Walk::Backfill(span) = self.walk {
             events.retain(|event| span.contains(event.at));
         }
-        events
+        Batch {
+            events,
+            unusable,
+            unresolved,
+            received,
+        }
     }
 }
 

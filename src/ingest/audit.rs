@@ -7,88 +7,79 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Ended, IngestError, Pending, Plan, Progress, Read};
+use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditRecord, Mapper, Site};
 use crate::model::{Checkpoint, Walk};
-use crate::store::{Batch, Store, StreamId};
-use crate::time::{Window, before};
+use crate::store::Batch;
+use crate::time::{Window, before, moment};
 
 /// How often a window that shifts is read before giving up for this time.
 const READINGS: usize = 6;
 
-/// How long a window of a backfill is: after each one the checkpoint moves, and before it does not pause.
-const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(7);
+/// How many pages in a row may be equal: twins can fill some, a server that ignores the offset fills all.
+const SAME_PAGES: u32 = 20;
+
+/// How long a window of a backfill is: after each one the checkpoint moves.
+const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(30);
 
 /// How many times each record was seen in one reading.
 type Counts = FxHashMap<[u8; 16], u32>;
 
 /// Polls live: one window from before the last one's end up to now.
 pub async fn poll_audit(
-    store: &Store,
-    stream: StreamId,
+    target: &Target<'_>,
     site: &Site,
-    mapper: &Mapper,
-    plan: &Plan,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store.live(stream)?;
-    let from = kept.watermark.map_or_else(
-        || before(plan.now, plan.lookback),
-        |watermark| before(watermark, plan.overlap),
-    );
-    let mut pending = Pending::new(store, stream, Walk::Live, plan);
+    let (kept, plan) = (target.store.live(target.id)?, target.plan);
+    let from = match kept.watermark {
+        // Behind the newest record too: a log that is late by more than the overlap is not passed over.
+        Some(watermark) => {
+            let newest = target
+                .store
+                .extent(target.id)?
+                .map(|(newest, _)| moment(newest));
+            before(
+                newest.map_or(watermark, |newest| newest.min(watermark)),
+                plan.overlap,
+            )
+        }
+        None => before(plan.now, plan.lookback),
+    };
     let window = Window {
         from,
         until: plan.now,
     };
-    let read = read_window(
-        &mut pending,
-        site,
-        mapper,
-        window,
-        kept.began.unwrap_or(from),
-        progress,
-    )
-    .await;
+    let began = kept.began.unwrap_or(from);
+    let mut pending = Pending::new(target, Walk::Live);
+    let read = read_window(&mut pending, site, target.mapper, window, began, progress).await;
     pending.flush()?;
     read.map(|ended| (pending.read, ended))
 }
 
 /// Reads the records of a span, window by window, from where it was left.
 pub async fn read_audit_span(
-    store: &Store,
-    stream: StreamId,
+    target: &Target<'_>,
     site: &Site,
-    mapper: &Mapper,
-    plan: &Plan,
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = store
-        .backfill(stream)?
-        .map(|kept| kept.checkpoint)
-        .unwrap_or_default();
-    let mut pending = Pending::new(store, stream, Walk::Backfill(span), plan);
+    let kept = target.store.backfill(target.id)?;
+    let kept = kept.map(|kept| kept.checkpoint).unwrap_or_default();
+    let mut pending = Pending::new(target, Walk::Backfill(span));
     let mut from = kept.watermark.unwrap_or(span.from);
     while from < span.until {
         let until = (from + BACKFILL_WINDOW).min(span.until);
         let window = Window { from, until };
-        // A window that is left in the middle is read from its beginning again, so a pause waits for its end: else one
-        // that takes longer than the time between two polls would never be done.
-        let mut go_on = true;
-        let mut told = |read: &Read, reached| {
-            go_on = progress(read, reached);
-            true
-        };
-        let read = read_window(&mut pending, site, mapper, window, span.from, &mut told).await;
+        let mapper = target.mapper;
+        let read = read_window(&mut pending, site, mapper, window, span.from, progress).await;
         pending.flush()?;
-        read?;
-        from = until;
-        if !go_on && from < span.until {
+        if read? == Ended::Paused {
             return Ok((pending.read, Ended::Paused));
         }
+        from = until;
     }
-    store.finish_backfill(stream, span)?;
+    target.store.finish_backfill(target.id, span)?;
     Ok((pending.read, Ended::CaughtUp))
 }
 
@@ -158,7 +149,7 @@ async fn read_once(
         shifted: false,
     };
     let mut previous: FxHashSet<[u8; 16]> = FxHashSet::default();
-    let mut start = 0_usize;
+    let (mut start, mut same) = (0_usize, 0);
     // Both ends are inclusive in the API, and windows are half-open here.
     let (from, last) = (
         window.from.timestamp_millis(),
@@ -168,7 +159,8 @@ async fn read_once(
         let page = site.audit(from, last, start, mapper).await?;
         let digests: FxHashSet<[u8; 16]> =
             page.records.iter().map(|record| record.digest).collect();
-        if page.received > 1 && !digests.is_empty() && digests == previous {
+        same = if digests == previous { same + 1 } else { 0 };
+        if same > SAME_PAGES {
             return Err(IngestError::Disorder(
                 "the site's audit log gives the same page again and again",
             ));

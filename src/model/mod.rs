@@ -6,6 +6,7 @@ pub mod event;
 pub mod finding;
 pub mod id;
 pub mod roster;
+pub mod settings;
 
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;

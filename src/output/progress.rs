@@ -93,6 +93,11 @@ fn share(span: Window, reached: Option<DateTime<Utc>>) -> u64 {
 
 /// Done, rate, time left.
 fn words(what: &str, share: u64, received: u64, took: Duration) -> String {
+    let records = text::count(received, "record");
+    // The first answer tells nothing of how fast the others come.
+    if took < Duration::from_secs(1) && share < 1_000 {
+        return format!("{what}: {records}");
+    }
     let rate = received * 1_000 / u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
     let left = match share {
         0 => String::new(),
@@ -103,11 +108,7 @@ fn words(what: &str, share: u64, received: u64, took: Duration) -> String {
             format!(", {} left", text::duration(left))
         }
     };
-    format!(
-        "{what}: {}, {} a second{left}",
-        text::count(received, "record"),
-        text::number(rate)
-    )
+    format!("{what}: {records}, {} a second{left}", text::number(rate))
 }
 
 #[cfg(test)]
@@ -132,6 +133,19 @@ mod tests {
                 Duration::from_mins(1)
             ),
             "the organisation's events: 5,000 records, 83 a second, 3 minutes left"
+        );
+    }
+
+    #[test]
+    fn the_first_answer_makes_no_promise() {
+        assert_eq!(
+            words(
+                "the organisation's events",
+                1,
+                500,
+                Duration::from_millis(2)
+            ),
+            "the organisation's events: 500 records"
         );
     }
 }

@@ -17,6 +17,7 @@ use crate::config::Retry;
 use crate::cycle::Watch;
 use crate::deliver::{self, Notifiers};
 use crate::store::{Store, StoreError};
+use crate::telemetry::happening::{ServiceStarted, ServiceStopped};
 use crate::time::Clock;
 
 /// How long stopping may take.
@@ -59,6 +60,11 @@ pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
         retry,
         clock,
     } = service;
+    ServiceStarted {
+        tenants: watches.len(),
+        notifiers: notifiers.len(),
+    }
+    .emit();
     let wake = Arc::new(Notify::new());
     let mut tasks: JoinSet<Result<(), StoreError>> = JoinSet::new();
     for watch in watches {
@@ -73,14 +79,12 @@ pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
         stop.clone(),
     ));
     systemd::ready();
-    tracing::info!("Watching.");
     let mut failure = tokio::select! {
         first = tasks.join_next() => first.and_then(failure_of),
         () = stop.cancelled() => None,
         () = systemd::keep_alive() => None,
     };
     systemd::stopping();
-    tracing::info!("Stopping.");
     stop.cancel();
     let drained = timeout(GRACE, async {
         while let Some(ended) = tasks.join_next().await {
@@ -88,6 +92,10 @@ pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
         }
     })
     .await;
+    ServiceStopped {
+        clean: failure.is_none() && drained.is_ok(),
+    }
+    .emit();
     match (failure, drained) {
         (Some(failure), _) => Stopped::Failed(failure),
         (None, Ok(())) => Stopped::Clean,

@@ -8,17 +8,22 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::later;
-use crate::cycle::{Outcome, Watch};
+use crate::cycle::Watch;
 use crate::store::StoreError;
 
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long history rests at least after it could not be read.
+const LEAST_REST: Duration = Duration::from_mins(1);
 
 /// When what is due next.
 struct Due {
     access: Instant,
     audit: Instant,
     admins: Instant,
+    /// Not before then is history read, after it could not be.
+    history: Instant,
 }
 
 impl Due {
@@ -40,39 +45,44 @@ pub(super) async fn watch(
         access: now,
         audit: now,
         admins: now,
+        history: now,
     };
     while !stop.is_cancelled() {
         let now = Instant::now();
         let mut fresh = false;
         if due.admins <= now {
-            warn(&watch.refresh_admins().await?);
-            warn(&watch.learn_actions().await?);
+            watch.refresh_admins().await?;
+            watch.learn_actions().await?;
+            watch.warn()?;
             due.admins = later(schedule.admins);
             fresh = true;
         }
         if due.access <= now {
-            warn(&watch.poll_access_live().await?);
+            watch.poll_access_live().await?;
             due.access = later(schedule.access);
         }
         if due.audit <= now {
-            warn(&watch.poll_audits().await?);
+            watch.poll_audits().await?;
             due.audit = later(schedule.audit);
         }
         if stop.is_cancelled() {
             break;
         }
         if fresh || watch.has_unjudged()? {
-            tokio::task::block_in_place(|| watch.judge_now())?;
+            tokio::task::block_in_place(|| watch.judge())?;
             wake.notify_one();
         }
         let next = due.next();
-        if watch.has_backfill()? {
+        if due.history <= now && watch.has_backfill()? {
             let stopping = stop.clone();
-            let (outcome, _) = watch
-                .backfill(&mut |_, _, _, _| Instant::now() < next && !stopping.is_cancelled())
-                .await?;
-            warn(&outcome);
+            let mut go_on =
+                |_: &str, _, _: &_, _| Instant::now() < next && !stopping.is_cancelled();
+            let (outcome, _) = watch.backfill(&mut go_on).await?;
             wake.notify_one();
+            if !outcome.failures.is_empty() {
+                // What refuses now is not asked again and again.
+                due.history = later(schedule.access.max(LEAST_REST));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -80,11 +90,4 @@ pub(super) async fn watch(
         }
     }
     Ok(())
-}
-
-/// Logs what could not be done; it is tried again when it is due.
-fn warn(outcome: &Outcome) {
-    for why in &outcome.failures {
-        tracing::warn!(why, "Not read.");
-    }
 }

@@ -20,6 +20,8 @@ pub struct NewDelivery {
     pub severity: Severity,
     /// What to send.
     pub body: Vec<u8>,
+    /// When to send it first.
+    pub due: DateTime<Utc>,
 }
 
 /// A message that waits to be sent.
@@ -50,7 +52,7 @@ pub(super) fn put(
         "delete from delivery where notifier = ?1 and state = 'waiting' and attempts = 0 and id > ?2 || ':' and id < ?2 || ';'",
     )?;
     let mut insert = transaction.prepare_cached(
-        "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+        "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          on conflict do nothing",
     )?;
     for NewDelivery {
@@ -59,6 +61,7 @@ pub(super) fn put(
         notifier,
         severity,
         body,
+        due,
     } in deliveries
     {
         overtake.execute(params![notifier, subject])?;
@@ -68,7 +71,8 @@ pub(super) fn put(
             tenant.0,
             position(&Severity::ALL, severity),
             body,
-            now.timestamp_millis()
+            now.timestamp_millis(),
+            due.timestamp_millis()
         ])?;
     }
     Ok(())
@@ -96,6 +100,17 @@ impl Store {
                 })
             })?;
             rows.collect()
+        })
+    }
+
+    /// How many messages were tried and not taken, and wait to be tried again.
+    pub fn unsent(&self) -> Result<u64, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select count(*) from delivery where state = 'waiting' and attempts > 0",
+                [],
+                |row| row.get(0),
+            )
         })
     }
 

@@ -27,8 +27,8 @@ pub struct FoldState {
     pub basis: [u8; 16],
     /// Everything before this second is folded in.
     pub line: i64,
-    /// Everything before this second has been judged, provisionally behind the line; never goes back.
-    pub judged: i64,
+    /// How many events the stream held when it was last judged to its end.
+    pub stored: u64,
     /// The tenant's part.
     pub tenant: Vec<u8>,
     /// Each account's part.
@@ -68,14 +68,16 @@ impl Store {
         })
     }
 
-    /// The newest event time of a stream, in seconds.
-    pub fn newest(&self, stream: StreamId) -> Result<Option<i64>, StoreError> {
+    /// The newest event time of a stream, in seconds, and how many events it holds; none where it holds none.
+    pub fn extent(&self, stream: StreamId) -> Result<Option<(i64, u64)>, StoreError> {
         self.ask(|database| {
-            database.query_row(
-                "select newest from stream where id = ?1",
-                [stream.0],
-                |row| row.get(0),
-            )
+            database
+                .query_row(
+                    "select newest, stored from stream where id = ?1 and newest is not null",
+                    [stream.0],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
         })
     }
 
@@ -107,24 +109,11 @@ impl Store {
         })
     }
 
-    /// Up to which second a tenant has been judged, whatever became of the working state.
-    pub fn judged(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
-        self.ask(|database| {
-            database
-                .query_row(
-                    "select judged from fold where tenant = ?1",
-                    [tenant.0],
-                    |row| row.get(0),
-                )
-                .optional()
-        })
-    }
-
-    /// Whether events of the access stream are stored that have not been judged, or came in behind the settle line.
+    /// Whether events of the access stream are stored that have not been judged.
     pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
         self.ask(|database| {
             database.query_row(
-                "select coalesce(max(newest) >= coalesce((select judged from fold where tenant = ?1 and stale = 0), -1), 0)
+                "select coalesce(sum(stored), 0) <> coalesce((select stored from fold where tenant = ?1 and stale = 0), 0)
                  from stream where tenant = ?1 and name = 'access'",
                 [tenant.0],
                 |row| row.get(0),
@@ -159,12 +148,12 @@ impl Store {
         self.ask(|database| {
             let head = database
                 .query_row(
-                    "select basis, line, judged, state from fold where tenant = ?1 and stale = 0",
+                    "select basis, line, stored, state from fold where tenant = ?1 and stale = 0",
                     [tenant.0],
                     |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
                 )
                 .optional()?;
-            let Some((basis, line, judged, state)) = head else {
+            let Some((basis, line, stored, state)) = head else {
                 return Ok(None);
             };
             let mut list = database.prepare_cached(
@@ -174,7 +163,7 @@ impl Store {
             Ok(Some(FoldState {
                 basis,
                 line,
-                judged,
+                stored,
                 tenant: state,
                 accounts: accounts.collect::<rusqlite::Result<_>>()?,
             }))
@@ -193,8 +182,8 @@ impl Store {
                 transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
             }
             transaction.execute(
-                "insert or replace into fold (tenant, basis, line, judged, state) values (?1, ?2, ?3, ?4, ?5)",
-                params![tenant.0, state.basis, state.line, state.judged, state.tenant],
+                "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
+                params![tenant.0, state.basis, state.line, state.stored, state.tenant],
             )?;
             let mut insert =
                 transaction.prepare_cached("insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)")?;

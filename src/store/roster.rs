@@ -15,13 +15,13 @@ struct Body {
 }
 
 impl Store {
-    /// Keeps a snapshot of the roster, unless it says what the last one said.
+    /// Keeps a snapshot of the roster, unless it says what the last one said; tells whether it does not.
     pub fn keep_roster(
         &self,
         tenant: TenantId,
         snapshot: &Snapshot,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Snapshot {
             as_of,
             privileges,
@@ -39,7 +39,8 @@ impl Store {
                 [tenant.0],
                 |row| row.get(0),
             )?;
-            if last.as_deref() != Some(body.as_str()) {
+            let changed = last.as_deref() != Some(body.as_str());
+            if changed {
                 transaction.execute(
                     "insert or replace into roster (tenant, as_of_ms, body) values (?1, ?2, ?3)",
                     params![tenant.0, as_of.timestamp_millis(), body],
@@ -49,7 +50,7 @@ impl Store {
                 "update tenant set roster_success_ms = ?2, roster_error = null where id = ?1",
                 params![tenant.0, now.timestamp_millis()],
             )?;
-            Ok(())
+            Ok(changed)
         })
     }
 

@@ -8,6 +8,7 @@ create table tenant (
     roster_success_ms integer,
     roster_error text,
     ignored integer not null default 0,
+    present integer not null default 0,
     actions text not null default '[]',
     actions_ms integer
 ) strict;
@@ -107,7 +108,7 @@ create table fold (
     tenant integer primary key references tenant,
     basis blob not null,
     line integer not null,
-    judged integer not null,
+    stored integer not null,
     stale integer not null default 0,
     state blob not null
 ) strict;

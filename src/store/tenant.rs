@@ -58,6 +58,17 @@ impl Store {
         .map(Option::unwrap_or_default)
     }
 
+    /// Notes that everything before now has been read once by live polling; tells whether that is news.
+    pub fn begin_present(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.change(|transaction, _| {
+            let changed = transaction.execute(
+                "update tenant set present = 1 where id = ?1 and present = 0",
+                [tenant.0],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
     /// The stream, made on first sight.
     pub fn stream(&self, tenant: TenantId, stream: &Stream) -> Result<StreamId, StoreError> {
         let site = stream.site.as_deref().unwrap_or_default();
@@ -148,24 +159,18 @@ impl Store {
         })
     }
 
-    /// Whether a stream was ever polled to its end.
-    pub fn was_read(&self, stream: StreamId) -> Result<bool, StoreError> {
-        self.ask(|database| {
-            database.query_row(
-                "select last_success_ms is not null from stream where id = ?1",
-                [stream.0],
-                |row| row.get(0),
-            )
-        })
-    }
-
-    /// Notes how a poll of a stream ended.
+    /// Notes how a poll of a stream ended; tells whether one that ended well follows one that did not.
     pub fn record_poll(
         &self,
         stream: StreamId,
         ended: Result<DateTime<Utc>, &str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.change(|transaction, _| {
+            let failed: bool = transaction.query_row(
+                "select last_error is not null from stream where id = ?1",
+                [stream.0],
+                |row| row.get(0),
+            )?;
             match ended {
                 Ok(at) => transaction.execute(
                     "update stream set last_success_ms = ?2, last_error = null where id = ?1",
@@ -176,7 +181,7 @@ impl Store {
                     params![stream.0, why],
                 )?,
             };
-            Ok(())
+            Ok(failed && ended.is_ok())
         })
     }
 

@@ -234,6 +234,23 @@ impl RosterKept<'_> {
     }
 }
 
+/// Which kinds of event a tenant has could not be asked.
+#[derive(Debug)]
+pub struct ActionsUnknown<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl ActionsUnknown<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenant, why } = self;
+        tracing::warn!(tenant, why = %Plain(why), "The kinds of event could not be asked; known ids are still told.");
+    }
+}
+
 /// Something of a tenant cannot be seen.
 #[derive(Debug)]
 pub struct CoverageMissing<'a> {

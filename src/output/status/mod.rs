@@ -38,7 +38,7 @@ pub struct Tenant {
     pub deliveries: Deliveries,
     /// When keys and tokens end.
     pub credentials: Vec<Credential>,
-    /// How many sessions were kept from being told by ignore rules.
+    /// How many events were left out by ignore rules.
     pub ignored: u64,
 }
 

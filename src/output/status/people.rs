@@ -108,7 +108,7 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
     );
     if *ignored > 0 {
         found.push_str(
-            &format_args!("; {} kept back by ignore rules", count(*ignored, "session")).to_string(),
+            &format_args!("; {} kept back by ignore rules", count(*ignored, "event")).to_string(),
         );
     }
     lines.push(("findings".into(), vec![Line::fact(found)]));
@@ -149,6 +149,7 @@ fn stream_lines(stream: &StreamStatus) -> Vec<Line> {
     }
     let read = match stream.watermark {
         Some(watermark) => format!("read up to {}", text_moment(watermark)),
+        None if stream.stored > 0 => "live polling has not begun".to_owned(),
         None => "not read yet".to_owned(),
     };
     let lag = stream.lag_seconds.map_or_else(String::new, |seconds| {

@@ -1,0 +1,117 @@
+//! What is new is recorded, and its messages with it in one transaction.
+
+use chrono::{DateTime, Utc};
+
+use crate::analyse::{self, Analysis};
+use crate::config;
+use crate::cycle::Outcome;
+use crate::model::Finding;
+use crate::notify;
+use crate::output::{json, summary};
+use crate::store::{NewDelivery, Store, StoreError, TenantId};
+use crate::telemetry::happening::FindingRecorded;
+use crate::time::{Window, after};
+
+/// Everything that judging a tenant needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Judging<'a> {
+    /// Where everything is.
+    pub store: &'a Store,
+    /// Who is told.
+    pub notifiers: &'a [config::Notifier],
+    /// Which tenant, by which rules.
+    pub subject: analyse::Subject<'a>,
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+impl Judging<'_> {
+    /// Folds what is stored, records what is new, and puts it into the outbox.
+    pub fn judge(&self) -> Result<Outcome, StoreError> {
+        let Analysis { changed, gone, .. } = analyse::analyse(self.store, &self.subject)?;
+        let installed = self.store.installed(self.subject.tenant)?;
+        let mut outcome = Outcome::default();
+        let mut deliveries = Vec::new();
+        for (recorded, before) in &changed {
+            let finding = &recorded.finding;
+            let rose = before
+                .as_ref()
+                .is_some_and(|before| finding.severity > before.severity);
+            if rose || before.is_none() {
+                outcome.highest = outcome.highest.max(Some(finding.severity));
+                outcome.news.push(finding.id.clone());
+                FindingRecorded {
+                    tenant: self.subject.name,
+                    finding: finding.id.as_str(),
+                    revision: finding.revision,
+                    detector: &finding.detector,
+                    severity: finding.severity,
+                }
+                .emit();
+            }
+            // History does not page people: a walk through it ends with one summary. A rise in severity always does.
+            let history = finding.window.is_some_and(|(_, end)| end < installed);
+            let grown = before
+                .as_ref()
+                .is_none_or(|before| finding.revision > before.revision);
+            if grown && (rose || !history) {
+                deliveries.extend(self.messages(finding)?);
+            }
+        }
+        let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
+        self.store
+            .record(self.subject.tenant, &changed, &gone, &deliveries, self.now)?;
+        Ok(outcome)
+    }
+
+    fn messages(&self, finding: &Finding) -> Result<Vec<NewDelivery>, StoreError> {
+        let finding = self.store.with_verdicts(finding.clone())?;
+        // What comes in late is waited for: then the first message tells it too.
+        let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
+        let routes = notify::route(self.notifiers, finding.severity);
+        Ok(routes
+            .map(|notifier| NewDelivery {
+                id: notify::message_id(&finding),
+                subject: finding.id.to_string(),
+                notifier: notifier.to_owned(),
+                severity: finding.severity,
+                body: json::one(&finding),
+                due,
+            })
+            .collect())
+    }
+}
+
+/// Puts one message about a walk of history into the outbox, if it found anything.
+pub fn summarise(
+    store: &Store,
+    tenant: TenantId,
+    name: &str,
+    notifiers: &[config::Notifier],
+    walk: summary::History,
+    span: Window,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let installed = store.installed(tenant)?;
+    let mut findings = store.findings(Some(name))?;
+    findings.retain(|finding| {
+        finding
+            .window
+            .is_some_and(|(start, end)| end < installed && start < span.until && end >= span.from)
+    });
+    let summary = summary::Summary::new(name, walk, span, &findings);
+    let Some(severity) = summary.severity() else {
+        return Ok(());
+    };
+    let deliveries: Vec<NewDelivery> = notify::route(notifiers, severity)
+        .map(|notifier| NewDelivery {
+            id: summary.id(),
+            subject: summary.id(),
+            notifier: notifier.to_owned(),
+            severity,
+            body: summary.body(),
+            due: now,
+        })
+        .collect();
+    store.record(tenant, &[], &[], &deliveries, now)
+}
