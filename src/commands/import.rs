@@ -180,7 +180,7 @@ struct Reader<'a> {
 }
 
 /// What was read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     fresh: u64,
     repeated: u64,
@@ -188,6 +188,13 @@ struct Counts {
 }
 
 impl Counts {
+    /// Whether something came since, and nothing of it was of use.
+    const fn only_unusable(self, before: Self) -> bool {
+        self.unusable > before.unusable
+            && self.fresh == before.fresh
+            && self.repeated == before.repeated
+    }
+
     fn words(&self) -> String {
         format!(
             "{} stored, {} known before, {} unusable",
@@ -220,10 +227,15 @@ impl<'a> Reader<'a> {
         format: Format,
         mapper: &Mapper,
     ) -> Result<Option<String>, Trouble> {
+        let before = self.counts;
         let read = files::read(path, format, mapper, &mut |batch| self.take(batch));
         self.equals.clear();
         self.flush()?;
         match read {
+            Ok(_) if self.counts.only_unusable(before) => Ok(Some(format!(
+                "{} holds nothing that can be used: is it a file of organisation events or site audit records?",
+                path.display()
+            ))),
             Ok(_) => Ok(None),
             Err(ImportError::Sink(trouble)) => Err(trouble),
             Err(error) => Ok(Some(chain(&error))),

@@ -30,7 +30,13 @@ impl Lease {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(folder).map_err(|error| unopenable(&error))?;
+            std::fs::create_dir_all(folder).map_err(|error| match unopenable(&error) {
+                StoreError::Unopenable { .. } => StoreError::Unopenable {
+                    path: state.to_owned(),
+                    cause: format!("its folder {} cannot be made: {error}", folder.display()),
+                },
+                known => known,
+            })?;
         }
         let file = OpenOptions::new()
             .create(true)

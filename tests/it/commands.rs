@@ -172,7 +172,7 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
     let id = text(&before[0]["id"]).to_owned();
     let marked = desk
         .run_with(
-            &format!("findings mark {} expected --note", &id[..12]),
+            &format!("findings mark {} expected --note", &id[..10]),
             &["we knew of it"],
         )
         .ends(0);
@@ -184,12 +184,12 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
         number(&before[0]["revision"]) + 1
     );
     assert_eq!(after[1..], before[1..]);
-    assert!(!desk.run("findings list").ends(0).out.contains(&id[..12]));
+    assert!(!desk.run("findings list").ends(0).out.contains(&id[..10]));
     assert!(
         desk.run("findings list --all")
             .ends(0)
             .out
-            .contains(&id[..12])
+            .contains(&id[..10])
     );
     let status = desk.status();
     let counts = &status["tenants"][0]["findings"];

@@ -335,12 +335,6 @@ impl Running {
             took: began.elapsed(),
         }
     }
-
-    /// Asks it to stop as systemd does, and waits.
-    pub(crate) fn stop(self) -> Done {
-        self.signal("TERM");
-        self.wait()
-    }
 }
 
 impl Drop for Running {

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use pagewarden::simulator::Options;
+use pagewarden::simulator::{LastPage, Options};
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::runtime::Runtime;
@@ -93,6 +93,11 @@ impl Receiver {
         }
     }
 
+    /// Answers 204 from now on.
+    fn recover(&self) {
+        self.shared.script.lock().unwrap().clear();
+    }
+
     fn received(&self) -> Vec<Message> {
         self.shared.received.lock().unwrap().clone()
     }
@@ -158,7 +163,10 @@ fn history_is_one_signed_message_tried_again_under_the_same_key() {
 
 #[test]
 fn what_happens_after_installation_is_told_one_by_one_and_history_is_not() {
-    let tenant = Tenant::small();
+    let tenant = Tenant::with(Options {
+        last_page: LastPage::Null,
+        ..Options::default()
+    });
     let receiver = Receiver::answering(&[]);
     let desk = Desk::set_up(&receiver.of(&tenant));
     desk.run("-q scan");
@@ -190,12 +198,12 @@ fn a_finding_is_told_again_when_it_becomes_graver() {
     let tenant = Tenant::of(Arc::clone(&world), Options::default());
     let receiver = Receiver::answering(&[]);
     let desk = Desk::set_up(&receiver.of(&tenant));
-    let script = world
+    let patient = world
         .truth()
         .iter()
-        .find(|planted| planted.name == "script")
+        .find(|planted| planted.name == "patient-harvest")
         .unwrap();
-    let (from, until) = (script.from, script.until);
+    let (from, until) = (patient.from, patient.until);
     for step in 0..=40 {
         tenant
             .simulator
@@ -205,7 +213,7 @@ fn a_finding_is_told_again_when_it_becomes_graver() {
     let messages: Vec<Message> = receiver
         .received()
         .into_iter()
-        .filter(|message| message.body()["account"]["id"] == script.account.as_str())
+        .filter(|message| message.body()["account"]["id"] == patient.account.as_str())
         .collect();
     let mut keys: Vec<&str> = messages
         .iter()
@@ -286,17 +294,21 @@ fn a_receiver_that_is_gone_is_given_up_and_one_that_is_down_is_waited_for() {
     assert_eq!(deliveries(&desk), (0, 0, 1));
     desk.run("-q scan").ends(0);
     assert_eq!(receiver.received().len(), 1);
-    let receiver = Receiver::answering(&[500; 4]);
+    let receiver = Receiver::answering(&[500; 200]);
     let desk_down = Desk::set_up(&receiver.of(&tenant));
     let down = desk_down.run("-q scan").ends(1);
     assert_eq!(deliveries(&desk_down), (1, 0, 0));
     // The next run sends it, under the same key.
+    receiver.recover();
     desk_down.run("-q scan").ends(0);
     let received = receiver.received();
-    assert_eq!(received.len(), 5);
-    assert_eq!(
-        received[4].header("webhook-id"),
-        received[0].header("webhook-id")
+    let keys: Vec<&str> = received
+        .iter()
+        .map(|message| message.header("webhook-id"))
+        .collect();
+    assert!(
+        keys.len() >= 5 && keys.iter().all(|key| *key == keys[0]),
+        "{keys:?}"
     );
     assert_eq!(deliveries(&desk_down), (0, 1, 0));
     insta::assert_snapshot!(
