@@ -47,7 +47,7 @@ impl Systemd {
 /// The service at work; it has said that it is ready.
 fn serving(desk: &Desk) -> Running {
     let mut running = desk.start("run");
-    running.says("Watching.");
+    running.says("Service started.");
     running
 }
 
@@ -75,7 +75,7 @@ fn stops(running: Running, signal: &str) {
     running.signal(signal);
     let done = running.wait().ends(0);
     assert!(done.took < Duration::from_secs(5), "{:?}", done.took);
-    assert!(done.err.contains("Stopping."), "{}", done.err);
+    assert!(done.err.contains("Service stopped."), "{}", done.err);
 }
 
 #[test]
