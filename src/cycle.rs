@@ -82,6 +82,7 @@ pub struct Watch {
     tenant: TenantId,
     streams: Vec<Followed>,
     mapper: Mapper,
+    stop: CancellationToken,
 }
 
 impl Watch {
@@ -116,6 +117,7 @@ impl Watch {
             clock,
             tenant,
             streams,
+            stop: stop.clone(),
         })
     }
 
@@ -164,7 +166,8 @@ impl Watch {
         outcome.add(self.learn_actions().await?);
         let mut polled = self.poll_access().await?;
         polled.add(self.poll_audits().await?);
-        let complete = polled.failures.is_empty();
+        // One that was interrupted goes on next time, and is summed up then.
+        let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
         outcome.add(self.judge()?);
         if complete && self.store.begin_present(self.tenant)? {

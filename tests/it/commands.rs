@@ -6,7 +6,7 @@ use std::process::Stdio;
 use pagewarden::simulator::{Fault, Options};
 use serde_json::Value;
 
-use super::desk::{Desk, Running, Setup, Tenant, small_world, until};
+use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
 
 /// A desk whose state holds everything of the small world.
 fn scanned() -> (Tenant, Desk) {
@@ -207,11 +207,7 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
 fn a_judged_finding_that_grows_opens_again() {
     let tenant = Tenant::small();
     let world = small_world();
-    let script = world
-        .truth()
-        .iter()
-        .find(|planted| planted.name == "script")
-        .unwrap();
+    let script = planted("script");
     let desk = Desk::set_up(&Setup::of(&tenant));
     let (from, until) = (script.from, script.until);
     let of_script = |desk: &Desk| {
@@ -386,7 +382,7 @@ fn asked(tenant: &Tenant, path: &str, times: usize) {
 /// A backfill in the middle of the events, whose next page never comes.
 fn stuck(tenant: &Tenant, desk: &Desk) -> Running {
     tenant.simulator.change(|options| options.stream_limit = 50);
-    let running = desk.start("backfill --from 2026-08-01 --to 2026-09-01");
+    let running = desk.start("backfill --from 2023-12-31 --to 2024-02-01");
     asked(tenant, "/events-stream", 10);
     tenant
         .simulator
@@ -420,11 +416,11 @@ fn a_backfill_that_was_interrupted_goes_on_and_nothing_is_lost_or_stored_twice()
         .simulator
         .change(|options| *options = Options::default());
     tenant.simulator.forget_requests();
-    let done = desk.run("backfill --from 2026-08-01 --to 2026-09-01");
+    let done = desk.run("backfill --from 2023-12-31 --to 2024-02-01");
     assert!((10..=13).contains(&done.code()), "{done:?}");
     assert_eq!(stored(&desk), held());
     let whole = Desk::set_up(&Setup::of(&tenant));
-    whole.run("backfill --from 2026-08-01 --to 2026-09-01");
+    whole.run("backfill --from 2023-12-31 --to 2024-02-01");
     assert_eq!(desk.findings(), whole.findings());
 }
 
@@ -435,12 +431,12 @@ fn a_stream_that_was_read_to_its_end_is_not_read_again_when_the_rest_goes_on() {
     tenant
         .simulator
         .fail_next("/rest/api/audit", Fault::Stall, 1);
-    let running = desk.start("backfill --from 2026-08-01");
+    let running = desk.start("backfill --from 2023-12-31");
     asked(&tenant, "/rest/api/audit", 1);
     running.signal("INT");
     running.wait().ends(130);
     tenant.simulator.forget_requests();
-    let done = desk.run("backfill --from 2026-08-01");
+    let done = desk.run("backfill --from 2023-12-31");
     assert!((10..=13).contains(&done.code()), "{done:?}");
     let requests = tenant.simulator.requests();
     let again = requests

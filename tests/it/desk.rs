@@ -9,7 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use pagewarden::simulator::{Options, Simulator, World, WorldSettings};
+use chrono::{DateTime, Utc};
+use pagewarden::simulator::{Options, Planted, Simulator, World, WorldSettings};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -37,11 +38,23 @@ pub(crate) fn threads() -> Runtime {
         .unwrap()
 }
 
-/// The small world that most stories are told of; made once.
+/// The small world that most stories are told of; made once. Long ago, so that no clock is behind it.
 pub(crate) fn small_world() -> Arc<World> {
     static WORLD: OnceLock<Arc<World>> = OnceLock::new();
-    let make = || Arc::new(World::new(WorldSettings::small(7)));
+    let make = || {
+        Arc::new(World::new(WorldSettings {
+            start: "2024-01-01T00:00:00Z".parse().unwrap(),
+            ..WorldSettings::small(7)
+        }))
+    };
     Arc::clone(WORLD.get_or_init(make))
+}
+
+/// What is hidden in the small world under this name.
+pub(crate) fn planted(name: &str) -> Planted {
+    let world = small_world();
+    let planted = world.truth().iter().find(|planted| planted.name == name);
+    planted.unwrap().clone()
 }
 
 /// A simulated tenant with threads of its own.
@@ -270,6 +283,18 @@ impl Desk {
         Running { child, said }
     }
 
+    /// Lets the program believe that it was installed at another time: what ended before is history.
+    pub(crate) fn installed(&self, at: DateTime<Utc>) {
+        let state = rusqlite::Connection::open(self.path("state.db")).unwrap();
+        let changed = state
+            .execute(
+                "update tenant set installed_ms = ?1",
+                [at.timestamp_millis()],
+            )
+            .unwrap();
+        assert_eq!(changed, 1);
+    }
+
     /// The status, for machines.
     pub(crate) fn status(&self) -> Value {
         self.run("status --format json").json()
@@ -409,7 +434,7 @@ fn without_moments(line: &str) -> String {
         .map(|word| {
             let time = word.trim_end_matches([';', ',', '.']);
             let is_moment = time.len() >= 20 && time.ends_with('Z') && time.contains('T');
-            if is_moment && !time.starts_with("2026-08") {
+            if is_moment && !time.starts_with("2024-01") {
                 word.replace(time, "[time]")
             } else {
                 word.to_owned()

@@ -1,27 +1,12 @@
 //! The service: ready, on schedule, told to stop, killed, and others beside it.
 
 use std::os::unix::net::UnixDatagram;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use pagewarden::simulator::{Fault, Options, World, WorldSettings};
+use pagewarden::simulator::{Fault, Options};
 use serde_json::Value;
 
-use super::desk::{Desk, Running, Setup, Tenant, small_world, until};
-
-/// A world whose time is ahead of the clock: everything in it happens after installation, and live polling sees it.
-pub(crate) fn coming_world() -> Arc<World> {
-    static WORLD: OnceLock<Arc<World>> = OnceLock::new();
-    let make = || {
-        let monday: DateTime<Utc> = "2096-01-02T00:00:00Z".parse().unwrap();
-        Arc::new(World::new(WorldSettings {
-            start: monday,
-            ..WorldSettings::small(7)
-        }))
-    };
-    Arc::clone(WORLD.get_or_init(make))
-}
+use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
 
 /// Where systemd listens, as far as the program can tell.
 struct Systemd(UnixDatagram);
@@ -98,18 +83,15 @@ fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
 
 #[test]
 fn it_polls_on_schedule_finds_what_happens_and_tells_it() {
-    let world = coming_world();
-    let tenant = Tenant::of(Arc::clone(&world), Options::default());
-    let script = world
-        .truth()
-        .iter()
-        .find(|planted| planted.name == "script")
-        .unwrap();
+    let (world, script) = (small_world(), planted("script"));
+    let tenant = Tenant::small();
     tenant.simulator.show_until(script.from);
     let mut setup = Setup::of(&tenant);
-    setup.lookback = "1d";
     setup.webhook = Some(tenant.simulator.webhook_url().to_string());
     let desk = Desk::set_up(&setup);
+    desk.run("-q scan");
+    desk.installed(script.from);
+    tenant.simulator.forget_requests();
     let running = serving(&desk);
     until("two polls", || {
         (asked(&tenant, "/events-stream") >= 3).then_some(())
@@ -220,7 +202,7 @@ fn a_backfill_beside_it_is_carried_out_by_the_service() {
         (asked(&tenant, "/events-stream") > 0).then_some(())
     });
     let done = desk
-        .run("backfill --from 2026-08-01 --to 2026-09-01")
+        .run("backfill --from 2023-12-31 --to 2024-02-01")
         .ends(0);
     assert!(
         done.err.contains("a running service holds the state file"),
@@ -269,7 +251,7 @@ fn a_backfill_beside_a_service_that_ends_says_so() {
     tenant
         .simulator
         .fail_next("/events-stream", Fault::Stall, 1_000);
-    let mut asking = desk.start("backfill --from 2026-08-01 --to 2026-09-01");
+    let mut asking = desk.start("backfill --from 2023-12-31 --to 2024-02-01");
     asking.says("a running service holds the state file");
     stops(running, "TERM");
     let done = asking.wait().ends(1);
@@ -286,7 +268,7 @@ fn a_backfill_beside_a_service_that_ends_says_so() {
         lookback: "1h",
         ..Setup::of(&again)
     });
-    desk.run("-q backfill --from 2026-08-01 --to 2026-09-01");
+    desk.run("-q backfill --from 2023-12-31 --to 2024-02-01");
     assert_eq!(stored(&desk, 0), u64::from(small_world().counts().events));
 }
 
@@ -315,7 +297,7 @@ fn after_a_kill_it_starts_again_at_once() {
     until("findings", || (!desk.findings().is_empty()).then_some(()));
     stops(running, "TERM");
     let whole = Desk::set_up(&Setup::of(&tenant));
-    whole.run("-q backfill --from 2026-08-01");
+    whole.run("-q backfill --from 2023-12-31");
     assert_eq!(desk.findings(), whole.findings());
 }
 
@@ -338,10 +320,6 @@ fn what_cannot_be_read_is_logged_and_tried_again() {
     tenant
         .simulator
         .change(|options| *options = Options::default());
-    let counts = small_world().counts();
-    until("everything", || {
-        (stored(&desk, 0) == u64::from(counts.events)).then_some(())
-    });
     until("no error", || {
         let status = desk.status();
         status["tenants"][0]["streams"][0]["last_error"]

@@ -180,7 +180,7 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
         assert!(!desk.path("state.db").exists(), "{what}");
     };
     let empty = Desk::new();
-    for words in ["scan", "run", "backfill --from 2026-08-03", "status"] {
+    for words in ["scan", "run", "backfill --from 2024-01-01", "status"] {
         tell(&empty, "no config", words);
     }
     tell(
@@ -191,7 +191,7 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     let desk = Desk::set_up(&setup);
     std::fs::remove_file(desk.path("org.key")).unwrap();
     std::fs::remove_file(desk.path("site.token")).unwrap();
-    for words in ["scan", "run", "backfill --from 2026-08-03"] {
+    for words in ["scan", "run", "backfill --from 2024-01-01"] {
         tell(&desk, "no secrets", words);
     }
     let desk = Desk::set_up(&setup);
