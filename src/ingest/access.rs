@@ -12,6 +12,9 @@ use crate::time::{Window, after, before};
 /// How many pages in a row may bring nothing newer before the walk is called endless.
 const STALE_PAGES: u32 = 50;
 
+/// How many empty pages in a row are not yet the end of an old window.
+const EMPTY_PAGES: u32 = 3;
+
 /// Polls live, from where the last poll came to, until caught up. Never sends `to`.
 pub async fn poll_access(
     store: &Store,
@@ -130,6 +133,7 @@ impl AccessWalk<'_> {
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
         let mut fell_back = false;
+        let mut empty = 0;
         loop {
             let page = match self.organization.events(&ask, self.mapper).await {
                 Err(Error::CursorRefused) if !fell_back && matches!(ask, EventsAsk::Cursor(_)) => {
@@ -168,10 +172,11 @@ impl AccessWalk<'_> {
             )?;
             tracing::debug!(received, "Page read.");
             let go_on = progress(&pending.read, watermark);
-            match next {
-                Some(next) if received > 0 => ask = EventsAsk::Cursor(next),
+            empty = if received > 0 { 0 } else { empty + 1 };
+            ask = match next.map(EventsAsk::Cursor) {
+                Some(next) if received > 0 || (empty <= self.patience() && next != ask) => next,
                 Some(_) | None => return Ok(Ended::CaughtUp),
-            }
+            };
             if !go_on {
                 return Ok(Ended::Paused);
             }
@@ -191,6 +196,15 @@ impl AccessWalk<'_> {
             before(watermark, plan.overlap).max(self.least())
         });
         Ok(EventsAsk::From { from, to: self.to })
+    }
+
+    /// How many empty pages in a row are passed while the cursor goes on: the live walk asks again at its next poll, a
+    /// backfill never.
+    const fn patience(&self) -> u32 {
+        match self.walk {
+            Walk::Live => 0,
+            Walk::Backfill(_) => EMPTY_PAGES,
+        }
     }
 
     fn least(&self) -> DateTime<Utc> {

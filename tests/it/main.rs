@@ -6,3 +6,13 @@
 mod architecture;
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod exactly_once;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod roster;
+#[cfg(test)]
+mod same_findings;
