@@ -183,10 +183,7 @@ fn fail(store: &Store, tenant: TenantId, why: RosterError) -> Result<usize, Rost
     Err(why)
 }
 
-async fn gather(
-    directories: Directories<'_>,
-    admins: &Admins,
-) -> (Gathered, Vec<RosterError>) {
+async fn gather(directories: Directories<'_>, admins: &Admins) -> (Gathered, Vec<RosterError>) {
     let privileging = Privileging::new(admins);
     let mut gathered = Gathered::default();
     let mut failures = Vec::new();

@@ -109,7 +109,11 @@ async fn read_window(
             let moved = Checkpoint {
                 began: Some(began),
                 // By the server's clock if it is behind ours: what it writes next must not lie before the watermark.
-                watermark: Some(reading.began.map_or(window.until, |began| began.min(window.until))),
+                watermark: Some(
+                    reading
+                        .began
+                        .map_or(window.until, |began| began.min(window.until)),
+                ),
                 cursor: None,
             };
             let events = reading

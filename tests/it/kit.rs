@@ -205,7 +205,7 @@ url = "{origin}"
 email = "{}"
 api_token = {{ file = "{{dir}}/site.token" }}
 [tenant.schedule]
-lookback = "7300d"
+lookback = "3650d"
 [retry]
 base = "10ms"
 {more}"#,
@@ -267,10 +267,7 @@ base = "10ms"
             )
         );
         assert!(access.repeated >= u64::from(counts.repeats), "{access:?}");
-        assert_eq!(
-            (audit.stored, audit.unusable),
-            (u64::from(counts.audit), 0)
-        );
+        assert_eq!((audit.stored, audit.unusable), (u64::from(counts.audit), 0));
         assert!(counts.twins > 0 && counts.late > 0 && counts.repeats > 0);
     }
 }

@@ -24,8 +24,14 @@ fn whole_run(kit: &Kit) -> Vec<(String, Vec<u8>)> {
     let mut told = Vec::new();
     let mut run = |kit: &Kit, args: &[&str]| -> Ran {
         let ran = kit.desk.run(args);
-        told.push((format!("standard output of {args:?}"), ran.out.clone().into_bytes()));
-        told.push((format!("standard error of {args:?}"), ran.err.clone().into_bytes()));
+        told.push((
+            format!("standard output of {args:?}"),
+            ran.out.clone().into_bytes(),
+        ));
+        told.push((
+            format!("standard error of {args:?}"),
+            ran.err.clone().into_bytes(),
+        ));
         ran
     };
     run(kit, &["init", "fresh.toml"]).ended(0);
@@ -62,13 +68,18 @@ fn whole_run(kit: &Kit) -> Vec<(String, Vec<u8>)> {
         Fault::ServerErrorHtml(503),
     ] {
         kit.simulator.change(|options| {
-            options.faults = Faults { in_a_row: u32::MAX, ..Faults::of(1, 1.0, &[fault]) };
+            options.faults = Faults {
+                in_a_row: u32::MAX,
+                ..Faults::of(1, 1.0, &[fault])
+            };
         });
         run(kit, &["scan"]).ended(1);
     }
-    kit.simulator.change(|options| options.faults = Faults::passing(3, 0.2));
+    kit.simulator
+        .change(|options| options.faults = Faults::passing(3, 0.2));
     run(kit, &["scan"]);
-    kit.simulator.change(|options| options.faults = Faults::none());
+    kit.simulator
+        .change(|options| options.faults = Faults::none());
     run(kit, &["backfill", "--from", "2023-12-31"]).done();
     // A receiver that refuses, then one that is not there, then one that takes it.
     for fault in [Fault::ServerError(500), Fault::Redirect, Fault::Reset] {
@@ -89,8 +100,14 @@ fn whole_run(kit: &Kit) -> Vec<(String, Vec<u8>)> {
     }
     for message in kit.simulator.received() {
         told.push(("body of a message".into(), message.body.clone()));
-        let headers = message.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
-        told.push(("headers of a message".into(), headers.collect::<String>().into_bytes()));
+        let headers = message
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\n"));
+        told.push((
+            "headers of a message".into(),
+            headers.collect::<String>().into_bytes(),
+        ));
     }
     for name in ["state.db", "state.db-wal", "state.db-shm", "fresh.toml"] {
         let bytes = std::fs::read(kit.desk.path(name)).unwrap_or_default();
@@ -104,7 +121,8 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
     let mut kit = Kit::with(small(1), Options::default(), NOTIFIER);
     kit.desk.log = Some("trace");
     let hook = kit.simulator.webhook_url();
-    kit.desk.keep("soc.url", format!("{hook}/{PATH}?key={PATH}").as_bytes());
+    kit.desk
+        .keep("soc.url", format!("{hook}/{PATH}?key={PATH}").as_bytes());
     kit.desk.keep("soc.secret", SECRET.as_bytes());
     let told = whole_run(&kit);
     assert!(!kit.simulator.received().is_empty());
@@ -120,7 +138,10 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
         ("the organisation's key", key.clone()),
         ("the same in base64", BASE64_STANDARD.encode(&key)),
         ("the API token", token.clone()),
-        ("the Basic credential", BASE64_STANDARD.encode(format!("{email}:{token}"))),
+        (
+            "the Basic credential",
+            BASE64_STANDARD.encode(format!("{email}:{token}")),
+        ),
         ("the signing secret", bare.to_owned()),
         ("the signing secret, unpacked", decoded),
         ("the token in the receiver's address", PATH.to_owned()),
@@ -135,15 +156,31 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
     }
 
     // The controls: the search would find them, and there was something to find them in.
-    for (name, secret) in [("org.key", &key), ("site.token", &token), ("soc.url", &PATH.to_owned())] {
+    for (name, secret) in [
+        ("org.key", &key),
+        ("site.token", &token),
+        ("soc.url", &PATH.to_owned()),
+    ] {
         assert!(holds(&kit.desk.path(name), secret));
     }
     let account = kit.world().truth()[0].account.to_string();
-    for place in ["state.db", "standard output of [\"findings\", \"export\"", "body of a message"] {
+    for place in [
+        "state.db",
+        "standard output of [\"findings\", \"export\"",
+        "body of a message",
+    ] {
         let mut those = told.iter().filter(|(name, _)| name.starts_with(place));
-        assert!(those.any(|(_, bytes)| contains(bytes, &account)), "{account} is not in {place}");
+        assert!(
+            those.any(|(_, bytes)| contains(bytes, &account)),
+            "{account} is not in {place}"
+        );
     }
-    let logs = told.iter().filter(|(name, _)| name.starts_with("standard error"));
+    let logs = told
+        .iter()
+        .filter(|(name, _)| name.starts_with("standard error"));
     let logs: Vec<u8> = logs.flat_map(|(_, bytes)| bytes.clone()).collect();
-    assert!(contains(&logs, "TRACE") && contains(&logs, "Page read."), "no trace was written");
+    assert!(
+        contains(&logs, "TRACE") && contains(&logs, "Page read."),
+        "no trace was written"
+    );
 }

@@ -19,8 +19,14 @@ fn changes(kit: &Kit) -> [(AccountId, DateTime<Utc>); 2] {
     let (start, until) = kit.span();
     let world = kit.world();
     let (first, last) = (world.administrators(start), world.administrators(until));
-    let joined = last.iter().find(|account| !first.contains(account)).unwrap();
-    let left = first.iter().find(|account| !last.contains(account)).unwrap();
+    let joined = last
+        .iter()
+        .find(|account| !first.contains(account))
+        .unwrap();
+    let left = first
+        .iter()
+        .find(|account| !last.contains(account))
+        .unwrap();
     let when = |account: &AccountId, is: bool| {
         let mut at = start;
         while world.administrators(at).contains(&account) != is {
@@ -54,7 +60,10 @@ fn a_session_is_judged_by_what_its_account_was_at_that_time() {
     let [(joined, from), (left, until)] = changes(&kit);
     kit.backfill().done();
     let (new, old) = (told(&kit.desk, &joined), told(&kit.desk, &left));
-    assert!(!new.is_empty() && new.iter().all(|(first, _)| *first >= from), "{new:?} {from}");
+    assert!(
+        !new.is_empty() && new.iter().all(|(first, _)| *first >= from),
+        "{new:?} {from}"
+    );
     assert!(!old.is_empty(), "never told");
     // A session that began before goes on as it was.
     let grace = until + TimeDelta::hours(12);
@@ -92,7 +101,10 @@ fn roles_and_groups_are_resolved_and_listed_accounts_added() {
     kit.scan().done();
     // By the access that a group gives, whatever it is called.
     let by_access = admins(&kit.desk).0;
-    assert!(0 < by_access && by_access < u64::try_from(known).unwrap(), "{by_access}");
+    assert!(
+        0 < by_access && by_access < u64::try_from(known).unwrap(),
+        "{by_access}"
+    );
 
     let listed = "[tenant.admins]\naccounts = [\"712020:nobody-else\"]\n";
     let kit = Kit::with(small(1), Options::default(), listed);
@@ -110,7 +122,10 @@ fn a_directory_that_fails_or_is_empty_leaves_the_old_roster_and_says_how_old_it_
 
     let org = kit.simulator.org_id().to_owned();
     let nobody = |paths: &[&str]| Faults {
-        paths: paths.iter().map(|path| path.replace("{org}", &org)).collect(),
+        paths: paths
+            .iter()
+            .map(|path| path.replace("{org}", &org))
+            .collect(),
         in_a_row: u32::MAX,
         ..Faults::of(1, 1.0, &[Fault::EmptyRoster])
     };
@@ -123,9 +138,17 @@ fn a_directory_that_fails_or_is_empty_leaves_the_old_roster_and_says_how_old_it_
     };
     for (key, site, faults) in [
         (KeyState::Refused, SiteState::Refused, Faults::none()),
-        (KeyState::Good, SiteState::Good, nobody(&["/admin/", "/wiki/"])),
+        (
+            KeyState::Good,
+            SiteState::Good,
+            nobody(&["/admin/", "/wiki/"]),
+        ),
         // Half of it: what the other half says is added.
-        (KeyState::Good, SiteState::Good, nobody(&["/admin/v1/orgs/{org}/users/search", "/admin/v2/orgs/{org}"])),
+        (
+            KeyState::Good,
+            SiteState::Good,
+            nobody(&["/admin/v1/orgs/{org}/users/search", "/admin/v2/orgs/{org}"]),
+        ),
         (KeyState::Good, SiteState::Good, nobody(&["/wiki/"])),
         (KeyState::Forbidden, SiteState::Good, Faults::none()),
         (KeyState::Good, SiteState::Forbidden, Faults::none()),
@@ -133,7 +156,11 @@ fn a_directory_that_fails_or_is_empty_leaves_the_old_roster_and_says_how_old_it_
         set(key, site, faults);
         kit.scan().ended(1);
         let after = admins(&kit.desk);
-        assert_eq!((after.0, &after.1), (before.0, &before.1), "{key:?} {site:?}");
+        assert_eq!(
+            (after.0, &after.1),
+            (before.0, &before.1),
+            "{key:?} {site:?}"
+        );
         let error = after.2.unwrap();
         assert!(error.len() > 10, "{error}");
         let text = kit.desk.run(&["status"]).ended(0).out;
@@ -157,7 +184,9 @@ fn a_group_that_is_listed_but_unknown_makes_nobody_privileged_and_stops_nothing(
                 None => groups(json!([admins, ghost])),
             }
         } else if path.ends_with("/g-1/membersByGroupId") {
-            groups(json!([{ "type": "known", "accountId": "712020:ada", "accountType": "atlassian" }]))
+            groups(
+                json!([{ "type": "known", "accountId": "712020:ada", "accountType": "atlassian" }]),
+            )
         } else if path.ends_with("/group/by-id") {
             // 404.
             Value::Null

@@ -89,11 +89,18 @@ fn assert_same(left: &str, right: &str, what: &str) {
                     }
                 }
             }
-            (a, _) => parted.push(format!("{id} only {}", if a.is_some() { "left" } else { "right" })),
+            (a, _) => parted.push(format!(
+                "{id} only {}",
+                if a.is_some() { "left" } else { "right" }
+            )),
         }
     }
     parted.truncate(12);
-    panic!("{what}: {} and {} findings; {parted:#?}", left.len(), right.len());
+    panic!(
+        "{what}: {} and {} findings; {parted:#?}",
+        left.len(),
+        right.len()
+    );
 }
 
 /// How many findings an export holds.
@@ -108,7 +115,10 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
     let files = Files::of(&kit);
     let imported = files.import(
         &kit,
-        &[("access.ndjson", text(&files.access)), ("audit.ndjson", text(&files.audit))],
+        &[
+            ("access.ndjson", text(&files.access)),
+            ("audit.ndjson", text(&files.audit)),
+        ],
     );
     assert!(amount(&imported) >= 3, "{imported}");
 
@@ -123,7 +133,11 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
             ("3.ndjson", text(&mixed[2 * third..])),
         ],
     );
-    assert_same(&imported, &shuffled, "shuffled, in three files, one of them packed");
+    assert_same(
+        &imported,
+        &shuffled,
+        "shuffled, in three files, one of them packed",
+    );
 
     kit.desk.clear();
     kit.backfill().done();
@@ -151,7 +165,13 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
 fn the_order_of_arrival_does_not_matter() {
     let kit = Kit::new(small(2), Options::default());
     let files = Files::of(&kit);
-    let whole = files.import(&kit, &[("all.ndjson", text(&files.access)), ("audit.ndjson", text(&files.audit))]);
+    let whole = files.import(
+        &kit,
+        &[
+            ("all.ndjson", text(&files.access)),
+            ("audit.ndjson", text(&files.audit)),
+        ],
+    );
     assert!(amount(&whole) >= 2, "{whole}");
     let mut all: Vec<(i64, &String)> = Vec::new();
     for (line, place) in files.access.iter().zip(0_i64..) {
@@ -178,7 +198,11 @@ fn the_order_of_arrival_does_not_matter() {
             kit.desk.keep("some.ndjson", &text(&lines));
             kit.desk.run(&["import", "some.ndjson"]).done();
         }
-        assert_same(&whole, &kit.desk.findings(), &format!("arriving up to {hours} hours late"));
+        assert_same(
+            &whole,
+            &kit.desk.findings(),
+            &format!("arriving up to {hours} hours late"),
+        );
     }
 }
 
@@ -189,14 +213,33 @@ fn reads(kit: &Kit) -> (Vec<Read>, Vec<(WordId, u64)>) {
     let store = Store::open_to_read(&kit.desk.path("state.db")).unwrap();
     let tenant = store.tenants().unwrap().remove(0).id;
     let streams = store.streams(tenant).unwrap();
-    let (stream, _) = streams.into_iter().find(|(_, name)| *name == StreamName::Access).unwrap();
+    let (stream, _) = streams
+        .into_iter()
+        .find(|(_, name)| *name == StreamName::Access)
+        .unwrap();
     let mut reads = Vec::new();
     store
-        .read(Stretch { stream, from: i64::MIN, until: i64::MAX }, |read| reads.push(*read))
+        .read(
+            Stretch {
+                stream,
+                from: i64::MIN,
+                until: i64::MAX,
+            },
+            |read| reads.push(*read),
+        )
         .unwrap();
     let accounts = store.accounts().unwrap();
-    let stable = |id: &str| id.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
-    (reads, accounts.iter().map(|(id, account)| (*id, stable(account.as_str()))).collect())
+    let stable = |id: &str| {
+        id.bytes()
+            .fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))
+    };
+    (
+        reads,
+        accounts
+            .iter()
+            .map(|(id, account)| (*id, stable(account.as_str())))
+            .collect(),
+    )
 }
 
 /// What a fold told, in an order of its own.
@@ -227,7 +270,12 @@ fn any_split_into_runs_gives_what_one_run_gives() {
     let mut whole = one.finished();
     whole.extend(one.standing());
     let whole = sorted(whole);
-    assert!(reads.len() > 2_000 && whole.len() >= 2, "{} reads, {} drafts", reads.len(), whole.len());
+    assert!(
+        reads.len() > 2_000 && whole.len() >= 2,
+        "{} reads, {} drafts",
+        reads.len(),
+        whole.len()
+    );
     let split = |cuts: &[usize]| {
         let mut kept: BTreeMap<WordId, Vec<u8>> = BTreeMap::new();
         let mut fold = Fold::new(&rules);
@@ -237,7 +285,10 @@ fn any_split_into_runs_gives_what_one_run_gives() {
                 told.extend(fold.finished());
                 let (tenant, accounts) = fold.state().unwrap();
                 kept.extend(accounts);
-                let accounts: Vec<_> = kept.iter().map(|(id, state)| (*id, state.clone())).collect();
+                let accounts: Vec<_> = kept
+                    .iter()
+                    .map(|(id, state)| (*id, state.clone()))
+                    .collect();
                 fold = Fold::resume(&rules, &tenant, &accounts).unwrap();
             }
             fold.take(read);
