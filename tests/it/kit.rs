@@ -25,6 +25,8 @@ const START: i64 = 1_704_067_200;
 pub(crate) fn small(seed: u64) -> WorldSettings {
     WorldSettings {
         start: pagewarden::time::moment(START),
+        // Many, so that every seed has some.
+        twins: 0.2,
         ..WorldSettings::small(seed)
     }
 }
@@ -114,12 +116,17 @@ impl Desk {
 
     /// Runs the binary in an environment with nothing in it.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.run_with_log(args, self.log)
+    }
+
+    /// The same with another log filter.
+    pub(crate) fn run_with_log(&self, args: &[&str], log: Option<&str>) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pagewarden"));
         command
             .env_clear()
             .current_dir(self.folder.path())
             .args(args);
-        if let Some(log) = self.log {
+        if let Some(log) = log {
             command.env("RUST_LOG", log);
         }
         let output = command.output().unwrap();
