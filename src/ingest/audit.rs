@@ -138,6 +138,7 @@ async fn read_window(
 }
 
 /// What one reading of a window found.
+#[derive(Default)]
 struct Reading {
     counts: Counts,
     /// Records equal to an earlier one, with their place among equals.
@@ -156,12 +157,7 @@ async fn read_once(
     window: Window,
     progress: Progress<'_>,
 ) -> Result<Option<Reading>, IngestError> {
-    let mut reading = Reading {
-        counts: Counts::default(),
-        twins: Vec::new(),
-        shifted: false,
-        began: None,
-    };
+    let mut reading = Reading::default();
     let mut previous: Vec<[u8; 16]> = Vec::new();
     let mut same = 0_u32;
     let mut start = 0_usize;

@@ -162,6 +162,45 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
 }
 
 #[test]
+fn a_finding_tells_the_latest_name_of_its_account_however_long_ago_it_was() {
+    let kit = Kit::new(small(4), Options::default());
+    let files = Files::of(&kit);
+    let account = kit.world().truth()[0].account.to_string();
+    let line = files
+        .access
+        .iter()
+        .find(|line| line.contains(&account))
+        .unwrap();
+    // Married and moved, weeks after the finding was settled; read twice, so that those weeks are settled too.
+    let later: Vec<String> = (0..3)
+        .map(|n| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            event["id"] = Value::String(format!("00000000-0000-4000-8000-00000000000{n}"));
+            let at = Value::String(format!("2024-03-{:02}T10:00:00Z", 1 + 9 * n));
+            event["attributes"]["time"] = at.clone();
+            event["attributes"]["processedAt"] = at;
+            event["attributes"]["actor"]["id"] = Value::String(account.clone());
+            event["attributes"]["actor"]["name"] = Value::String(format!("Ada Example the {n}."));
+            event.to_string()
+        })
+        .collect();
+    let whole = files.import(
+        &kit,
+        &[
+            ("all.ndjson", text(&files.access)),
+            ("later.ndjson", text(&later)),
+        ],
+    );
+    assert!(whole.contains("Ada Example the 2."));
+    files.import(&kit, &[("all.ndjson", text(&files.access))]);
+    for line in later {
+        kit.desk.keep("later.ndjson", &text(&[line]));
+        kit.desk.run(&["import", "later.ndjson"]).done();
+    }
+    assert_same(&whole, &kit.desk.findings(), "one after the other");
+}
+
+#[test]
 fn the_order_of_arrival_does_not_matter() {
     let kit = Kit::new(small(2), Options::default());
     let files = Files::of(&kit);
