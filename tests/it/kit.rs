@@ -69,7 +69,7 @@ impl Ran {
 
 /// How much of a stream is stored, as `status` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct Counted {
     pub(crate) stored: u64,
     pub(crate) repeated: u64,
     pub(crate) late: u64,
@@ -146,13 +146,13 @@ impl Desk {
     }
 
     /// How much of a stream is stored.
-    pub(crate) fn stored(&self, stream: &str) -> Stored {
+    pub(crate) fn stored(&self, stream: &str) -> Counted {
         let status = self.status();
         let streams = status["streams"].as_array().unwrap();
         let one = streams.iter().find(|one| one["name"] == stream);
         let one = one.unwrap_or_else(|| panic!("no stream {stream}: {status}"));
         let number = |key: &str| one[key].as_u64().unwrap();
-        Stored {
+        Counted {
             stored: number("stored"),
             repeated: number("repeated"),
             late: number("late"),
