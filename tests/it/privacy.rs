@@ -131,10 +131,7 @@ impl Told {
     /// What was sent, and what lies in the folder.
     fn gather(&mut self, kit: &Kit) {
         for message in kit.simulator.received() {
-            let headers = message.headers.iter();
-            let headers: String = headers
-                .map(|(name, value)| format!("{name}: {value}\n"))
-                .collect();
+            let headers = format!("{:?}", message.headers);
             self.0
                 .push(("headers of a message".into(), headers.into_bytes()));
             self.0.push(("body of a message".into(), message.body));
