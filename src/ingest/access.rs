@@ -17,6 +17,8 @@ const STALE_PAGES: u32 = 50;
 
 /// How often a cursor may be refused in one walk.
 const REFUSALS: u32 = 5;
+/// How many empty pages in a row are not yet the end of an old window.
+const EMPTY_PAGES: u32 = 3;
 
 /// Polls live, from where the last poll came to, until caught up. Never sends `to`.
 pub async fn poll_access(
@@ -114,7 +116,7 @@ impl AccessWalk<'_> {
             .cursor
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
-        let mut refusals = 0;
+        let (mut refusals, mut empty) = (0, 0);
         loop {
             let began = Instant::now();
             let page = match self.organization.events(&ask, self.target.mapper).await {
@@ -139,19 +141,20 @@ impl AccessWalk<'_> {
                 took: began.elapsed(),
             }
             .emit();
-            let next = page.next.clone().filter(|_| page.received > 0);
+            let (next, received) = (page.next.clone(), page.received);
             let watermark = guard.newest;
             let moved = Checkpoint {
                 began: Some(kept.began.unwrap_or(self.from)),
                 watermark,
-                cursor: page.next.clone(),
+                cursor: next.clone(),
             };
             pending.add(self.keep(page), Some(moved))?;
             let go_on = progress(&pending.read, watermark);
-            match next {
-                Some(next) => ask = EventsAsk::Cursor(next),
-                None => return Ok(Ended::CaughtUp),
-            }
+            empty = if received > 0 { 0 } else { empty + 1 };
+            ask = match next.map(EventsAsk::Cursor) {
+                Some(next) if received > 0 || (empty <= self.patience() && next != ask) => next,
+                Some(_) | None => return Ok(Ended::CaughtUp),
+            };
             if !go_on {
                 return Ok(Ended::Paused);
             }
@@ -176,6 +179,15 @@ impl AccessWalk<'_> {
         }
         .emit();
         Ok(EventsAsk::From { from, to: self.to })
+    }
+
+    /// How many empty pages in a row are passed while the cursor goes on: the live walk asks again at its next poll, a
+    /// backfill never.
+    const fn patience(&self) -> u32 {
+        match self.walk {
+            Walk::Live => 0,
+            Walk::Backfill(_) => EMPTY_PAGES,
+        }
     }
 
     fn least(&self) -> DateTime<Utc> {

@@ -125,7 +125,7 @@ impl<'w> Pen<'w> {
         }
         let word = word_of(deed.act);
         if broken == Some(2) {
-            put(out, &[r#"","action":17"#]);
+            put(out, &[r#"","action":null"#]);
         } else {
             put(out, &[r#"","action":""#, word.id, "\""]);
         }
