@@ -256,8 +256,8 @@ fn status_tells_people_and_machines_the_same() {
     assert_eq!(stored(&desk), (events, records));
     let counts = small_world().counts();
     let access = &json["tenants"][0]["streams"][0];
-    assert_eq!(number(&access["repeated"]), counts.repeats.into());
-    assert_eq!(number(&access["unusable"]), counts.unusable.into());
+    assert_eq!(number(&access["repeated"]), u64::from(counts.repeats));
+    assert_eq!(number(&access["unusable"]), u64::from(counts.unusable));
     assert!(access["last_error"].is_null() && access["lag_seconds"].is_number());
     let people = desk.run("status").ends(0);
     assert!(

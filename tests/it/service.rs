@@ -128,7 +128,7 @@ fn it_polls_on_schedule_finds_what_happens_and_tells_it() {
     stops(running, "TERM");
     let found = desk.findings();
     assert!(found.iter().any(|finding| finding["id"] == body["id"]));
-    assert_eq!(stored(&desk, 0), world.counts().events.into());
+    assert_eq!(stored(&desk, 0), u64::from(world.counts().events));
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn it_stops_while_it_reads_history_and_goes_on_after_a_restart() {
     stops(running, "TERM");
     let body: Value = serde_json::from_slice(&summary.body).unwrap();
     assert_eq!(body["schema"], "pagewarden.summary.v1");
-    assert_eq!(stored(&desk, 0), counts.events.into());
-    assert_eq!(stored(&desk, 1), counts.audit.into());
+    assert_eq!(stored(&desk, 0), u64::from(counts.events));
+    assert_eq!(stored(&desk, 1), u64::from(counts.audit));
     assert_eq!(tenant.simulator.received().len(), 1);
 }
 
@@ -228,8 +228,8 @@ fn a_backfill_beside_it_is_carried_out_by_the_service() {
         done.err
     );
     let counts = small_world().counts();
-    assert_eq!(stored(&desk, 0), counts.events.into());
-    assert_eq!(stored(&desk, 1), counts.audit.into());
+    assert_eq!(stored(&desk, 0), u64::from(counts.events));
+    assert_eq!(stored(&desk, 1), u64::from(counts.audit));
     until("findings", || (!desk.findings().is_empty()).then_some(()));
     stops(running, "TERM");
 }
@@ -252,7 +252,7 @@ fn a_request_beside_it_does_not_end_with_another_reading() {
     let backfill = &status["tenants"][0]["streams"][0]["backfill"];
     assert_eq!(backfill["from"], "2001-01-01T00:00:00Z", "{status}");
     assert_eq!(backfill["done"], true);
-    assert_eq!(stored(&desk, 0), small_world().counts().events.into());
+    assert_eq!(stored(&desk, 0), u64::from(small_world().counts().events));
     stops(running, "TERM");
 }
 
@@ -287,7 +287,7 @@ fn a_backfill_beside_a_service_that_ends_says_so() {
         ..Setup::of(&again)
     });
     desk.run("-q backfill --from 2026-08-01 --to 2026-09-01");
-    assert_eq!(stored(&desk, 0), small_world().counts().events.into());
+    assert_eq!(stored(&desk, 0), u64::from(small_world().counts().events));
 }
 
 #[test]
