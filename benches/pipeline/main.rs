@@ -1,6 +1,6 @@
 //! What an event costs: CPU time and memory of reading history, beside a program that only fetches and parses.
 //!
-//! `cargo bench --bench pipeline [-- --events N --runs N --only NAME --keep FOLDER]`. Each measurement is a process of
+//! `cargo bench --bench pipeline [-- --events N --weeks N --runs N --only NAME --keep FOLDER]`. Each measurement is a process of
 //! its own (this program again, see [`child`]), so that the simulated tenant's work is not counted. CPU time hardly
 //! depends on what else the machine does; elapsed time does, so it is not told.
 
@@ -38,6 +38,8 @@ requests_per_minute = 600000
 /// What was asked for on the command line.
 struct Asked {
     events: u32,
+    /// Over how many weeks; six if nobody says. More weeks of as many events are fewer people.
+    weeks: u32,
     runs: usize,
     /// Only measurements whose name holds this.
     only: String,
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
 fn asked(words: &[String]) -> Done<Asked> {
     let mut asked = Asked {
         events: 200_000,
+        weeks: WorldSettings::default().weeks,
         runs: 5,
         only: String::new(),
         keep: None,
@@ -77,6 +80,7 @@ fn asked(words: &[String]) -> Done<Asked> {
         match word.as_str() {
             "--bench" => {}
             "--events" => asked.events = value()?.parse()?,
+            "--weeks" => asked.weeks = value()?.parse()?,
             "--runs" => asked.runs = value()?.parse()?,
             "--only" => asked.only.clone_from(value()?),
             "--keep" => asked.keep = Some(value()?.into()),
@@ -89,7 +93,12 @@ fn asked(words: &[String]) -> Done<Asked> {
 
 /// Makes a tenant with so many events, and measures each kind of work on it several times, turn by turn.
 fn measure(asked: &Asked) -> Done {
-    let world = Arc::new(World::new(WorldSettings::of_events(asked.events)));
+    let usual = WorldSettings::default().weeks;
+    let in_usual = u64::from(asked.events) * u64::from(usual) / u64::from(asked.weeks.max(1));
+    let world = Arc::new(World::new(WorldSettings {
+        weeks: asked.weeks,
+        ..WorldSettings::of_events(u32::try_from(in_usual)?)
+    }));
     let runtime = tokio::runtime::Runtime::new()?;
     let within = runtime.enter();
     let options = Options {
