@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use rustc_hash::FxHashSet;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
@@ -218,9 +217,13 @@ impl AccessWalk<'_> {
     }
 }
 
-/// Sees to it that a walk makes progress and ends.
+/// Sees to it that a walk makes progress and ends, however long it is: it keeps one cursor, not all.
 struct Guard {
-    cursors: FxHashSet<String>,
+    /// A cursor that was sent, taken anew after twice as many pages each time, so that any circle comes back to it.
+    kept: Option<String>,
+    /// How many pages were read, and after how many the kept cursor is taken anew.
+    pages: u64,
+    renew: u64,
     newest: Option<DateTime<Utc>>,
     stale: u32,
 }
@@ -228,22 +231,29 @@ struct Guard {
 impl Guard {
     fn new() -> Self {
         Self {
-            cursors: FxHashSet::default(),
+            kept: None,
+            pages: 0,
+            renew: 1,
             newest: None,
             stale: 0,
         }
     }
 
     fn check(&mut self, ask: &EventsAsk, page: &EventsPage) -> Result<(), IngestError> {
-        if let EventsAsk::Cursor(cursor) = ask {
-            self.cursors.insert(cursor.clone());
+        let sent = match ask {
+            EventsAsk::Cursor(cursor) => Some(cursor),
+            EventsAsk::From { .. } => None,
+        };
+        self.pages += 1;
+        if self.pages == self.renew {
+            self.kept = sent.cloned();
+            self.renew *= 2;
         }
-        if page.received > 0
-            && page
-                .next
-                .as_ref()
-                .is_some_and(|next| self.cursors.contains(next))
-        {
+        let repeats = page
+            .next
+            .as_ref()
+            .is_some_and(|next| Some(next) == sent || Some(next) == self.kept.as_ref());
+        if page.received > 0 && repeats {
             return Err(IngestError::Disorder(
                 "the organisation's events repeat a cursor, so the walk would never end",
             ));
