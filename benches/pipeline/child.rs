@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pagewarden::analyse::{self, Reach, Subject};
+use pagewarden::analyse::{self, Subject};
 use pagewarden::atlassian::{EventsAsk, Mapper, Organization};
 use pagewarden::cli::Cli;
 use pagewarden::config::{self, Detect};
@@ -165,7 +165,7 @@ fn parts(folder: &Path, meter: &mut Meter) -> Done {
         sites: &[],
         detect: &detect,
     };
-    let analysis = analyse::analyse(&store, &subject, Reach::All)?;
+    let analysis = analyse::analyse(&store, &subject)?;
     meter.lap("fold only", false)?;
     if analysis.changed.is_empty() {
         return Err("nothing was found".into());
