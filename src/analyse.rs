@@ -3,8 +3,6 @@
 //! Everything before the settle line is folded in for good and its state kept; the tail behind it is folded anew each
 //! time, so whatever comes up to `settle` late gives the same findings. What comes later still makes the fold begin anew.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -245,12 +243,14 @@ fn compare<'d>(
     drafts: impl Iterator<Item = (&'d Draft, bool)>,
     anew: bool,
 ) -> Result<Analysis, StoreError> {
-    let mut recorded: BTreeMap<FindingId, Recorded> =
-        lookup.store.recorded(lookup.subject.tenant)?;
+    let mut recorded = lookup.store.recorded(lookup.subject.tenant)?;
     let mut analysis = Analysis::default();
     for (draft, settled) in drafts {
         let finding = lookup.finding(draft)?;
-        let before = recorded.remove(&finding.id);
+        let before = match recorded.remove(&finding.id) {
+            Some(_) => lookup.store.recorded_finding(&finding.id)?,
+            None => None,
+        };
         let now = Recorded { finding, settled };
         if before.as_ref() != Some(&now) {
             analysis
@@ -258,10 +258,12 @@ fn compare<'d>(
                 .push((now, before.map(|before| before.finding)));
         }
     }
-    for (id, kept) in recorded {
-        if anew || !kept.settled {
+    for (id, settled) in recorded {
+        if anew || !settled {
             analysis.gone.push(id);
-        } else if let Some(now) = lookup.renamed(&kept)? {
+        } else if let Some(kept) = lookup.store.recorded_finding(&id)?
+            && let Some(now) = lookup.renamed(&kept)?
+        {
             analysis.changed.push((now, Some(kept.finding)));
         }
     }

@@ -18,20 +18,31 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// The findings of a tenant as recorded, before verdicts.
-    pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, Recorded>, StoreError> {
-        let rows: Vec<(bool, String)> = self.ask(|database| {
-            let mut list = database
-                .prepare_cached("select final, body from finding where tenant = ?1 order by id")?;
-            let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    /// The ids of a tenant's recorded findings, and whether each is settled.
+    pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, bool>, StoreError> {
+        self.ask(|database| {
+            let mut list =
+                database.prepare_cached("select id, final from finding where tenant = ?1")?;
+            let rows = list.query_map([tenant.0], |row| {
+                Ok((FindingId::new(row.get::<_, String>(0)?), row.get(1)?))
+            })?;
             rows.collect()
+        })
+    }
+
+    /// A finding as recorded, before verdicts. One at a time: there are more of them the longer we watch.
+    pub fn recorded_finding(&self, id: &FindingId) -> Result<Option<Recorded>, StoreError> {
+        let row: Option<(bool, String)> = self.ask(|database| {
+            database
+                .prepare_cached("select final, body from finding where id = ?1")?
+                .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
         })?;
-        rows.into_iter()
-            .map(|(settled, body)| {
-                let finding: Finding = read_back(&body)?;
-                Ok((finding.id.clone(), Recorded { finding, settled }))
-            })
-            .collect()
+        row.map(|(settled, body)| {
+            let finding = read_back(&body)?;
+            Ok(Recorded { finding, settled })
+        })
+        .transpose()
     }
 
     /// Writes findings that are new or changed, removes those that are no more, and puts their messages into the outbox.
