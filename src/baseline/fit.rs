@@ -375,7 +375,7 @@ mod tests {
             expected += ln_beta(a + r * person.m, b + person.sum) - ln_beta(a, b);
         }
         let counted: Vec<(f64, f64)> = units.iter().map(|(x, count)| (x, real(count))).collect();
-        assert!((log_likelihood(&shape, &counted, &people) - expected).abs() < 1e-9);
+        assert!((log_likelihood(&shape, &counted, &People::of(&people)) - expected).abs() < 1e-9);
     }
 
     #[test]
