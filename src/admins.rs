@@ -54,6 +54,9 @@ pub enum RosterError {
     /// A directory did not answer.
     #[error("{0}")]
     Api(#[from] Error),
+    /// A directory without anybody, which cannot be: whoever asks is in it.
+    #[error("{0} listed nobody at all, which cannot be")]
+    Nobody(&'static str),
     /// It answered with nobody, where there was somebody before.
     #[error(
         "the directory named no privileged account, although it did before; the old roster is kept"
@@ -139,20 +142,28 @@ pub async fn refresh(
     admins: &Admins,
     now: DateTime<Utc>,
 ) -> Result<(usize, bool), RosterError> {
-    let (mut gathered, failure) = gather(directories, admins).await;
+    let (mut gathered, mut failures) = gather(directories, admins).await;
     let previous = store.rosters(tenant)?.pop();
+    if previous
+        .as_ref()
+        .is_none_or(|previous| previous.privileges.is_empty())
+    {
+        // Nothing to lose: a directory without anybody may be one.
+        failures.retain(|failure| !matches!(failure, RosterError::Nobody(_)));
+    }
+    let failure = failures.into_iter().next();
     if let Some(failure) = failure {
         let Some(previous) = previous.filter(|_| !gathered.privileges.is_empty()) else {
             if gathered.privileges.is_empty() {
-                return fail(store, tenant, RosterError::Api(failure));
+                return fail(store, tenant, failure);
             }
             store.keep_roster(tenant, &gathered.snapshot(now), now)?;
-            return fail(store, tenant, RosterError::Api(failure));
+            return fail(store, tenant, failure);
         };
         gathered.privileges.extend(previous.privileges);
         gathered.groups.extend(previous.groups);
         store.keep_roster(tenant, &gathered.snapshot(now), now)?;
-        return fail(store, tenant, RosterError::Api(failure));
+        return fail(store, tenant, failure);
     }
     if gathered.privileges.is_empty()
         && previous.is_some_and(|previous| !previous.privileges.is_empty())
@@ -178,28 +189,28 @@ fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, Roste
     Err(why)
 }
 
-async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Option<Error>) {
+async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Vec<RosterError>) {
     let privileging = Privileging::new(admins);
     let mut gathered = Gathered::default();
-    let mut failure = None;
+    let mut failures = Vec::new();
     if let Some(organization) = directories.organization
         && let Err(error) = from_organization(organization, &privileging, &mut gathered).await
     {
-        failure = Some(error);
+        failures.push(error);
     }
     for site in &directories.sites {
         if let Err(error) = from_site(site, &privileging, &mut gathered).await {
-            failure = failure.or(Some(error));
+            failures.push(error);
         }
     }
-    (gathered, failure)
+    (gathered, failures)
 }
 
 async fn from_organization(
     organization: &Organization,
     privileging: &Privileging,
     gathered: &mut Gathered,
-) -> Result<(), Error> {
+) -> Result<(), RosterError> {
     let walk = organization
         .all_users(&mut |users| {
             for user in &users {
@@ -208,6 +219,9 @@ async fn from_organization(
         })
         .await?;
     gathered.as_of = gathered.as_of.max(walk.as_of);
+    if walk.accounts == 0 {
+        return Err(RosterError::Nobody("the organisation's directory"));
+    }
     Ok(())
 }
 
@@ -216,13 +230,16 @@ async fn from_site(
     site: &Site,
     privileging: &Privileging,
     gathered: &mut Gathered,
-) -> Result<(), Error> {
+) -> Result<(), RosterError> {
     let mut groups = BTreeSet::new();
     for access_type in [AccessType::Admin, AccessType::SiteAdmin] {
         groups.extend(site.groups(Some(access_type)).await?.items);
     }
     let named = site.groups(None).await?;
     gathered.as_of = gathered.as_of.max(named.as_of);
+    if named.items.is_empty() && groups.is_empty() {
+        return Err(RosterError::Nobody("the site's list of groups"));
+    }
     groups.extend(
         named
             .items

@@ -3,8 +3,6 @@
 //! Everything before the settle line is folded in for good and its state kept; the tail behind it is folded anew each
 //! time, so whatever comes up to `settle` late gives the same findings. What comes later still makes the fold begin anew.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,7 +10,7 @@ use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
 use crate::fold::{Draft, Fold, Ignored, Rules, Told};
 use crate::model::id::digest16;
 use crate::model::{
-    Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
+    Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
     RosterHistory, Signal, SpaceKey, Status, StreamName, WordId,
 };
 use crate::store::{FoldState, Recorded, Store, StoreError, StreamId, Stretch, TenantId};
@@ -43,9 +41,12 @@ pub struct Analysis {
     pub changed: Vec<(Recorded, Option<Finding>)>,
     /// Findings that are no more.
     pub gone: Vec<FindingId>,
+    /// The working state at its line, and whether it was made anew; to be kept together with the findings.
+    pub state: Option<(FoldState, bool)>,
 }
 
-/// Folds everything that is stored and says what is new. Keeps the working state; records nothing.
+/// Folds everything that is stored and says what is new. Records nothing: findings that are told for good here are handed
+/// out once, so they and the working state behind them must be kept in one transaction.
 pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
     let Some(stream) = access_stream(store, subject.tenant)? else {
         return Ok(Analysis::default());
@@ -79,7 +80,6 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         tenant,
         accounts,
     };
-    store.save_fold(subject.tenant, &state, anew)?;
     let settled = fold.finished();
     store.read(
         Stretch {
@@ -96,15 +96,14 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         .iter()
         .map(|draft| (draft, true))
         .chain(standing.iter().map(|draft| (draft, false)));
-    compare(
-        &Lookup {
-            store,
-            subject,
-            stream,
-        },
-        drafts,
-        anew,
-    )
+    let lookup = Lookup {
+        store,
+        subject,
+        stream,
+    };
+    let mut analysis = compare(&lookup, drafts, anew)?;
+    analysis.state = Some((state, anew));
+    Ok(analysis)
 }
 
 /// The fold as it was kept at its line; none where it has to begin anew.
@@ -244,12 +243,14 @@ fn compare<'d>(
     drafts: impl Iterator<Item = (&'d Draft, bool)>,
     anew: bool,
 ) -> Result<Analysis, StoreError> {
-    let mut recorded: BTreeMap<FindingId, Recorded> =
-        lookup.store.recorded(lookup.subject.tenant)?;
+    let mut recorded = lookup.store.recorded(lookup.subject.tenant)?;
     let mut analysis = Analysis::default();
     for (draft, settled) in drafts {
         let finding = lookup.finding(draft)?;
-        let before = recorded.remove(&finding.id);
+        let before = match recorded.remove(&finding.id) {
+            Some(_) => lookup.store.recorded_finding(&finding.id)?,
+            None => None,
+        };
         let now = Recorded { finding, settled };
         if before.as_ref() != Some(&now) {
             analysis
@@ -257,11 +258,15 @@ fn compare<'d>(
                 .push((now, before.map(|before| before.finding)));
         }
     }
-    analysis.gone = recorded
-        .into_iter()
-        .filter(|(_, kept)| anew || !kept.settled)
-        .map(|(id, _)| id)
-        .collect();
+    for (id, settled) in recorded {
+        if anew || !settled {
+            analysis.gone.push(id);
+        } else if let Some(kept) = lookup.store.recorded_finding(&id)?
+            && let Some(now) = lookup.renamed(&kept)?
+        {
+            analysis.changed.push((now, Some(kept.finding)));
+        }
+    }
     Ok(analysis)
 }
 
@@ -273,6 +278,22 @@ struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
+    /// A settled finding whose account the log calls differently by now; none where nothing changed.
+    fn renamed(&self, kept: &Recorded) -> Result<Option<Recorded>, StoreError> {
+        let Some(account) = &kept.finding.account else {
+            return Ok(None);
+        };
+        let Some(actor) = self.store.account_named(&account.id)? else {
+            return Ok(None);
+        };
+        let now = Account::from(actor);
+        Ok((now != *account).then(|| {
+            let mut renamed = kept.clone();
+            renamed.finding.account = Some(now);
+            renamed
+        }))
+    }
+
     fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
         let actor = self.store.account(draft.account)?;
         let id = |period| finding_id(self.subject.name, draft, &actor.id, period);
@@ -309,12 +330,7 @@ impl Lookup<'_> {
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
             last_seen: moment(draft.last_seen),
-            account: Some(Account {
-                id: actor.id.clone(),
-                name: actor.name,
-                email: actor.email,
-                kind: actor.kind,
-            }),
+            account: Some(Account::from(actor)),
         })
     }
 
@@ -342,6 +358,23 @@ impl Lookup<'_> {
         let known: Vec<WordId> = ids.into_iter().flatten().collect();
         let mut words = self.store.words(&known)?.into_iter();
         Ok(ids.map(|id| id.and_then(|_| words.next())))
+    }
+}
+
+impl From<Actor> for Account {
+    fn from(actor: Actor) -> Self {
+        let Actor {
+            kind,
+            id,
+            name,
+            email,
+        } = actor;
+        Self {
+            id,
+            name,
+            email,
+            kind,
+        }
     }
 }
 

@@ -28,7 +28,14 @@ pub struct Judging<'a> {
 impl Judging<'_> {
     /// Folds what is stored, records what is new, and puts it into the outbox.
     pub fn judge(&self) -> Result<Outcome, StoreError> {
-        let Analysis { changed, gone, .. } = analyse::analyse(self.store, &self.subject)?;
+        let Analysis {
+            changed,
+            gone,
+            state,
+        } = analyse::analyse(self.store, &self.subject)?;
+        let Some((state, anew)) = state else {
+            return Ok(Outcome::default());
+        };
         let installed = self.store.installed(self.subject.tenant)?;
         let mut outcome = Outcome::default();
         let mut deliveries = Vec::new();
@@ -59,8 +66,14 @@ impl Judging<'_> {
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        self.store
-            .record(self.subject.tenant, &changed, &gone, &deliveries, self.now)?;
+        self.store.record_analysis(
+            self.subject.tenant,
+            (&state, anew),
+            &changed,
+            &gone,
+            &deliveries,
+            self.now,
+        )?;
         Ok(outcome)
     }
 

@@ -2,31 +2,62 @@
 
 /// The number of the page that a link or text names.
 pub(super) fn page(text: &str) -> Option<&str> {
-    after(text, "/pages/")
-        .find_map(|rest| number(rest.strip_prefix("edit-v2/").unwrap_or(rest)))
-        .or_else(|| after(text, "pageId=").find_map(number))
-        .or_else(|| after(text, "/blog/").find_map(blog))
-        .or_else(|| after(text, "/content/").find_map(number))
-        .or_else(|| after(text, "/attachments/").find_map(number))
+    let (mut post, mut content, mut attachment) = (None, None, None);
+    for part in parts(text) {
+        if let Some(rest) = part.strip_prefix("pages/") {
+            let found = number(rest.strip_prefix("edit-v2/").unwrap_or(rest));
+            if found.is_some() {
+                return found;
+            }
+        } else if let Some(rest) = part.strip_prefix("blog/") {
+            post = post.or_else(|| blog(rest));
+        } else if let Some(rest) = part.strip_prefix("content/") {
+            content = content.or_else(|| number(rest));
+        } else if let Some(rest) = part.strip_prefix("attachments/") {
+            attachment = attachment.or_else(|| number(rest));
+        }
+    }
+    parameters(text, "pageId")
+        .find_map(number)
+        .or(post)
+        .or(content)
+        .or(attachment)
 }
 
 /// The key of the space that a link names.
 pub(super) fn space(text: &str) -> Option<String> {
-    after(text, "/spaces/")
-        .chain(after(text, "/display/"))
-        .chain(after(text, "spaceKey="))
-        .find_map(|rest| {
-            let key = rest.split(['/', '?', '#', '&', ' ', '"']).next()?;
-            let page_of_its_own = key.ends_with(".action") || key == "flyingpdf";
-            (!key.is_empty() && !page_of_its_own).then(|| unescape(key))
-        })
+    let mut display = None;
+    for part in parts(text) {
+        if let Some(rest) = part.strip_prefix("spaces/") {
+            let found = key(rest);
+            if found.is_some() {
+                return found;
+            }
+        } else if let Some(rest) = part.strip_prefix("display/") {
+            display = display.or_else(|| key(rest));
+        }
+    }
+    display.or_else(|| parameters(text, "spaceKey").find_map(key))
+}
+
+/// The key of a space that a text begins with.
+fn key(rest: &str) -> Option<String> {
+    let key = rest.split(['/', '?', '#', '&', ' ', '"']).next()?;
+    let page_of_its_own = key.ends_with(".action") || key == "flyingpdf";
+    (!key.is_empty() && !page_of_its_own).then(|| unescape(key))
 }
 
 /// The host that a link or a bare name names, lower case.
 pub(super) fn host(text: &str) -> Option<String> {
     let rest = text.trim();
-    let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let rest = rest
+        .split_once(':')
+        .and_then(|(_, rest)| rest.strip_prefix("//"))
+        .unwrap_or(rest);
+    let end = rest
+        .bytes()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let authority = end.map_or(Some(rest), |end| rest.get(..end))?;
     let name = authority
         .rsplit_once('@')
         .map_or(authority, |(_, name)| name);
@@ -34,8 +65,9 @@ pub(super) fn host(text: &str) -> Option<String> {
         Some(rest) => rest.split(']').next()?,
         None => name.split(':').next()?,
     };
-    let plausible =
-        !name.is_empty() && !name.contains(|at: char| at.is_whitespace() || at.is_control());
+    let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    let plausible = !name.is_empty()
+        && (plain || !name.contains(|at: char| at.is_whitespace() || at.is_control()));
     plausible.then(|| name.to_ascii_lowercase())
 }
 
@@ -62,10 +94,18 @@ pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What follows each place where a marker stands.
-fn after<'a>(text: &'a str, marker: &'static str) -> impl Iterator<Item = &'a str> {
-    text.match_indices(marker)
-        .filter_map(move |(at, _)| text.get(at + marker.len()..))
+/// What follows each slash.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('/')
+        .filter_map(|(at, _)| text.get(at + 1..))
+}
+
+/// What follows each `=` behind a name.
+fn parameters<'a>(text: &'a str, name: &'static str) -> impl Iterator<Item = &'a str> {
+    text.match_indices('=').filter_map(move |(at, _)| {
+        let (before, behind) = text.split_at_checked(at)?;
+        before.ends_with(name).then(|| behind.get(1..))?
+    })
 }
 
 /// The digits that a text begins with, if they end with the word.

@@ -1,5 +1,7 @@
 //! The shape of a peer group, fitted to what its people did (equation 6).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::gamma::ln_rising;
@@ -61,8 +63,8 @@ impl From<&History> for Person {
 
 /// The shape that makes a group's units most likely; `usual` is the default of the scale, from which the search starts.
 ///
-/// `people` are summed in the order given, which the caller keeps fixed (by account, say). Both must tell of the same
-/// units, neither decayed nor capped: the caller keeps a [`Person`] beside each [`History`], and takes the units from
+/// The order of `people` does not matter, since their numbers are whole. Both must tell of the same units, neither decayed
+/// nor capped: the caller keeps a [`Person`] beside each [`History`], and takes the units from
 /// [`Peers::ever`](super::Peers::ever). Where they differ, the histogram is scaled until its sum is that of all people,
 /// which keeps `r` off its bounds and no more. Decayed histories can stand in for the sums, but poorly: they weigh less
 /// than they know, so people look more alike than they are, and where they were capped their sums are too small. On a
@@ -85,9 +87,9 @@ pub fn fit(units: &Histogram, people: &[Person], usual: &Shape) -> Shape {
     if trust <= 0.0 {
         return *usual;
     }
-    let counted = weighed(units, &present);
+    let (counted, people) = (weighed(units, &present), People::of(&present));
     let found = minimise(start, |at| {
-        prior(at, start) - log_likelihood(&shape_at(at), &counted, &present)
+        prior(at, start) - log_likelihood(&shape_at(at), &counted, &people)
     });
     shape_at(along(start, found, trust))
 }
@@ -109,27 +111,59 @@ fn weighed(units: &Histogram, people: &[Person]) -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// What the terms of the likelihood depend on, each value with how many people have it: most share theirs, and a fit
+/// looks at them a hundred times.
+struct People {
+    /// Units.
+    m: Vec<(f64, f64)>,
+    /// Sums.
+    sum: Vec<(f64, f64)>,
+    /// Both.
+    both: Vec<(Person, f64)>,
+}
+
+impl People {
+    /// Counts people.
+    fn of(people: &[Person]) -> Self {
+        Self {
+            m: alike(people.iter().map(|person| person.m), f64::to_bits),
+            sum: alike(people.iter().map(|person| person.sum), f64::to_bits),
+            both: alike(people.iter().copied(), |person| {
+                (person.m.to_bits(), person.sum.to_bits())
+            }),
+        }
+    }
+}
+
+/// Each value once, in the order of its key, with how often it came.
+fn alike<T: Copy, K: Ord>(values: impl Iterator<Item = T>, key: impl Fn(T) -> K) -> Vec<(T, f64)> {
+    let mut counted: BTreeMap<K, (T, f64)> = BTreeMap::new();
+    for value in values {
+        counted.entry(key(value)).or_insert((value, 0.0)).1 += 1.0;
+    }
+    counted.into_values().collect()
+}
+
 /// How many people there are.
 fn headcount(people: &[Person]) -> f64 {
     real(u64::try_from(people.len()).unwrap_or(u64::MAX))
 }
 
 /// Equation (6), without the terms that do not depend on the shape.
-fn log_likelihood(shape: &Shape, units: &[(f64, f64)], people: &[Person]) -> f64 {
+fn log_likelihood(shape: &Shape, units: &[(f64, f64)], people: &People) -> f64 {
     let Shape { r, a, b } = *shape;
-    let choices: f64 = units
+    let rises = |from: f64, by: &[(f64, f64)], scale: f64| -> f64 {
+        by.iter()
+            .map(|(by, weight)| weight * ln_rising(from, scale * by))
+            .sum()
+    };
+    let both: f64 = people
+        .both
         .iter()
-        .map(|(x, weight)| weight * ln_rising(r, *x))
+        .map(|(person, weight)| weight * ln_rising(a + b, r * person.m + person.sum))
         .sum();
-    let ratios: f64 = people
-        .iter()
-        .map(|person| {
-            // ln B(a + r m, b + S) - ln B(a, b)
-            let won = r * person.m;
-            ln_rising(a, won) + ln_rising(b, person.sum) - ln_rising(a + b, won + person.sum)
-        })
-        .sum();
-    choices + ratios
+    // The ratios are, for each person, ln B(a + r m, b + S) - ln B(a, b).
+    rises(r, units, 1.0) + rises(a, &people.m, r) + rises(b, &people.sum, 1.0) - both
 }
 
 /// Minus the logarithm of the weak prior.
@@ -341,7 +375,7 @@ mod tests {
             expected += ln_beta(a + r * person.m, b + person.sum) - ln_beta(a, b);
         }
         let counted: Vec<(f64, f64)> = units.iter().map(|(x, count)| (x, real(count))).collect();
-        assert!((log_likelihood(&shape, &counted, &people) - expected).abs() < 1e-9);
+        assert!((log_likelihood(&shape, &counted, &People::of(&people)) - expected).abs() < 1e-9);
     }
 
     #[test]

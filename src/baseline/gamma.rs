@@ -34,15 +34,16 @@ pub(super) fn ln_gamma(x: f64) -> f64 {
 
 /// `ln Gamma(x + by) - ln Gamma(x)` for `x > 0` and `x + by > 0`, accurate where both are large and nearly equal.
 pub(super) fn ln_rising(x: f64, by: f64) -> f64 {
-    let (mut at, mut ratio) = (x, 1.0);
+    let (mut at, mut above, mut below) = (x, 1.0, 1.0);
     while at.min(at + by) < STIRLING_FROM {
-        ratio *= at / (at + by);
+        above *= at;
+        below *= at + by;
         at += 1.0;
     }
     let end = at + by;
     (at - 0.5) * (by / at).ln_1p() + by * end.ln() - by
         + (correction(end) - correction(at))
-        + ratio.ln()
+        + (above / below).ln()
 }
 
 #[cfg(test)]

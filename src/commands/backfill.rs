@@ -133,6 +133,8 @@ fn ask_service(
                     progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
                     left |= !kept.done;
                 }
+                // Read is not judged yet.
+                left |= watch.has_unjudged()?;
             }
             if !left || stop.is_cancelled() {
                 progress.done();

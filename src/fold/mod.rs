@@ -212,7 +212,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Passes every midnight up to a moment: the line follows how many are active, and on Mondays what is usual is
-    /// learnt from what ended before Sunday.
+    /// learnt from what ended before Sunday; every day while a tenant is new, for then a day is much.
     fn pass_midnights(&mut self, at: i64) {
         let day = day_of(at);
         let Some(today) = self.tenant.begin(day) else {
@@ -220,17 +220,17 @@ impl<'a> Fold<'a> {
         };
         for next in (today + 1).max(day - LONGEST_SILENCE)..=day {
             // 1970-01-01 was a Thursday, so Mondays are 4 modulo 7.
-            if next.rem_euclid(7) == 4 {
-                self.settle_week(next);
+            if next.rem_euclid(7) == 4 || self.tenant.warms_up(next) {
+                self.settle(next);
             }
             self.tenant
                 .begin_day(next, self.rules.detect.alerts_per_week);
         }
     }
 
-    /// Closes the days that are over at Monday 00:00, and learns from what ended before Sunday.
-    fn settle_week(&mut self, monday: i64) {
-        let instant = monday * DAY_SECONDS;
+    /// Closes the days that are over at 00:00 of a day, and learns from them.
+    fn settle(&mut self, day: i64) {
+        let instant = day * DAY_SECONDS;
         let mut accounts: Vec<WordId> = self.accounts.keys().copied().collect();
         let stable = |account: &WordId| self.rules.stable.get(account).copied().unwrap_or_default();
         accounts.sort_by_key(stable);
@@ -250,6 +250,6 @@ impl<'a> Fold<'a> {
         let people = accounts
             .iter()
             .filter_map(|account| self.accounts.get(account));
-        self.tenant.refit(monday, people);
+        self.tenant.refit(day, people);
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PeerGroup;
 use super::account::AccountState;
+use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::{Peers, Person, Scale, Shape, Survival, fit, line, line_in_force, week_of};
 
 /// How many days back active people are counted.
@@ -133,6 +134,12 @@ impl TenantState {
         line_in_force(self.line, self.today - self.first_day.unwrap_or(self.today))
     }
 
+    /// Whether a day lies in the warm-up of the tenant, when habits are learnt daily.
+    pub(super) fn warms_up(&self, day: i64) -> bool {
+        self.first_day
+            .is_some_and(|first| day - first < WARM_UP_DAYS)
+    }
+
     /// How often habits were learnt anew.
     pub(super) const fn refits(&self) -> u32 {
         self.refits
@@ -160,18 +167,17 @@ impl TenantState {
         group.pooled.record(scale, week_of(day), x);
     }
 
-    /// Learns what is usual from the weeks that ended before the Sunday before a Monday; accounts in a stable order.
-    pub(super) fn refit<'a>(
-        &mut self,
-        monday: i64,
-        accounts: impl Iterator<Item = &'a AccountState>,
-    ) {
+    /// Learns what is usual from the weeks that ended before the Sunday before a Monday, and in the warm-up from all there
+    /// is; accounts in a stable order.
+    pub(super) fn refit<'a>(&mut self, day: i64, accounts: impl Iterator<Item = &'a AccountState>) {
         let (sessions, days): (Vec<Person>, Vec<Person>) = accounts
             .filter(|state| state.group == PeerGroup::People)
             .map(|state| (state.ever_sessions, state.ever_days))
             .unzip();
+        let warms_up = self.warms_up(day);
         let pooled = &mut self.people.pooled;
-        let window = pooled.window(week_of(monday - 1));
+        let running = week_of(day - 1);
+        let window = pooled.window(if warms_up { running + 1 } else { running });
         let learn = |scale, units, persons: &[Person]| {
             let usual = Shape::usual(scale);
             Usual {

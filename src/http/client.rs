@@ -212,7 +212,8 @@ impl Client {
 
     /// The whole body, chunk by chunk, up to the cap.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
+        let told = response.content_length().unwrap_or_default();
+        let mut bytes = Vec::with_capacity(usize::try_from(told).unwrap_or(0).min(self.cap));
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::input;
-use super::split::{Piece, SplitError, split};
+use super::split::{Piece, SplitError, Taker, is_one_object, split_for};
 use crate::atlassian::{AuditRecord, Mapper, Memo, is_unresolved, unusable};
 use crate::model::{Event, StreamName, Unusable};
 
@@ -131,7 +131,7 @@ pub(super) fn read_from<E>(
         summary: ImportSummary::default(),
         each,
     };
-    let ended = split(from, CAP, &mut |_, piece| sorter.take(&piece));
+    let ended = split_for(from, CAP, &mut sorter);
     // What was readable is delivered, however it ended.
     let flushed = if matches!(ended, Err(SplitError::Sink(_))) {
         Ok(())
@@ -183,15 +183,29 @@ struct Page<'a> {
     data: Vec<&'a RawValue>,
 }
 
-impl<E> Sorter<'_, E> {
-    /// Takes what was parted out of the file.
-    fn take(&mut self, piece: &Piece<'_>) -> Result<(), E> {
+impl<E> Taker<E> for Sorter<'_, E> {
+    fn piece(&mut self, _: u64, piece: &Piece<'_>) -> Result<(), E> {
         match piece {
             Piece::Object(json) => self.object(json),
             Piece::Broken(reason, head) => self.broken(unusable(reason, head)),
         }
     }
 
+    fn line(&mut self, _: u64, text: &str) -> Result<bool, E> {
+        // What can be used is one object: to look first whether it is costs as much again.
+        let taken = self.quick(text);
+        if taken {
+            self.flush_full()?;
+        } else if is_one_object(text) {
+            self.object(text)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+impl<E> Sorter<'_, E> {
     /// A record, or a page of them.
     fn object(&mut self, json: &str) -> Result<(), E> {
         if self.quick(json) {

@@ -79,10 +79,10 @@ fn read_from(from: impl BufRead, path: &Path) -> Result<Roster, RosterError> {
         line,
         problem,
     };
-    let ended = split(from, CAP, &mut |line, piece| {
+    let ended = split(from, CAP, |line, piece| {
         let taken = match piece {
             Piece::Object(json) => document(json, &mut as_of, &mut users),
-            Piece::Broken(reason, _) => Err(reason),
+            Piece::Broken(reason, _) => Err(*reason),
         };
         taken.map_err(|problem| broken(line, problem))
     });

@@ -25,6 +25,31 @@ pub(super) enum SplitError<E> {
     Sink(E),
 }
 
+/// Takes what was found, with the line it ends on.
+pub(super) trait Taker<E> {
+    /// Takes a piece.
+    fn piece(&mut self, line: u64, piece: &Piece<'_>) -> Result<(), E>;
+
+    /// Takes a line that begins and ends like an object, if it is one; where it is not, says false, and gets its pieces.
+    /// Who parses it anyway need not have it looked through before.
+    fn line(&mut self, line: u64, text: &str) -> Result<bool, E> {
+        let one = is_one_object(text);
+        if one {
+            self.piece(line, &Piece::Object(text))?;
+        }
+        Ok(one)
+    }
+}
+
+/// A closure that takes pieces.
+struct Each<F>(F);
+
+impl<E, F: FnMut(u64, &Piece<'_>) -> Result<(), E>> Taker<E> for Each<F> {
+    fn piece(&mut self, line: u64, piece: &Piece<'_>) -> Result<(), E> {
+        self.0(line, piece)
+    }
+}
+
 /// Why a piece is broken.
 const NOT_JSON: &str = "not JSON";
 /// Why a piece is not there.
@@ -62,14 +87,23 @@ struct Splitter<'f, E> {
     /// Whether the next byte is the first of a line.
     line_start: bool,
     line: u64,
-    each: &'f mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
+    taker: &'f mut dyn Taker<E>,
 }
 
 /// Parts what a reader gives into objects of at most `cap` bytes, each told with the line it ends on.
 pub(super) fn split<E>(
+    from: impl BufRead,
+    cap: usize,
+    each: impl FnMut(u64, &Piece<'_>) -> Result<(), E>,
+) -> Result<(), SplitError<E>> {
+    split_for(from, cap, &mut Each(each))
+}
+
+/// The same, for whoever knows lines by himself.
+pub(super) fn split_for<E>(
     mut from: impl BufRead,
     cap: usize,
-    each: &mut dyn FnMut(u64, Piece<'_>) -> Result<(), E>,
+    taker: &mut dyn Taker<E>,
 ) -> Result<(), SplitError<E>> {
     let mut splitter = Splitter {
         cap,
@@ -82,7 +116,7 @@ pub(super) fn split<E>(
         junk: false,
         line_start: true,
         line: 1,
-        each,
+        taker,
     };
     let mut line = Vec::new();
     loop {
@@ -120,13 +154,15 @@ impl<E> Splitter<'_, E> {
         let bare = bare.strip_suffix(b",").unwrap_or(bare);
         let whole =
             line.ends_with(b"\n") && bare.first() == Some(&b'{') && bare.last() == Some(&b'}');
-        if self.idle() && self.line_start && whole && bare.len() <= self.cap {
-            let one = str::from_utf8(bare).ok().filter(|text| is_one_object(text));
-            if let Some(text) = one {
-                (self.each)(self.line, Piece::Object(text))?;
-                self.line += 1;
-                return Ok(());
-            }
+        if self.idle()
+            && self.line_start
+            && whole
+            && bare.len() <= self.cap
+            && let Ok(text) = str::from_utf8(bare)
+            && self.taker.line(self.line, text)?
+        {
+            self.line += 1;
+            return Ok(());
         }
         self.take_bytes(line)
     }
@@ -262,7 +298,7 @@ impl<E> Splitter<'_, E> {
             Some(reason) => Piece::Broken(reason, &text),
             None => Piece::Object(&text),
         };
-        (self.each)(self.line, piece)
+        self.taker.piece(self.line, &piece)
     }
 
     /// The end of the bytes: in the middle of something, it came too early.
@@ -279,7 +315,7 @@ impl<E> Splitter<'_, E> {
 }
 
 /// Whether a line that begins and ends like an object is one, and not two or a piece of one.
-fn is_one_object(text: &str) -> bool {
+pub(super) fn is_one_object(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 /// Every piece (an object as it is, a broken one with `!`) with its line, and how it ended.
 fn pieces(text: &[u8], cap: usize) -> (Vec<String>, Option<u64>) {
     let mut found = Vec::new();
-    let ended = split::<()>(text, cap, &mut |line, piece| {
+    let ended = split(text, cap, |line, piece| -> Result<(), ()> {
         found.push(match piece {
             Piece::Object(json) => format!("{line} {json}"),
             Piece::Broken(_, head) => format!("{line} !{head}"),

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use rustc_hash::FxHashSet;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
@@ -17,6 +16,8 @@ const STALE_PAGES: u32 = 50;
 
 /// How often a cursor may be refused in one walk.
 const REFUSALS: u32 = 5;
+/// How many empty pages in a row are not yet the end of an old window.
+const EMPTY_PAGES: u32 = 3;
 
 /// Polls live, from where the last poll came to, until caught up. Never sends `to`.
 pub async fn poll_access(
@@ -114,7 +115,7 @@ impl AccessWalk<'_> {
             .cursor
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
-        let mut refusals = 0;
+        let (mut refusals, mut empty) = (0, 0);
         loop {
             let began = Instant::now();
             let page = match self.organization.events(&ask, self.target.mapper).await {
@@ -139,19 +140,20 @@ impl AccessWalk<'_> {
                 took: began.elapsed(),
             }
             .emit();
-            let next = page.next.clone().filter(|_| page.received > 0);
+            let (next, received) = (page.next.clone(), page.received);
             let watermark = guard.newest;
             let moved = Checkpoint {
                 began: Some(kept.began.unwrap_or(self.from)),
                 watermark,
-                cursor: page.next.clone(),
+                cursor: next.clone(),
             };
             pending.add(self.keep(page), Some(moved))?;
             let go_on = progress(&pending.read, watermark);
-            match next {
-                Some(next) => ask = EventsAsk::Cursor(next),
-                None => return Ok(Ended::CaughtUp),
-            }
+            empty = if received > 0 { 0 } else { empty + 1 };
+            ask = match next.map(EventsAsk::Cursor) {
+                Some(next) if received > 0 || (empty <= self.patience() && next != ask) => next,
+                Some(_) | None => return Ok(Ended::CaughtUp),
+            };
             if !go_on {
                 return Ok(Ended::Paused);
             }
@@ -176,6 +178,15 @@ impl AccessWalk<'_> {
         }
         .emit();
         Ok(EventsAsk::From { from, to: self.to })
+    }
+
+    /// How many empty pages in a row are passed while the cursor goes on: the live walk asks again at its next poll, a
+    /// backfill never.
+    const fn patience(&self) -> u32 {
+        match self.walk {
+            Walk::Live => 0,
+            Walk::Backfill(_) => EMPTY_PAGES,
+        }
     }
 
     fn least(&self) -> DateTime<Utc> {
@@ -206,9 +217,13 @@ impl AccessWalk<'_> {
     }
 }
 
-/// Sees to it that a walk makes progress and ends.
+/// Sees to it that a walk makes progress and ends, however long it is: it keeps one cursor, not all.
 struct Guard {
-    cursors: FxHashSet<String>,
+    /// A cursor that was sent, taken anew after twice as many pages each time, so that any circle comes back to it.
+    kept: Option<String>,
+    /// How many pages were read, and after how many the kept cursor is taken anew.
+    pages: u64,
+    renew: u64,
     newest: Option<DateTime<Utc>>,
     stale: u32,
 }
@@ -216,22 +231,29 @@ struct Guard {
 impl Guard {
     fn new() -> Self {
         Self {
-            cursors: FxHashSet::default(),
+            kept: None,
+            pages: 0,
+            renew: 1,
             newest: None,
             stale: 0,
         }
     }
 
     fn check(&mut self, ask: &EventsAsk, page: &EventsPage) -> Result<(), IngestError> {
-        if let EventsAsk::Cursor(cursor) = ask {
-            self.cursors.insert(cursor.clone());
+        let sent = match ask {
+            EventsAsk::Cursor(cursor) => Some(cursor),
+            EventsAsk::From { .. } => None,
+        };
+        self.pages += 1;
+        if self.pages == self.renew {
+            self.kept = sent.cloned();
+            self.renew *= 2;
         }
-        if page.received > 0
-            && page
-                .next
-                .as_ref()
-                .is_some_and(|next| self.cursors.contains(next))
-        {
+        let repeats = page
+            .next
+            .as_ref()
+            .is_some_and(|next| Some(next) == sent || Some(next) == self.kept.as_ref());
+        if page.received > 0 && repeats {
             return Err(IngestError::Disorder(
                 "the organisation's events repeat a cursor, so the walk would never end",
             ));

@@ -5,7 +5,7 @@
 //! readings agree.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditRecord, Mapper, Site};
@@ -13,11 +13,11 @@ use crate::model::{Checkpoint, Walk};
 use crate::store::Batch;
 use crate::time::{Window, before, moment};
 
+/// How many pages in a row may equal the one before: equal records of one bulk change may fill a few small pages.
+const SAME_PAGES: u32 = 8;
+
 /// How often a window that shifts is read before giving up for this time.
 const READINGS: usize = 6;
-
-/// How many pages in a row may be equal: twins can fill some, a server that ignores the offset fills all.
-const SAME_PAGES: u32 = 20;
 
 /// How long a window of a backfill is: after each one the checkpoint moves.
 const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(30);
@@ -67,7 +67,9 @@ pub async fn read_audit_span(
     let kept = target.store.backfill(target.id)?;
     let kept = kept.map(|kept| kept.checkpoint).unwrap_or_default();
     let mut pending = Pending::new(target, Walk::Backfill(span));
-    let mut from = kept.watermark.unwrap_or(span.from);
+    let mut from = kept
+        .watermark
+        .map_or(span.from, |watermark| watermark.max(span.from));
     while from < span.until {
         let until = (from + BACKFILL_WINDOW).min(span.until);
         let window = Window { from, until };
@@ -102,7 +104,12 @@ async fn read_window(
             // Equal records are stored only now: before, they could have been one record seen twice.
             let moved = Checkpoint {
                 began: Some(began),
-                watermark: Some(window.until),
+                // By the server's clock if it is behind ours: what it writes next must not lie before the watermark.
+                watermark: Some(
+                    reading
+                        .began
+                        .map_or(window.until, |began| began.min(window.until)),
+                ),
                 cursor: None,
             };
             let events = reading
@@ -127,12 +134,15 @@ async fn read_window(
 }
 
 /// What one reading of a window found.
+#[derive(Default)]
 struct Reading {
     counts: Counts,
     /// Records equal to an earlier one, with their place among equals.
     twins: Vec<(AuditRecord, u32)>,
-    /// Whether a page showed what the page before it had shown.
+    /// Whether a page showed what an earlier page had shown.
     shifted: bool,
+    /// When it began, by the server's clock, where that is told.
+    began: Option<DateTime<Utc>>,
 }
 
 /// Reads a window once; none where it was asked to pause.
@@ -143,13 +153,10 @@ async fn read_once(
     window: Window,
     progress: Progress<'_>,
 ) -> Result<Option<Reading>, IngestError> {
-    let mut reading = Reading {
-        counts: Counts::default(),
-        twins: Vec::new(),
-        shifted: false,
-    };
-    let mut previous: FxHashSet<[u8; 16]> = FxHashSet::default();
-    let (mut start, mut same) = (0_usize, 0);
+    let mut reading = Reading::default();
+    let mut previous: Vec<[u8; 16]> = Vec::new();
+    let mut same = 0_u32;
+    let mut start = 0_usize;
     // Both ends are inclusive in the API, and windows are half-open here.
     let (from, last) = (
         window.from.timestamp_millis(),
@@ -157,15 +164,24 @@ async fn read_once(
     );
     loop {
         let page = site.audit(from, last, start, mapper).await?;
-        let digests: FxHashSet<[u8; 16]> =
-            page.records.iter().map(|record| record.digest).collect();
-        same = if digests == previous { same + 1 } else { 0 };
+        reading.began = reading.began.or(page.server_time);
+        let shown: Vec<[u8; 16]> = page
+            .records
+            .iter()
+            .map(|record| record.digest)
+            .chain(page.unusable.iter().map(|record| record.key.0))
+            .collect();
+        same = if shown == previous { same + 1 } else { 0 };
         if same > SAME_PAGES {
             return Err(IngestError::Disorder(
                 "the site's audit log gives the same page again and again",
             ));
         }
-        reading.shifted |= digests.iter().any(|digest| previous.contains(digest));
+        // Not only on the page before: a burst may push everything further than a page.
+        reading.shifted |= page
+            .records
+            .iter()
+            .any(|record| reading.counts.contains_key(&record.digest));
         let mut events = Vec::with_capacity(page.records.len());
         for record in page.records {
             let seen = reading.counts.entry(record.digest).or_default();
@@ -194,6 +210,6 @@ async fn read_once(
             return Ok(None);
         }
         start += page.received;
-        previous = digests;
+        previous = shown;
     }
 }

@@ -58,7 +58,8 @@ impl Walk {
 pub struct Checkpoint {
     /// Where the walk began.
     pub began: Option<DateTime<Utc>>,
-    /// Access: the greatest processing time stored. Audit: the end of the last window read completely. Never the clock, never back.
+    /// Access: the greatest processing time stored. Audit: the end of the last window read completely, or the
+    /// server's clock when that began, where it is behind ours. Never back.
     pub watermark: Option<DateTime<Utc>>,
     /// The last non-null cursor; a null never erases it.
     pub cursor: Option<String>,

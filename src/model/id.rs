@@ -73,12 +73,19 @@ impl EventKey {
 
     /// The id that this key stands for, if it was a UUID in its usual spelling.
     pub fn hex(&self) -> String {
-        let mut hex = String::with_capacity(32);
-        for byte in self.0 {
-            use fmt::Write as _;
-            write!(hex, "{byte:02x}").unwrap_or_default();
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits
+            .map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default())
+            .collect()
+    }
+
+    /// Whether the id can be told from this key: it is its spelling as a UUID, or in hexadecimal.
+    pub fn spells(&self, id: &str) -> bool {
+        match id.len() {
+            36 => uuid_bytes(id) == Some(self.0),
+            32 => self.hex() == id,
+            _ => false,
         }
-        hex
     }
 
     /// The usual spelling as a UUID.

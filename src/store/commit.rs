@@ -154,12 +154,7 @@ fn insert_event(
 /// The id, unless the key alone spells it.
 fn unlike_key(event: &Event) -> Option<&str> {
     let id = event.id.as_str();
-    let same = match id.len() {
-        36 => event.key == crate::model::EventKey::of_id(id) && event.key.uuid() == id,
-        32 => event.key.hex() == id,
-        _ => false,
-    };
-    (!same).then_some(id)
+    (!event.key.spells(id)).then_some(id)
 }
 
 /// The id of a stored event: its own spelling, or the one that its key stands for.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{NewDelivery, Store, StoreError, TenantId};
+use super::{FoldState, NewDelivery, Store, StoreError, TenantId};
 use crate::model::{Finding, FindingId, Severity, Status, Verdict};
 
 /// A finding as recorded, before verdicts.
@@ -18,20 +18,31 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// The findings of a tenant as recorded, before verdicts.
-    pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, Recorded>, StoreError> {
-        let rows: Vec<(bool, String)> = self.ask(|database| {
-            let mut list = database
-                .prepare_cached("select final, body from finding where tenant = ?1 order by id")?;
-            let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    /// The ids of a tenant's recorded findings, and whether each is settled.
+    pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, bool>, StoreError> {
+        self.ask(|database| {
+            let mut list =
+                database.prepare_cached("select id, final from finding where tenant = ?1")?;
+            let rows = list.query_map([tenant.0], |row| {
+                Ok((FindingId::new(row.get::<_, String>(0)?), row.get(1)?))
+            })?;
             rows.collect()
+        })
+    }
+
+    /// A finding as recorded, before verdicts. One at a time: there are more of them the longer we watch.
+    pub fn recorded_finding(&self, id: &FindingId) -> Result<Option<Recorded>, StoreError> {
+        let row: Option<(bool, String)> = self.ask(|database| {
+            database
+                .prepare_cached("select final, body from finding where id = ?1")?
+                .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
         })?;
-        rows.into_iter()
-            .map(|(settled, body)| {
-                let finding: Finding = read_back(&body)?;
-                Ok((finding.id.clone(), Recorded { finding, settled }))
-            })
-            .collect()
+        row.map(|(settled, body)| {
+            let finding = read_back(&body)?;
+            Ok(Recorded { finding, settled })
+        })
+        .transpose()
     }
 
     /// Writes findings that are new or changed, removes those that are no more, and puts their messages into the outbox.
@@ -43,34 +54,24 @@ impl Store {
         deliveries: &[NewDelivery],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let bodies = changed
-            .iter()
-            .map(|recorded| serde_json::to_string(&recorded.finding))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let changed = bodies(changed)?;
+        self.change(|transaction, _| write(transaction, tenant, &changed, gone, deliveries, now))
+    }
+
+    /// The same, and keeps the working state that it came from: what is folded in for good is told for good, or neither.
+    pub fn record_analysis(
+        &self,
+        tenant: TenantId,
+        (state, anew): (&FoldState, bool),
+        changed: &[Recorded],
+        gone: &[FindingId],
+        deliveries: &[NewDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let changed = bodies(changed)?;
         self.change(|transaction, _| {
-            let mut insert = transaction.prepare_cached(
-                "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?;
-            for (Recorded { finding, settled }, body) in changed.iter().zip(&bodies) {
-                insert.execute(params![
-                    finding.id.as_str(),
-                    tenant.0,
-                    finding.family.as_str(),
-                    finding.detector,
-                    super::words::position(&Severity::ALL, &finding.severity),
-                    finding.revision,
-                    settled,
-                    finding.last_seen.timestamp(),
-                    body
-                ])?;
-            }
-            let mut remove = transaction.prepare_cached("delete from finding where id = ?1")?;
-            for id in gone {
-                remove.execute([id.as_str()])?;
-            }
-            super::delivery::put(transaction, tenant, deliveries, now)
+            super::fold::save(transaction, tenant, state, anew)?;
+            write(transaction, tenant, &changed, gone, deliveries, now)
         })
     }
 
@@ -137,6 +138,48 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Each finding with its form in the state file.
+fn bodies(changed: &[Recorded]) -> Result<Vec<(&Recorded, String)>, StoreError> {
+    changed
+        .iter()
+        .map(|recorded| Ok((recorded, serde_json::to_string(&recorded.finding)?)))
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+/// Writes what changed within a transaction.
+fn write(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    changed: &[(&Recorded, String)],
+    gone: &[FindingId],
+    deliveries: &[NewDelivery],
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (Recorded { finding, settled }, body) in changed {
+        insert.execute(params![
+            finding.id.as_str(),
+            tenant.0,
+            finding.family.as_str(),
+            finding.detector,
+            super::words::position(&Severity::ALL, &finding.severity),
+            finding.revision,
+            settled,
+            finding.last_seen.timestamp(),
+            body
+        ])?;
+    }
+    let mut remove = transaction.prepare_cached("delete from finding where id = ?1")?;
+    for id in gone {
+        remove.execute([id.as_str()])?;
+    }
+    super::delivery::put(transaction, tenant, deliveries, now)
 }
 
 /// The verdicts of all findings, oldest first: status, and the recorded revision that was judged.

@@ -1,6 +1,6 @@
 //! What the analysis reads, and the working state it keeps at its settle line.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::commit::stored_id;
 use super::tenant::name_of;
@@ -177,20 +177,29 @@ impl Store {
         state: &FoldState,
         anew: bool,
     ) -> Result<(), StoreError> {
-        self.change(|transaction, _| {
-            if anew {
-                transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
-            }
-            transaction.execute(
-                "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
-                params![tenant.0, state.basis, state.line, state.stored, state.tenant],
-            )?;
-            let mut insert =
-                transaction.prepare_cached("insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)")?;
-            for (account, state) in &state.accounts {
-                insert.execute(params![tenant.0, account, state])?;
-            }
-            Ok(())
-        })
+        self.change(|transaction, _| save(transaction, tenant, state, anew))
     }
+}
+
+/// Writes the working state within a transaction.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    state: &FoldState,
+    anew: bool,
+) -> rusqlite::Result<()> {
+    if anew {
+        transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
+    }
+    transaction.execute(
+        "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
+        params![tenant.0, state.basis, state.line, state.stored, state.tenant],
+    )?;
+    let mut insert = transaction.prepare_cached(
+        "insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)",
+    )?;
+    for (account, state) in &state.accounts {
+        insert.execute(params![tenant.0, account, state])?;
+    }
+    Ok(())
 }

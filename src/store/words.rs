@@ -1,6 +1,6 @@
 //! Strings that repeat, kept once and named by a number.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::{Store, StoreError};
@@ -143,6 +143,16 @@ impl Known {
     }
 }
 
+/// An account as stored.
+fn actor(row: &Row<'_>) -> rusqlite::Result<Actor> {
+    Ok(Actor {
+        id: AccountId::new(row.get::<_, String>(0)?),
+        kind: kind_of(row.get(1)?),
+        name: row.get(2)?,
+        email: row.get(3)?,
+    })
+}
+
 /// The number of a kind in the state file.
 pub(super) fn number(kind: ActorKind) -> u8 {
     position(&ActorKind::ALL, &kind)
@@ -183,14 +193,19 @@ impl Store {
         self.ask(|database| {
             database
                 .prepare_cached("select account, kind, name, email from account where id = ?1")?
-                .query_row([id], |row| {
-                    Ok(Actor {
-                        id: AccountId::new(row.get::<_, String>(0)?),
-                        kind: kind_of(row.get(1)?),
-                        name: row.get(2)?,
-                        email: row.get(3)?,
-                    })
-                })
+                .query_row([id], actor)
+        })
+    }
+
+    /// The same by its own id; none where no event is of it.
+    pub fn account_named(&self, account: &AccountId) -> Result<Option<Actor>, StoreError> {
+        self.ask(|database| {
+            database
+                .prepare_cached(
+                    "select account, kind, name, email from account where account = ?1",
+                )?
+                .query_row([account.as_str()], actor)
+                .optional()
         })
     }
 

@@ -13,6 +13,16 @@ mod demo;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod exactly_once;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod roster;
+#[cfg(test)]
+mod same_findings;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod tenants;
