@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::model::Severity;
 use crate::output::{Look, terminal};
 use crate::store::{Store, StoreError};
+use crate::text::count;
 use crate::time::Clock;
 
 /// How long a one-shot command waits for a receiver that is not there, beyond the tries that it makes.
@@ -99,8 +100,9 @@ pub(super) async fn deliver_all(
     }
     if given_up > 0 {
         outcome.failures.push(format!(
-            "{given_up} messages were refused by their receivers and given up; the log tells why, `pagewarden findings list` \
-             has the findings"
+            "refused by their receivers and given up: {}; the log tells why, `pagewarden findings list` \
+             has the findings",
+            count(given_up.into(), "message")
         ));
     }
     Ok(outcome)

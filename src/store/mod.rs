@@ -124,7 +124,14 @@ impl Store {
             )
         })
         .map_err(|error| explain(path, &error))?;
-        Self::prepare(path, database, false)
+        match Self::prepare(path, database, false) {
+            Err(StoreError::Unopenable { .. }) if is_at_rest(path) => {
+                // On a file system that nobody may write: as it stands, since nobody can be changing it.
+                let database = open_unchanging(path)?;
+                Self::prepare(path, database, false)
+            }
+            opened => opened,
+        }
     }
 
     fn prepare(path: &Path, database: Connection, write: bool) -> Result<Self, StoreError> {
@@ -227,6 +234,34 @@ impl Inner {
             explain(path, &error)
         })
     }
+}
+
+/// The path of the file that holds what is not in the database file yet.
+fn wal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Whether everything that was committed is in the database file itself.
+fn is_at_rest(path: &Path) -> bool {
+    std::fs::metadata(wal(path)).map_or(true, |file| file.len() == 0)
+}
+
+/// Opens a database that cannot change while we look.
+fn open_unchanging(path: &Path) -> Result<Connection, StoreError> {
+    let unopenable = |cause: String| StoreError::Unopenable {
+        path: path.to_owned(),
+        cause,
+    };
+    let absolute = std::path::absolute(path).map_err(|error| unopenable(error.to_string()))?;
+    let mut address = url::Url::from_file_path(absolute)
+        .map_err(|()| unopenable("its path cannot be written as an address".to_owned()))?;
+    address.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(address.as_str(), flags).map_err(|error| explain(path, &error))
 }
 
 /// Makes the file, for its owner only, unless it is there.

@@ -352,7 +352,7 @@ impl MessageDelivered<'_> {
             message,
             attempt,
         } = self;
-        tracing::info!(notifier, message, attempt, "Message delivered.");
+        tracing::info!(notifier, id = message, attempt, "Message delivered.");
     }
 }
 
@@ -381,7 +381,7 @@ impl DeliveryFailed<'_> {
             wait,
             why,
         } = self;
-        tracing::warn!(notifier, message, attempt, ?wait, why = %Plain(why), "Delivery failed; it will be tried again.");
+        tracing::warn!(notifier, id = message, attempt, ?wait, why = %Plain(why), "Delivery failed; it will be tried again.");
     }
 }
 
@@ -407,7 +407,7 @@ impl DeliveryGivenUp<'_> {
             attempts,
             why,
         } = self;
-        tracing::error!(notifier, message, attempts, why = %Plain(why), "Delivery given up; nobody was told this way.");
+        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; nobody was told this way.");
     }
 }
 
