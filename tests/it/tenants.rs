@@ -176,7 +176,10 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     let mut told = String::new();
     let mut tell = |desk: &Desk, what: &str, words: &str| {
         let done = desk.run(words);
-        told += &format!("# {what}: pagewarden {words}\n{}\n", done.told(desk));
+        told.extend([format!(
+            "# {what}: pagewarden {words}\n{}\n",
+            done.told(desk)
+        )]);
         assert!(!desk.path("state.db").exists(), "{what}");
     };
     let empty = Desk::new();

@@ -63,7 +63,7 @@ impl Message {
 #[derive(Debug, Default)]
 struct Desktop {
     script: Mutex<VecDeque<u16>>,
-    received: Mutex<Vec<Message>>,
+    messages: Mutex<Vec<Message>>,
 }
 
 /// A receiver that answers as it is told, then 204; redirects lead to another path of its own.
@@ -99,7 +99,7 @@ impl Receiver {
     }
 
     fn received(&self) -> Vec<Message> {
-        self.shared.received.lock().unwrap().clone()
+        self.shared.messages.lock().unwrap().clone()
     }
 
     /// Settings that send everything here, signed.
@@ -115,7 +115,7 @@ impl Receiver {
 async fn receive(State(shared): State<Arc<Desktop>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    shared.received.lock().unwrap().push(Message {
+    shared.messages.lock().unwrap().push(Message {
         path: parts.uri.path().to_owned(),
         headers: parts.headers,
         bytes,
