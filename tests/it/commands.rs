@@ -1,5 +1,6 @@
 //! The commands as people and scripts use them.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::process::Stdio;
 
@@ -15,6 +16,11 @@ fn scanned() -> (Tenant, Desk) {
     let done = desk.run("-q scan");
     assert!((10..=13).contains(&done.code()), "{done:?}");
     (tenant, desk)
+}
+
+/// As much of an id as the list shows.
+fn beginning(id: &str) -> &str {
+    id.get(..10).unwrap()
 }
 
 fn number(value: &Value) -> u64 {
@@ -142,7 +148,7 @@ fn findings_are_listed_shown_and_exported() {
         .collect();
     assert_eq!(lines, findings);
     let one = desk
-        .run(&format!("findings show {}", short(ids[0])))
+        .run(&format!("findings show {}", beginning(ids[0])))
         .ends(0);
     assert!(one.out.contains(ids[0]), "{}", one.out);
     let common = ids
@@ -172,7 +178,7 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
     let id = text(&before[0]["id"]).to_owned();
     let marked = desk
         .run_with(
-            &format!("findings mark {} expected --note", short(&id)),
+            &format!("findings mark {} expected --note", beginning(&id)),
             &["we knew of it"],
         )
         .ends(0);
@@ -184,12 +190,18 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
         number(&before[0]["revision"]) + 1
     );
     assert_eq!(after[1..], before[1..]);
-    assert!(!desk.run("findings list").ends(0).out.contains(short(&id)));
+    assert!(
+        !desk
+            .run("findings list")
+            .ends(0)
+            .out
+            .contains(beginning(&id))
+    );
     assert!(
         desk.run("findings list --all")
             .ends(0)
             .out
-            .contains(short(&id))
+            .contains(beginning(&id))
     );
     let status = desk.status();
     let counts = &status["tenants"][0]["findings"];
@@ -330,7 +342,7 @@ fn a_file_that_cannot_be_read_to_its_end_is_told_and_the_rest_counts() {
     ] {
         let done = desk.run(&format!("--state state.db import {file}"));
         assert_eq!(done.code(), code, "{file}: {done:?}");
-        told.extend([format!("# {file}\n{}\n", desk.redacted(&done.err))]);
+        writeln!(told, "# {file}\n{}", desk.redacted(&done.err)).unwrap();
     }
     insta::assert_snapshot!("files_that_cannot_be_read", told);
 }
@@ -511,12 +523,7 @@ fn a_state_that_cannot_be_used_is_told() {
         "--state pagewarden.toml/state.db scan",
     ] {
         let done = desk.run(&format!("-q {words}")).ends(1);
-        told.extend([format!("# {words}\n{}\n", desk.redacted(&done.err))]);
+        writeln!(told, "# {words}\n{}", desk.redacted(&done.err)).unwrap();
     }
     insta::assert_snapshot!("states_that_cannot_be_used", told);
-}
-
-/// As much of an id as lists show.
-fn short(id: &str) -> &str {
-    id.get(..10).unwrap_or(id)
 }

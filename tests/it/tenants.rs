@@ -1,5 +1,7 @@
 //! A tenant that is not as it should be: each starts or refuses with words that say what is not seen or what to do.
 
+use std::fmt::Write as _;
+
 use pagewarden::simulator::{Fault, KeyState, Options, SiteState};
 
 use super::desk::{Desk, Done, Setup, Tenant};
@@ -176,10 +178,7 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     let mut told = String::new();
     let mut tell = |desk: &Desk, what: &str, words: &str| {
         let done = desk.run(words);
-        told.extend([format!(
-            "# {what}: pagewarden {words}\n{}\n",
-            done.told(desk)
-        )]);
+        writeln!(told, "# {what}: pagewarden {words}\n{}", done.told(desk)).unwrap();
         assert!(!desk.path("state.db").exists(), "{what}");
     };
     let empty = Desk::new();
