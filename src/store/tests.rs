@@ -180,6 +180,42 @@ fn a_backfill_goes_on_where_it_stopped_and_another_span_begins_anew() {
 }
 
 #[test]
+fn a_span_asked_for_meanwhile_is_not_taken_for_read_when_the_old_one_ends() {
+    let (_folder, store, _, stream) = new();
+    let old = Window {
+        from: moment(500),
+        until: moment(1_000),
+    };
+    let new = Window {
+        from: moment(0),
+        ..old
+    };
+    store.request_backfill(stream, old).unwrap();
+    store.request_backfill(stream, new).unwrap();
+    let read = |span, at| {
+        let reached = checkpoint(at, Some("old"));
+        let moved = Some((Walk::Backfill(span), &reached));
+        let fresh = batch(vec![event(&format!("a{at}"), at, "Ada")]);
+        store.commit(stream, &fresh, moved, LATE).unwrap().fresh
+    };
+    // The walk through the old one goes on: what it reads is kept, how far it came is not.
+    assert_eq!(read(old, 900), 1);
+    store.finish_backfill(stream, old).unwrap();
+    let kept = store.backfill(stream).unwrap().unwrap();
+    assert_eq!(
+        (kept.span, kept.checkpoint, kept.done),
+        (new, Checkpoint::default(), false)
+    );
+    assert_eq!(read(new, 100), 1);
+    store.finish_backfill(stream, new).unwrap();
+    let kept = store.backfill(stream).unwrap().unwrap();
+    assert_eq!(
+        (kept.checkpoint.watermark, kept.done),
+        (Some(moment(100)), true)
+    );
+}
+
+#[test]
 fn an_unusable_record_is_counted_once_however_often_it_is_read() {
     let (_folder, store, tenant, stream) = new();
     let bad = |sample: &str| Unusable {
