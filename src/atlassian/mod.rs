@@ -1,6 +1,6 @@
 //! Atlassian: an organisation's events and directory, a site's audit log and groups, and their records as events.
 //!
-//! Shapes are read leniently and stay private ([`wire`]); addresses out of answers are never asked; cursors are opaque.
+//! Shapes are read leniently and stay private (`wire`); addresses out of answers are never asked; cursors are opaque.
 //! What to ask when, and how far a stream was read, is not known here.
 
 mod audit;
