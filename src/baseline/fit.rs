@@ -358,6 +358,15 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_people_does_not_matter() {
+        let usual = Shape::usual(Scale::Session);
+        let (units, mut people) = drawn(&Shape::usual(Scale::Day), 100, 10, 3);
+        let there = fit(&units, &people, &usual);
+        people.reverse();
+        assert_eq!(there, fit(&units, &people, &usual));
+    }
+
+    #[test]
     fn the_likelihood_is_equation_6() {
         let shape = Shape {
             r: 0.7,

@@ -298,3 +298,49 @@ fn newest_first(events: &[Event]) -> bool {
     );
     falling >= 3 && rising == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks pages whose cursors are these numbers, each newer than the last; tells after how many it was stopped.
+    fn stopped(cursors: impl Iterator<Item = u32>) -> Option<usize> {
+        let mut guard = Guard::new();
+        let mut ask = EventsAsk::From {
+            from: DateTime::UNIX_EPOCH,
+            to: None,
+        };
+        for (place, cursor) in cursors.enumerate() {
+            let page = EventsPage {
+                events: Vec::new(),
+                unusable: Vec::new(),
+                received: 1,
+                next: Some(cursor.to_string()),
+                server_time: None,
+                unresolved: 0,
+            };
+            guard.stale = 0;
+            if guard.check(&ask, &page).is_err() {
+                return Some(place);
+            }
+            ask = EventsAsk::Cursor(cursor.to_string());
+        }
+        None
+    }
+
+    #[test]
+    fn a_walk_in_a_circle_is_stopped_wherever_the_circle_begins_and_however_long_it_is() {
+        for begins in [0, 1, 5, 40] {
+            for length in [1, 2, 7, 100] {
+                let circle = (0..begins).chain((begins..begins + length).cycle());
+                let stopped = stopped(circle.take(2_000)).unwrap();
+                let once = usize::try_from(begins + length).unwrap();
+                assert!(
+                    (once..=3 * once + 2).contains(&stopped),
+                    "{begins} {length} {stopped}"
+                );
+            }
+        }
+        assert_eq!(stopped(0..2_000), None);
+    }
+}
