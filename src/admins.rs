@@ -153,16 +153,14 @@ pub async fn refresh(
     }
     let failure = failures.into_iter().next();
     if let Some(failure) = failure {
-        let Some(previous) = previous.filter(|_| !gathered.privileges.is_empty()) else {
-            if gathered.privileges.is_empty() {
-                return fail(store, tenant, failure);
+        // What one directory says is added to what was known, and taken away is nothing.
+        if !gathered.privileges.is_empty() {
+            if let Some(previous) = previous {
+                gathered.privileges.extend(previous.privileges);
+                gathered.groups.extend(previous.groups);
             }
-            store.keep_roster(tenant, &gathered.snapshot(now), now)?;
-            return fail(store, tenant, failure);
-        };
-        gathered.privileges.extend(previous.privileges);
-        gathered.groups.extend(previous.groups);
-        store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+            store.keep_roster(tenant, &gathered.snapshot(now), None)?;
+        }
         return fail(store, tenant, failure);
     }
     if gathered.privileges.is_empty()
@@ -176,7 +174,7 @@ pub async fn refresh(
         .map(|privilege| &privilege.account)
         .collect::<BTreeSet<_>>()
         .len();
-    let changed = store.keep_roster(tenant, &gathered.snapshot(now), now)?;
+    let changed = store.keep_roster(tenant, &gathered.snapshot(now), Some(now))?;
     Ok((count, changed))
 }
 

@@ -61,7 +61,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     let tenant = store.tenant(&whose.name, whose.organization.as_deref(), now)?;
     if let Some((as_of, users)) = roster {
         let snapshot = snapshot_of(&users, &whose.admins, as_of.unwrap_or(now));
-        store.keep_roster(tenant, &snapshot, now)?;
+        store.keep_roster(tenant, &snapshot, Some(now))?;
     } else if store.rosters(tenant)?.is_empty() && whose.admins.accounts.is_empty() {
         say("no roster is known, so nobody counts as privileged; name one with --roster FILE");
     }

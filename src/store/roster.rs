@@ -16,11 +16,12 @@ struct Body {
 
 impl Store {
     /// Keeps a snapshot of the roster, unless it says what the last one said; tells whether it does not.
+    /// `whole` is when all directories had answered; none where one did not, which leaves the roster as old as it was.
     pub fn keep_roster(
         &self,
         tenant: TenantId,
         snapshot: &Snapshot,
-        now: DateTime<Utc>,
+        whole: Option<DateTime<Utc>>,
     ) -> Result<bool, StoreError> {
         let Snapshot {
             as_of,
@@ -46,10 +47,12 @@ impl Store {
                     params![tenant.0, as_of.timestamp_millis(), body],
                 )?;
             }
-            transaction.execute(
-                "update tenant set roster_success_ms = ?2, roster_error = null where id = ?1",
-                params![tenant.0, now.timestamp_millis()],
-            )?;
+            if let Some(now) = whole {
+                transaction.execute(
+                    "update tenant set roster_success_ms = ?2, roster_error = null where id = ?1",
+                    params![tenant.0, now.timestamp_millis()],
+                )?;
+            }
             Ok(changed)
         })
     }

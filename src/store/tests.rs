@@ -313,7 +313,7 @@ fn a_roster_that_says_the_same_is_kept_once_and_changes_come_in_order() {
     };
     for at in [10, 20] {
         store
-            .keep_roster(tenant, &snapshot(at), moment(at))
+            .keep_roster(tenant, &snapshot(at), Some(moment(at)))
             .unwrap();
     }
     assert_eq!(store.rosters(tenant).unwrap(), vec![snapshot(10)]);
