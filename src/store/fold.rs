@@ -169,16 +169,6 @@ impl Store {
             }))
         })
     }
-
-    /// Keeps the working state: `state.accounts` are those that changed, or all of them where `anew`.
-    pub fn save_fold(
-        &self,
-        tenant: TenantId,
-        state: &FoldState,
-        anew: bool,
-    ) -> Result<(), StoreError> {
-        self.change(|transaction, _| save(transaction, tenant, state, anew))
-    }
 }
 
 /// Writes the working state within a transaction.

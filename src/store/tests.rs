@@ -285,7 +285,9 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
         tenant: vec![1],
         accounts: vec![(7, vec![2])],
     };
-    store.save_fold(tenant, &state, true).unwrap();
+    store
+        .record_analysis(tenant, (&state, true), &[], &[], &[], moment(0))
+        .unwrap();
     store
         .commit(stream, &batch(vec![event("a", 100, "Ada")]), None, LATE)
         .unwrap();
