@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Told, Tracker};
 use super::tenant::{TenantState, Usual};
-use super::{PeerGroup, Rules};
+use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{History, Person, Scale, Tail, bits, cap, surprise};
 use crate::detect::{self, Detector, REGISTRY, Subject, Unit};
 use crate::model::{Expected, WordId};
@@ -12,7 +12,7 @@ use crate::sessionize::{OpenDay, Read, Tally};
 use crate::time::day_of;
 
 /// What is known of one account.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountState {
     pub(super) group: PeerGroup,
     session: History,
@@ -25,7 +25,7 @@ pub(super) struct AccountState {
 }
 
 /// The day that is open, and how surprising it has become.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Running {
     reading: OpenDay,
     session_tail: Tail,
@@ -71,7 +71,7 @@ impl AccountState {
         read: &Read,
         rules: &Rules<'_>,
         tenant: &mut TenantState,
-        finished: &mut Vec<Draft>,
+        out: &mut Out,
     ) {
         if self
             .open
@@ -84,7 +84,7 @@ impl AccountState {
                 .as_ref()
                 .is_some_and(|run| run.reading.day != day_of(read.at))
             {
-                self.close_day(rules, tenant);
+                self.close_day(read.account, rules, tenant, out);
             } else {
                 self.begin_session(read, rules, tenant);
             }
@@ -92,7 +92,7 @@ impl AccountState {
         if self.open.is_none() {
             self.begin_day(read, rules, tenant);
         }
-        self.extend(read, rules, tenant, finished);
+        self.extend(read, rules, tenant, out);
     }
 
     fn begin_day(&mut self, read: &Read, rules: &Rules<'_>, tenant: &mut TenantState) {
@@ -129,13 +129,7 @@ impl AccountState {
         }
     }
 
-    fn extend(
-        &mut self,
-        read: &Read,
-        rules: &Rules<'_>,
-        tenant: &TenantState,
-        finished: &mut Vec<Draft>,
-    ) {
+    fn extend(&mut self, read: &Read, rules: &Rules<'_>, tenant: &TenantState, out: &mut Out) {
         let Some(run) = self.open.as_mut() else {
             return;
         };
@@ -164,7 +158,7 @@ impl AccountState {
                 if let Some(score) = detector.inspect(&subject, rules.detect) {
                     let stable = rules.stable.get(&read.account).copied().unwrap_or_default();
                     let period = period_of(run.reading.day, stable);
-                    let tracker = tracker(&mut self.trackers, detector, period, read, finished);
+                    let tracker = tracker(&mut self.trackers, detector, period, read, out);
                     tracker.cross(score.severity, run.reading.day, read.at);
                 }
             }
@@ -189,10 +183,24 @@ impl AccountState {
         }
     }
 
-    fn close_day(&mut self, rules: &Rules<'_>, tenant: &mut TenantState) {
+    fn close_day(
+        &mut self,
+        account: WordId,
+        rules: &Rules<'_>,
+        tenant: &mut TenantState,
+        out: &mut Out,
+    ) {
         let Some(run) = self.open.take() else { return };
         let group = tenant.habits(self.group, run.refits);
         let [_, day] = run.views(&group.session, &group.day);
+        if let Some(days) = &mut out.days {
+            days.push(DayScore {
+                account,
+                day: run.reading.day,
+                bits: surprise(day.tail, &day.usual.survival),
+                person_days_a_week: tenant.person_days_a_week(),
+            });
+        }
         for told in run.told(&day, rules) {
             merge(&mut self.trackers, told);
         }
@@ -212,14 +220,14 @@ impl AccountState {
         instant: i64,
         rules: &Rules<'_>,
         tenant: &mut TenantState,
-        finished: &mut Vec<Draft>,
+        out: &mut Out,
     ) -> bool {
         let over = self.open.as_ref().is_some_and(|run| {
             run.reading.day < day_of(instant) && !run.reading.goes_on(instant, rules.gap())
         });
         if over {
             self.close_session(rules, tenant);
-            self.close_day(rules, tenant);
+            self.close_day(account, rules, tenant, out);
         }
         let stable = rules.stable.get(&account).copied().unwrap_or_default();
         let open_period = self
@@ -233,7 +241,7 @@ impl AccountState {
             .iter_mut()
             .filter(|tracker| tracker.is_open() && tracker.period() < present)
         {
-            finished.extend(tracker.finish(account));
+            out.drafts.extend(tracker.finish(account));
             ended = true;
         }
         over || ended
@@ -339,7 +347,7 @@ fn tracker<'a>(
     detector: &dyn Detector,
     period: i64,
     read: &Read,
-    finished: &mut Vec<Draft>,
+    out: &mut Out,
 ) -> &'a mut Tracker {
     let family = detector.meta().family;
     let at = trackers
@@ -350,7 +358,7 @@ fn tracker<'a>(
         |at| trackers.swap_remove(at),
     );
     if tracker.period() != period {
-        finished.extend(tracker.finish(read.account));
+        out.drafts.extend(tracker.finish(read.account));
         tracker.begin(period);
     }
     trackers.push_mut(tracker)

@@ -125,14 +125,36 @@ impl PeerGroup {
 /// Each account's part of a stored state.
 pub type AccountStates = Vec<(WordId, Vec<u8>)>;
 
+/// What one account's day of reading came to, for whoever evaluates the method.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayScore {
+    /// Whose.
+    pub account: WordId,
+    /// The UTC day in which its sessions began.
+    pub day: i64,
+    /// The score of the ledger when the day was over, in bits.
+    pub bits: f64,
+    /// How many active person-days a week the line counted on when the day began.
+    pub person_days_a_week: f64,
+}
+
+/// What a fold hands out as it goes.
+#[derive(Debug, Clone, Default)]
+struct Out {
+    /// The drafts of periods that are over.
+    drafts: Vec<Draft>,
+    /// The days that are over, where somebody asked for them.
+    days: Option<Vec<DayScore>>,
+}
+
 /// The fold in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fold<'a> {
     rules: &'a Rules<'a>,
     tenant: TenantState,
     accounts: FxHashMap<WordId, AccountState>,
     touched: FxHashSet<WordId>,
-    finished: Vec<Draft>,
+    out: Out,
 }
 
 impl<'a> Fold<'a> {
@@ -143,8 +165,25 @@ impl<'a> Fold<'a> {
             tenant: TenantState::new(),
             accounts: FxHashMap::default(),
             touched: FxHashSet::default(),
-            finished: Vec::new(),
+            out: Out::default(),
         }
+    }
+
+    /// Keeps what every day of reading came to, for [`days`](Self::days).
+    #[must_use]
+    pub fn keeping_days(mut self) -> Self {
+        self.out.days = Some(Vec::new());
+        self
+    }
+
+    /// The days of reading that ended since the last call, in the order in which they were closed: each when its account
+    /// next read, or at a refit. None unless [kept](Self::keeping_days).
+    pub fn days(&mut self) -> Vec<DayScore> {
+        self.out
+            .days
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// Goes on from a stored state; none where it cannot be read back, so that one begins anew.
@@ -190,12 +229,12 @@ impl<'a> Fold<'a> {
             .accounts
             .entry(read.account)
             .or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
-        state.take(read, self.rules, &mut self.tenant, &mut self.finished);
+        state.take(read, self.rules, &mut self.tenant, &mut self.out);
     }
 
     /// The drafts of periods that are over, since the last call: nothing to come can change them.
     pub fn finished(&mut self) -> Vec<Draft> {
-        std::mem::take(&mut self.finished)
+        std::mem::take(&mut self.out.drafts)
     }
 
     /// The drafts of periods that may still grow, as they stand, in no particular order.
@@ -209,6 +248,11 @@ impl<'a> Fold<'a> {
     /// How many events the ignore rules left out.
     pub const fn ignored(&self) -> u64 {
         self.tenant.ignored
+    }
+
+    /// Lets time pass without an event, up to a moment: what is over by then is closed at the next refit.
+    pub fn pass(&mut self, at: i64) {
+        self.pass_midnights(at);
     }
 
     /// Passes every midnight up to a moment: the line follows how many are active, and on Mondays what is usual is
@@ -241,7 +285,7 @@ impl<'a> Fold<'a> {
                     instant,
                     self.rules,
                     &mut self.tenant,
-                    &mut self.finished,
+                    &mut self.out,
                 )
             {
                 self.touched.insert(*account);

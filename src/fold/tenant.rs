@@ -15,7 +15,7 @@ const ACTIVE_DAYS: i64 = 28;
 const WEEK: f64 = 7.0;
 
 /// What is usual on one scale.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Usual {
     /// The prior of one account.
     pub(super) shape: Shape,
@@ -33,14 +33,14 @@ impl Usual {
 }
 
 /// What is usual on both scales.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Habits {
     pub(super) session: Usual,
     pub(super) day: Usual,
 }
 
 /// What is usual in one peer group.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct GroupState {
     pooled: Peers,
     now: Habits,
@@ -63,13 +63,14 @@ impl GroupState {
 }
 
 /// The tenant's part of the state.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct TenantState {
     first_day: Option<i64>,
     today: i64,
     /// How many accounts began a day of reading, by day.
     active: BTreeMap<i64, u32>,
     line: f64,
+    person_days_a_week: f64,
     pub(super) ignored: u64,
     refits: u32,
     people: GroupState,
@@ -89,6 +90,7 @@ impl TenantState {
             today: 0,
             active: BTreeMap::new(),
             line: f64::INFINITY,
+            person_days_a_week: 0.0,
             ignored: 0,
             refits: 0,
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
@@ -113,10 +115,8 @@ impl TenantState {
         let Some(first) = self.first_day else { return };
         let person_days: u32 = self.active.values().sum();
         let days = u32::try_from((day - first).clamp(1, ACTIVE_DAYS)).unwrap_or(1);
-        self.line = line(
-            f64::from(person_days) * WEEK / f64::from(days),
-            alerts_per_week,
-        );
+        self.person_days_a_week = f64::from(person_days) * WEEK / f64::from(days);
+        self.line = line(self.person_days_a_week, alerts_per_week);
     }
 
     /// Counts an account that begins a day of reading.
@@ -125,8 +125,14 @@ impl TenantState {
         *active += 1;
         if self.first_day == Some(day) {
             // Nobody knows how many there are yet: as if as many were active every day as were today.
-            self.line = line(f64::from(*active) * WEEK, alerts_per_week);
+            self.person_days_a_week = f64::from(*active) * WEEK;
+            self.line = line(self.person_days_a_week, alerts_per_week);
         }
+    }
+
+    /// How many active person-days a week the line counts on.
+    pub(super) const fn person_days_a_week(&self) -> f64 {
+        self.person_days_a_week
     }
 
     /// The line in force today.
