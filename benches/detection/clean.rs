@@ -1,0 +1,251 @@
+//! What the product makes of a log as it is: whether the knob holds what it promises, and how large the state is.
+
+use std::collections::{HashMap, HashSet};
+
+use pagewarden::fold::Rules;
+
+use crate::Done;
+use crate::asked::Asked;
+use crate::log::Log;
+use crate::product::{self, Scored, Size, period, threshold};
+use crate::report::Report;
+use crate::span::Span;
+use crate::statistics::{float, poisson_mean, poisson_range};
+
+/// For how many days a tenant is new.
+const NEW_TENANT: i64 = 14;
+
+/// For how many active days a person is new.
+const NEW_PERSON: usize = 3;
+
+/// A log as it is.
+#[derive(Debug)]
+pub(crate) struct Clean {
+    /// Every day's score, by day and account.
+    days: Vec<Scored>,
+    /// How many active days each account had before, in the same order.
+    earlier: Vec<usize>,
+    /// For each account, day and how far it lies above the line for a budget of 1.
+    by_user: HashMap<u32, Vec<(i64, f64)>>,
+    size: Size,
+}
+
+impl Clean {
+    /// Replays a log.
+    pub(crate) fn new(rules: &Rules<'_>, log: &Log, span: &Span) -> Done<Self> {
+        let (days, size) = product::clean(rules, log, span)?;
+        let mut by_user: HashMap<u32, Vec<(i64, f64)>> = HashMap::new();
+        let mut earlier = Vec::with_capacity(days.len());
+        for scored in &days {
+            let own = by_user.entry(scored.user).or_default();
+            earlier.push(own.len());
+            own.push((scored.day, scored.excess));
+        }
+        Ok(Self {
+            days,
+            earlier,
+            by_user,
+            size,
+        })
+    }
+
+    /// How far an account rises above the line on some days.
+    pub(crate) fn highest(&self, user: u32, first: i64, last: i64) -> f64 {
+        self.by_user
+            .get(&user)
+            .into_iter()
+            .flatten()
+            .filter(|(day, _)| (first..=last).contains(day))
+            .map(|(_, excess)| *excess)
+            .fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The days of interest: how many, and how many alarms, one for each account and week of its own.
+    fn alarms(
+        &self,
+        log: &Log,
+        budget: f64,
+        of: impl Fn(&Scored, usize) -> bool,
+    ) -> (usize, usize) {
+        let mut told = HashSet::new();
+        let (mut days, mut alarms) = (0, 0);
+        for (scored, earlier) in self.days.iter().zip(&self.earlier) {
+            let counts = of(scored, *earlier);
+            days += usize::from(counts);
+            if scored.excess >= threshold(budget)
+                && told.insert((scored.user, period(log, scored.user, scored.day)))
+                && counts
+            {
+                alarms += 1;
+            }
+        }
+        (days, alarms)
+    }
+}
+
+/// Writes all tables of a clean log.
+pub(crate) fn tables(
+    clean: &Clean,
+    (log, span): (&Log, &Span),
+    asked: &Asked,
+    report: &Report<'_>,
+) -> Done {
+    promise(clean, (log, span), asked, report)?;
+    tail(clean, span, report)?;
+    newness(clean, (log, span), asked, report)?;
+    size(clean, log, report)
+}
+
+/// Whether as many alarms come as were asked for.
+fn promise(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Report<'_>) -> Done {
+    let widths = [12, 8, 8, 8, 12, 4, 8, 4];
+    report.title("Alarms, with the line set by the knob alone")?;
+    report.row(
+        &widths,
+        &[
+            "",
+            "budget",
+            "asked",
+            "counted",
+            "0.5x..1.5x",
+            "",
+            "below 2x",
+            "",
+        ],
+    )?;
+    let halves = [
+        ("all", span.from, span.person_weeks),
+        ("second half", span.middle, span.later_person_weeks),
+    ];
+    for budget in &asked.budgets {
+        for (name, from, person_weeks) in halves {
+            let wanted = budget / 1_000.0 * float(person_weeks);
+            let within = |scored: &Scored, _| (from..span.until).contains(&scored.day);
+            let (_, alarms) = clean.alarms(log, *budget, within);
+            let (low, high) = poisson_range(wanted * 0.5, wanted * 1.5);
+            let (_, most) = poisson_range(wanted * 2.0, wanted * 2.0);
+            let word = |fits: bool| if fits { "ok" } else { "NO" };
+            report.row(
+                &widths,
+                &[
+                    name,
+                    &budget.to_string(),
+                    &format!("{wanted:.1}"),
+                    &alarms.to_string(),
+                    &format!("{low}..{high}"),
+                    word((low..=high).contains(&alarms)),
+                    &most.to_string(),
+                    word(alarms <= most),
+                ],
+            )?;
+            report.figure((name, "alarms"), *budget, alarms, person_weeks)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a bit is worth a bit.
+fn tail(clean: &Clean, span: &Span, report: &Report<'_>) -> Done {
+    let widths = [8, 8, 10, 8, 16];
+    let days = clean.days.iter().filter(|scored| span.holds(scored.day));
+    let bits: Vec<f64> = days.map(|scored| scored.bits).collect();
+    report.title(&format!(
+        "Tail of {} person-days: observed(>= b) / 2^-b, 95 %",
+        bits.len()
+    ))?;
+    report.row(&widths, &["b", "seen", "expected", "ratio", ""])?;
+    for b in 3..=12_u32 {
+        let seen = bits.iter().filter(|bits| **bits >= f64::from(b)).count();
+        let expected = float(bits.len()) * (-f64::from(b)).exp2();
+        let (low, high) = poisson_mean(seen);
+        report.row(
+            &widths,
+            &[
+                &b.to_string(),
+                &seen.to_string(),
+                &format!("{expected:.1}"),
+                &format!("{:.2}", float(seen) / expected),
+                &format!("[{:.2}, {:.2}]", low / expected, high / expected),
+            ],
+        )?;
+        report.figure((&format!("tail-{b}"), "ours"), 0.0, seen, bits.len())?;
+    }
+    Ok(())
+}
+
+/// Whether what is new floods.
+fn newness(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Report<'_>) -> Done {
+    let widths = [34, 8, 8, 12, 18];
+    report.title("Alarms per 1,000 person-days, 95 %")?;
+    report.row(&widths, &["", "budget", "alarms", "person-days", "rate"])?;
+    let settled = log.first_day() + NEW_TENANT;
+    for budget in &asked.budgets {
+        let row = |name: &str, (days, alarms): (usize, usize)| -> Done {
+            let (low, high) = poisson_mean(alarms);
+            let rate = |alarms: f64| alarms * 1_000.0 / float(days.max(1));
+            report.row(
+                &widths,
+                &[
+                    name,
+                    &budget.to_string(),
+                    &alarms.to_string(),
+                    &days.to_string(),
+                    &format!(
+                        "{:.2} [{:.2}, {:.2}]",
+                        rate(float(alarms)),
+                        rate(low),
+                        rate(high)
+                    ),
+                ],
+            )?;
+            Ok(report.figure((name, "alarms"), *budget, alarms, days)?)
+        };
+        let alarms = |of: &dyn Fn(&Scored, usize) -> bool| clean.alarms(log, *budget, of);
+        row(
+            "tenant, first 14 days",
+            alarms(&|scored, _| scored.day < settled),
+        )?;
+        row("tenant, later", alarms(&|scored, _| scored.day >= settled))?;
+        row(
+            "person, first 3 days (counted)",
+            alarms(&|scored, earlier| span.holds(scored.day) && earlier < NEW_PERSON),
+        )?;
+        row(
+            "person, later (counted)",
+            alarms(&|scored, earlier| span.holds(scored.day) && earlier >= NEW_PERSON),
+        )?;
+    }
+    Ok(())
+}
+
+/// How large the state is.
+fn size(clean: &Clean, log: &Log, report: &Report<'_>) -> Done {
+    let different = |events: &Vec<(i64, u32)>| {
+        let items: HashSet<u32> = events.iter().map(|(_, item)| *item).collect();
+        items.len()
+    };
+    let pages: usize = log.by_user.iter().map(different).sum();
+    let accounts = &clean.size.accounts;
+    let at = |part: usize| {
+        accounts.get((accounts.len() * part / 100).min(accounts.len().saturating_sub(1)))
+    };
+    report.title(&format!(
+        "State at the end, bytes: tenant {} ({:.1} for each of {} items); person mean {:.0}, median {}, p99 {}, most {}; different items of a person in the mean {:.1}",
+        clean.size.tenant,
+        float(clean.size.tenant) / float(log.item_days.len().max(1)),
+        log.item_days.len(),
+        clean.size.mean(),
+        at(50).copied().unwrap_or_default(),
+        at(99).copied().unwrap_or_default(),
+        accounts.last().copied().unwrap_or_default(),
+        float(pages) / float(log.users.len().max(1)),
+    ))?;
+    report.figure(
+        ("state", "tenant"),
+        0.0,
+        clean.size.tenant,
+        log.item_days.len(),
+    )?;
+    let total = accounts.iter().sum();
+    Ok(report.figure(("state", "people"), 0.0, total, accounts.len())?)
+}
