@@ -100,7 +100,11 @@ impl Asked {
         if let Some(odd) = asked.only.iter().find(odd) {
             return Err(format!("there is no part {odd}").into());
         }
-        if asked.budgets.iter().any(|budget| !(*budget > 0.0)) {
+        if asked
+            .budgets
+            .iter()
+            .any(|budget| budget.is_nan() || *budget <= 0.0)
+        {
             return Err("a budget must be above 0".into());
         }
         Ok(asked)

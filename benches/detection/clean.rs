@@ -7,13 +7,16 @@ use pagewarden::fold::Rules;
 use crate::Done;
 use crate::asked::Asked;
 use crate::log::Log;
-use crate::product::{self, Scored, Size, period, threshold};
+use crate::product::{self, Scored, Settings, Size, period, threshold};
 use crate::report::Report;
-use crate::span::Span;
+use crate::span::{Active, Span, WEEK};
 use crate::statistics::{float, poisson_mean, poisson_range};
 
 /// For how many days a tenant is new.
 const NEW_TENANT: i64 = 14;
+
+/// A new tenant is made of each stretch of a log that begins so many days after the one before.
+const NEW_TENANT_EVERY: i64 = 4 * WEEK;
 
 /// For how many active days a person is new.
 const NEW_PERSON: usize = 3;
@@ -32,8 +35,8 @@ pub(crate) struct Clean {
 
 impl Clean {
     /// Replays a log.
-    pub(crate) fn new(rules: &Rules<'_>, log: &Log, span: &Span) -> Done<Self> {
-        let (days, size) = product::clean(rules, log, span)?;
+    pub(crate) fn new(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<Self> {
+        let (days, size) = product::clean(rules, log, active)?;
         let mut by_user: HashMap<u32, Vec<(i64, f64)>> = HashMap::new();
         let mut earlier = Vec::with_capacity(days.len());
         for scored in &days {
@@ -100,7 +103,7 @@ pub(crate) fn tables(
 fn promise(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Report<'_>) -> Done {
     let widths = [12, 8, 8, 8, 12, 4, 8, 4];
     report.title("Alarms, with the line set by the knob alone")?;
-    report.row(
+    Report::row(
         &widths,
         &[
             "",
@@ -125,7 +128,7 @@ fn promise(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Re
             let (low, high) = poisson_range(wanted * 0.5, wanted * 1.5);
             let (_, most) = poisson_range(wanted * 2.0, wanted * 2.0);
             let word = |fits: bool| if fits { "ok" } else { "NO" };
-            report.row(
+            Report::row(
                 &widths,
                 &[
                     name,
@@ -153,12 +156,12 @@ fn tail(clean: &Clean, span: &Span, report: &Report<'_>) -> Done {
         "Tail of {} person-days: observed(>= b) / 2^-b, 95 %",
         bits.len()
     ))?;
-    report.row(&widths, &["b", "seen", "expected", "ratio", ""])?;
+    Report::row(&widths, &["b", "seen", "expected", "ratio", ""])?;
     for b in 3..=12_u32 {
         let seen = bits.iter().filter(|bits| **bits >= f64::from(b)).count();
         let expected = float(bits.len()) * (-f64::from(b)).exp2();
         let (low, high) = poisson_mean(seen);
-        report.row(
+        Report::row(
             &widths,
             &[
                 &b.to_string(),
@@ -177,13 +180,14 @@ fn tail(clean: &Clean, span: &Span, report: &Report<'_>) -> Done {
 fn newness(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Report<'_>) -> Done {
     let widths = [34, 8, 8, 12, 18];
     report.title("Alarms per 1,000 person-days, 95 %")?;
-    report.row(&widths, &["", "budget", "alarms", "person-days", "rate"])?;
+    Report::row(&widths, &["", "budget", "alarms", "person-days", "rate"])?;
     let settled = log.first_day() + NEW_TENANT;
+    let tenants = new_tenants(log)?;
     for budget in &asked.budgets {
         let row = |name: &str, (days, alarms): (usize, usize)| -> Done {
             let (low, high) = poisson_mean(alarms);
             let rate = |alarms: f64| alarms * 1_000.0 / float(days.max(1));
-            report.row(
+            Report::row(
                 &widths,
                 &[
                     name,
@@ -201,10 +205,11 @@ fn newness(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Re
             Ok(report.figure((name, "alarms"), *budget, alarms, days)?)
         };
         let alarms = |of: &dyn Fn(&Scored, usize) -> bool| clean.alarms(log, *budget, of);
-        row(
-            "tenant, first 14 days",
-            alarms(&|scored, _| scored.day < settled),
-        )?;
+        let new = tenants.iter().fold((0, 0), |sum, (log, clean)| {
+            let (days, alarms) = clean.alarms(log, *budget, |_, _| true);
+            (sum.0 + days, sum.1 + alarms)
+        });
+        row("tenant, first 14 days (cuts)", new)?;
         row("tenant, later", alarms(&|scored, _| scored.day >= settled))?;
         row(
             "person, first 3 days (counted)",
@@ -216,6 +221,23 @@ fn newness(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Re
         )?;
     }
     Ok(())
+}
+
+/// The first days of tenants that begin with the log, and every four weeks later: a log alone has one beginning, and often a
+/// thin one.
+fn new_tenants(log: &Log) -> Done<Vec<(Log, Clean)>> {
+    let settings = Settings::default();
+    let mut all = Vec::new();
+    let mut from = log.first_day();
+    while from + NEW_TENANT <= log.end_day() {
+        if let Some(log) = log.cut(from, from + NEW_TENANT) {
+            let rules = product::rules(&settings, &log);
+            let clean = Clean::new(&rules, &log, &Active::of(&log))?;
+            all.push((log, clean));
+        }
+        from += NEW_TENANT_EVERY;
+    }
+    Ok(all)
 }
 
 /// How large the state is.

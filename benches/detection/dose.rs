@@ -116,7 +116,7 @@ fn print(bench: &Bench<'_>, thresholds: &[[f64; 4]], tried: &Tried, report: &Rep
     let widths = [22, 8, 6, 6, 6, 6];
     report.title("The smallest harvest found nine times in ten; > more than was tried")?;
     let heads: Vec<&str> = ["", "budget"].into_iter().chain(METHODS).collect();
-    report.row(&widths, &heads)?;
+    Report::row(&widths, &heads)?;
     for (place, curve) in CURVES.iter().enumerate() {
         for (budget, lines) in bench.asked.budgets.iter().zip(thresholds) {
             let mut cells = vec![curve.title.to_owned(), budget.to_string()];
@@ -127,7 +127,7 @@ fn print(bench: &Bench<'_>, thresholds: &[[f64; 4]], tried: &Tried, report: &Rep
                 });
             }
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-            report.row(&widths, &cells)?;
+            Report::row(&widths, &cells)?;
         }
     }
     for ((place, dose, product), trials) in tried {

@@ -1,6 +1,6 @@
 //! A log of who opened what when: read from CSV, put in order of time, numbered.
 //!
-//! A record is a line; a field may be quoted, but not run over the end of a line.
+//! A field may be quoted, and then run over the ends of some lines.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -13,6 +13,9 @@ use crate::Done;
 
 /// How a file begins that is packed with gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Over how many lines a record may run: an odd quote in a bad line does not swallow the rest of the file.
+const MOST_LINES: usize = 16;
 
 /// One opening of an item.
 #[derive(Debug, Clone, Copy)]
@@ -71,20 +74,31 @@ impl Log {
 
     /// Puts the lines of a log in order.
     fn parse(name: String, text: &str) -> Done<Self> {
-        let mut lines = text.trim_start_matches('\u{feff}').lines();
-        let header = fields(lines.next().unwrap_or_default());
-        let columns = Columns::of(&header.ok_or("the first line is not a header")?)?;
+        let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+        let mut rest = lines.as_slice();
+        let header = record(&mut rest).ok_or("the first line is not a header")?;
+        let columns = Columns::of(&header)?;
         let (mut rows, mut bad, mut skipped) = (Vec::new(), 0, 0);
-        for (ordinal, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
-            match columns.row(line) {
-                Row::Opening { user, at, item } => {
-                    rows.push((at, u64::try_from(ordinal)?, user, item));
-                }
+        while let Some(line) = rest.first() {
+            let ordinal = u64::try_from(lines.len() - rest.len())?;
+            let record = record(&mut rest);
+            if line.is_empty() {
+                continue;
+            }
+            match record.map_or(Row::Bad, |fields| columns.row(&fields)) {
+                Row::Opening { user, at, item } => rows.push((at, ordinal, user, item)),
                 Row::Other => skipped += 1,
                 Row::Bad => bad += 1,
             }
         }
         rows.sort_unstable_by_key(|(at, ordinal, ..)| (*at, *ordinal));
+        let mut log = Self::of(name, rows)?;
+        (log.bad, log.skipped) = (bad, skipped);
+        Ok(log)
+    }
+
+    /// A log of rows that are in order: time, place, reader, item.
+    fn of(name: String, rows: Vec<(i64, u64, String, String)>) -> Done<Self> {
         let first = rows.first().ok_or("no line tells of an opening")?.0;
         let mut log = Self {
             name,
@@ -92,13 +106,27 @@ impl Log {
             users: Vec::new(),
             item_days: Vec::new(),
             by_user: Vec::new(),
-            bad,
-            skipped,
+            bad: 0,
+            skipped: 0,
             starts: Vec::new(),
             first_day: day_of(first),
         };
         log.number(rows)?;
         Ok(log)
+    }
+
+    /// The days from one to before another, as a log of their own; none where nothing happened on them.
+    pub(crate) fn cut(&self, from: i64, until: i64) -> Option<Self> {
+        let name = |user: u32| self.users.get(usize::try_from(user).ok()?);
+        let rows = self
+            .days(from, until)
+            .iter()
+            .filter_map(|event| {
+                let user = name(event.user)?.clone();
+                Some((event.at, event.ordinal, user, event.item.to_string()))
+            })
+            .collect();
+        Self::of(self.name.clone(), rows).ok()
     }
 
     /// Gives everybody and everything a number.
@@ -221,10 +249,7 @@ impl Columns {
         })
     }
 
-    fn row(&self, line: &str) -> Row {
-        let Some(fields) = fields(line) else {
-            return Row::Bad;
-        };
+    fn row(&self, fields: &[String]) -> Row {
         let field = |place: usize| fields.get(place).map(|field| field.trim());
         if self
             .event
@@ -257,6 +282,25 @@ fn seconds(word: &str) -> Option<i64> {
         .parse()
         .ok()
         .filter(|at| digits && (0..253_402_300_800).contains(at))
+}
+
+/// Takes the lines of a record, and gives its fields; takes one line and gives none where a quote is not closed soon.
+fn record(rest: &mut &[&str]) -> Option<Vec<String>> {
+    let mut lines = rest.iter().take(MOST_LINES);
+    let mut text = (*lines.next()?).to_owned();
+    let mut taken = 1;
+    let mut read = fields(&text);
+    while read.is_none()
+        && let Some(line) = lines.next()
+    {
+        text.push('\n');
+        text.push_str(line);
+        taken += 1;
+        read = fields(&text);
+    }
+    let taken = if read.is_some() { taken } else { 1 };
+    *rest = rest.get(taken..).unwrap_or_default();
+    read
 }
 
 /// The fields of a line; none where a quote is not closed.

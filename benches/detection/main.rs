@@ -78,7 +78,7 @@ fn evaluate(asked: &Asked, path: &Path) -> Done {
     let rules = product::rules(&settings, &log);
     let report = Report::new(&log.name, asked.tsv);
     report.log(&log, &span)?;
-    let clean = Clean::new(&rules, &log, &span)?;
+    let clean = Clean::new(&rules, &log, &span.active)?;
     if asked.wants("clean") {
         clean::tables(&clean, (&log, &span), asked, &report)?;
     }

@@ -14,7 +14,7 @@ use pagewarden::time::{DAY_SECONDS, day_of};
 use crate::Done;
 use crate::injector::{Injection, NEWCOMERS, Part};
 use crate::log::{Event, Log};
-use crate::span::Span;
+use crate::span::Active;
 use crate::statistics::float;
 
 /// How many days without events close everything.
@@ -71,9 +71,9 @@ pub(crate) fn period(log: &Log, user: u32, day: i64) -> i64 {
 
 /// How far a day's bits lie above the line for 1 alarm per 1,000 active people and week: above `-log2(b)` it is an
 /// alarm at a budget of b.
-fn excess(score: &DayScore, log: &Log, span: &Span) -> f64 {
+fn excess(score: &DayScore, log: &Log, active: &Active) -> f64 {
     // An active week has one to seven active days; where nobody was active in the four weeks before, seven.
-    let days = (score.person_days_a_week / span.active_a_week(score.day)).clamp(1.0, 7.0);
+    let days = (score.person_days_a_week / active.a_week(score.day)).clamp(1.0, 7.0);
     let days = if days.is_nan() { 7.0 } else { days };
     score.bits - line_in_force((1_000.0 * days).log2(), score.day - log.first_day())
 }
@@ -106,7 +106,7 @@ pub(crate) struct Size {
 }
 
 /// Replays a log as it is: every day's score, by day and account, and the size of the state.
-pub(crate) fn clean(rules: &Rules<'_>, log: &Log, span: &Span) -> Done<(Vec<Scored>, Size)> {
+pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<Scored>, Size)> {
     let mut fold = Fold::new(rules).keeping_days();
     let mut day = log.first_day();
     for event in &log.events {
@@ -124,7 +124,7 @@ pub(crate) fn clean(rules: &Rules<'_>, log: &Log, span: &Span) -> Done<(Vec<Scor
             user: score.account,
             day: score.day,
             bits: score.bits,
-            excess: excess(score, log, span),
+            excess: excess(score, log, active),
         })
         .collect();
     days.sort_unstable_by_key(|scored| (scored.day, scored.user));
@@ -141,14 +141,14 @@ pub(crate) type Days = Vec<(i64, f64)>;
 /// Replays a log with each of the harvests in turn, on so many threads: the days of every part of each.
 pub(crate) fn harvests(
     rules: &Rules<'_>,
-    (log, span): (&Log, &Span),
+    (log, active): (&Log, &Active),
     injections: &[Injection],
     threads: usize,
 ) -> Vec<Vec<Days>> {
     let mut order: Vec<usize> = (0..injections.len()).collect();
     order.sort_by_key(|place| injections.get(*place).map(|injection| injection.first));
     let work = |thread: usize| {
-        let mut replay = Replay::new(rules, log, span);
+        let mut replay = Replay::new(rules, log, active);
         order
             .iter()
             .skip(thread)
@@ -176,7 +176,7 @@ pub(crate) fn harvests(
 /// A replay that goes forward from midnight to midnight.
 struct Replay<'a> {
     log: &'a Log,
-    span: &'a Span,
+    active: &'a Active,
     fold: Fold<'a>,
     gap: i64,
     /// The place of the next event.
@@ -184,10 +184,10 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(rules: &'a Rules<'a>, log: &'a Log, span: &'a Span) -> Self {
+    fn new(rules: &'a Rules<'a>, log: &'a Log, active: &'a Active) -> Self {
         Self {
             log,
-            span,
+            active,
             fold: Fold::new(rules).keeping_days(),
             gap: i64::try_from(rules.detect.session_gap.as_secs()).unwrap_or(i64::MAX / 4),
             next: 0,
@@ -272,7 +272,7 @@ impl<'a> Replay<'a> {
         scores
             .iter()
             .filter(|score| score.account == part.user && (first..=last).contains(&score.day))
-            .map(|score| (score.day, excess(score, self.log, self.span)))
+            .map(|score| (score.day, excess(score, self.log, self.active)))
             .collect()
     }
 }

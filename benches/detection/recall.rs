@@ -29,7 +29,7 @@ pub(crate) fn tables(bench: &Bench<'_>, report: &Report<'_>) -> Done {
             budget / 1_000.0 * float(bench.span.person_weeks),
             rules(&thresholds),
         ))?;
-        report.row(
+        Report::row(
             &WIDTHS,
             &[
                 "",
@@ -141,7 +141,7 @@ fn cells(
         both.filter(|(one, other)| **one && !**other).count()
     };
     let (difference, low, high) = paired(alone(OURS, best), alone(best, OURS), tried);
-    report.row(
+    Report::row(
         &WIDTHS,
         &[
             name,

@@ -59,7 +59,7 @@ impl<'a> Report<'a> {
     }
 
     /// Writes a row: the first cell to the left, the others to the right, in columns of their own width.
-    pub(crate) fn row(&self, widths: &[usize], cells: &[&str]) -> io::Result<()> {
+    pub(crate) fn row(widths: &[usize], cells: &[&str]) -> io::Result<()> {
         let mut line = String::new();
         for (place, cell) in cells.iter().enumerate() {
             let width = widths.get(place).copied().unwrap_or(8);

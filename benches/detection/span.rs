@@ -29,9 +29,16 @@ pub(crate) struct Span {
     pub(crate) person_weeks: usize,
     /// The same in the second half.
     pub(crate) later_person_weeks: usize,
+    /// How many people were active when.
+    pub(crate) active: Active,
+}
+
+/// How many people were active when.
+#[derive(Debug)]
+pub(crate) struct Active {
     first_day: i64,
     /// For each day from the first on, how many people a week were active in the four weeks before.
-    active: Vec<f64>,
+    days: Vec<f64>,
 }
 
 impl Span {
@@ -69,26 +76,35 @@ impl Span {
             active_weeks: counted.iter().filter(|people| **people > 0).count(),
             person_weeks: counted.iter().sum(),
             later_person_weeks: counted.iter().skip(half).sum(),
-            first_day,
-            active: (first_day..log.end_day())
-                .map(|day| active(log, day))
-                .collect(),
+            active: Active::of(log),
         })
-    }
-
-    /// How many people were active in a week, in the mean of the four weeks before a day. In the first week of a log:
-    /// how many so far; on its first day: how many on that day.
-    pub(crate) fn active_a_week(&self, day: i64) -> f64 {
-        usize::try_from(day - self.first_day)
-            .ok()
-            .and_then(|offset| self.active.get(offset).or(self.active.last()))
-            .copied()
-            .unwrap_or_default()
     }
 
     /// Whether a day is counted.
     pub(crate) fn holds(&self, day: i64) -> bool {
         (self.from..self.until).contains(&day)
+    }
+}
+
+impl Active {
+    /// Counts the people of a log.
+    pub(crate) fn of(log: &Log) -> Self {
+        Self {
+            first_day: log.first_day(),
+            days: (log.first_day()..log.end_day())
+                .map(|day| active(log, day))
+                .collect(),
+        }
+    }
+
+    /// How many people were active in a week, in the mean of the four weeks before a day. In the first week of a log:
+    /// how many so far; on its first day: how many on that day.
+    pub(crate) fn a_week(&self, day: i64) -> f64 {
+        usize::try_from(day - self.first_day)
+            .ok()
+            .and_then(|offset| self.days.get(offset).or(self.days.last()))
+            .copied()
+            .unwrap_or_default()
     }
 }
 

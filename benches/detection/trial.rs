@@ -106,7 +106,12 @@ impl Bench<'_> {
         let lengths: Vec<usize> = drawn.iter().map(Vec::len).collect();
         let flat: Vec<Injection> = drawn.into_iter().flatten().collect();
         let ours = if product {
-            harvests(self.rules, (self.log, self.span), &flat, self.asked.threads)
+            harvests(
+                self.rules,
+                (self.log, &self.span.active),
+                &flat,
+                self.asked.threads,
+            )
         } else {
             Vec::new()
         };
