@@ -2,7 +2,7 @@
 //! first figures.
 //!
 //! A kind is a word like `hour:pages=60,minutes=60`; what can be said is in [`Kind`]. Pages are the log's own, those
-//! first opened before the harvest's first day, each taken once; a harvest that wants more takes what there is.
+//! first opened before the harvest's first day, each taken once; a harvest that wants more takes what there is, as much on each day.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -352,9 +352,11 @@ fn fill(kind: &Kind, log: &Log, plan: Plan, shelf: &mut Shelf) -> Injection {
         })
         .collect();
     let mut clock = rng.fork();
-    let wanted = kind.pages * kind.days;
+    let there = log.items_before(plan.first);
+    let daily = kind.pages.min(there / kind.days);
+    let wanted = daily * kind.days;
     let pages = match kind.prefer {
-        Prefer::Any => any(log.items_before(plan.first), wanted, &mut rng),
+        Prefer::Any => any(there, wanted, &mut rng),
         Prefer::Popular => popular(shelf.on(log, plan.first), wanted, &mut rng),
     };
     let mut pages = pages.into_iter();
@@ -368,7 +370,7 @@ fn fill(kind: &Kind, log: &Log, plan: Plan, shelf: &mut Shelf) -> Injection {
         .collect();
     for day in starts.chunks(kind.share) {
         for ((place, part), from) in parts.iter_mut().enumerate().zip(day) {
-            let own = kind.pages / kind.share + usize::from(place < kind.pages % kind.share);
+            let own = daily / kind.share + usize::from(place < daily % kind.share);
             let times = kind.times(*from, own, &mut clock);
             part.reads.extend(times.into_iter().zip(pages.by_ref()));
         }
