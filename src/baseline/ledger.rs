@@ -35,13 +35,52 @@ pub struct Worth {
 /// Shares of the alarms: volume, rarity, slow excess.
 const SHARES: [f64; 3] = [0.65, 0.10, 0.25];
 
+/// How many strata of experience there are.
+const STRATA: usize = 3;
+
+/// On how many earlier days a person has read. What is new to somebody says nothing on the first day, and little in the
+/// first week: in a tenant that is new, that is everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Experience(u8);
+
+impl Experience {
+    /// After so many days of reading.
+    pub fn of(days: f64) -> Self {
+        Self(if days < 1.0 {
+            0
+        } else if days < 6.0 {
+            1
+        } else {
+            2
+        })
+    }
+
+    fn of_list<T>(self, list: &[T; STRATA]) -> &T {
+        let [first, second, third] = list;
+        match self.0 {
+            0 => first,
+            1 => second,
+            _ => third,
+        }
+    }
+
+    fn of_list_mut<T>(self, list: &mut [T; STRATA]) -> &mut T {
+        let [first, second, third] = list;
+        match self.0 {
+            0 => first,
+            1 => second,
+            _ => third,
+        }
+    }
+}
+
 /// Turns signals into bits. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     peers: Calibration,
     own: Calibration,
-    new: Calibration,
-    rare: Calibration,
+    new: [Calibration; STRATA],
+    rare: [Calibration; STRATA],
     slow: Calibration,
     mean: Calibration,
     strongest: Calibration,
@@ -55,12 +94,12 @@ impl Default for Ledger {
 
 impl Ledger {
     /// What a person-day is worth.
-    pub fn weigh(&self, signals: &Signals) -> Worth {
+    pub fn weigh(&self, experience: Experience, signals: &Signals) -> Worth {
         let each = Signals {
             peers: self.peers.k(signals.peers),
             own: self.own.k(signals.own),
-            new: self.new.k(signals.new),
-            rare: self.rare.k(signals.rare),
+            new: experience.of_list(&self.new).k(signals.new),
+            rare: experience.of_list(&self.rare).k(signals.rare),
             slow: self.slow.k(signals.slow),
         };
         let mean = (each.peers + each.own + each.new) / 3.0;
@@ -83,8 +122,8 @@ impl Ledger {
 pub struct Pooled {
     peers: Scores,
     own: Scores,
-    new: Scores,
-    rare: Scores,
+    new: [Scores; STRATA],
+    rare: [Scores; STRATA],
     slow: Scores,
     mean: Scores,
     strongest: Scores,
@@ -92,11 +131,15 @@ pub struct Pooled {
 
 impl Pooled {
     /// Counts one person-day that is over.
-    pub fn record(&mut self, week: i64, signals: &Signals, worth: &Worth) {
+    pub fn record(&mut self, week: i64, experience: Experience, signals: &Signals, worth: &Worth) {
         self.peers.record(week, signals.peers);
         self.own.record(week, signals.own);
-        self.new.record(week, signals.new);
-        self.rare.record(week, signals.rare);
+        experience
+            .of_list_mut(&mut self.new)
+            .record(week, signals.new);
+        experience
+            .of_list_mut(&mut self.rare)
+            .record(week, signals.rare);
         self.slow.record(week, signals.slow);
         self.mean.record(week, worth.mean);
         self.strongest.record(week, worth.strongest);
@@ -104,29 +147,41 @@ impl Pooled {
 
     /// What the window before week `until` makes of signals.
     pub fn ledger(&self, until: i64) -> Ledger {
+        let of = |scores: &Scores, measure| {
+            scores.calibration(until, measure, &Calibration::assumed(measure))
+        };
+        let strata = |scores: &[Scores; STRATA]| {
+            let all = scores.iter().fold(Scores::default(), |mut all, stratum| {
+                all.merge(stratum);
+                all
+            });
+            let all = of(&all, Measure::LogCount);
+            scores
+                .each_ref()
+                .map(|stratum| stratum.calibration(until, Measure::LogCount, &all))
+        };
         Ledger {
-            peers: self.peers.calibration(until, Measure::Bits),
-            own: self.own.calibration(until, Measure::LogCount),
-            new: self.new.calibration(until, Measure::LogCount),
-            rare: self.rare.calibration(until, Measure::LogCount),
-            slow: self.slow.calibration(until, Measure::Bits),
-            mean: self.mean.calibration(until, Measure::Bits),
-            strongest: self.strongest.calibration(until, Measure::Bits),
+            peers: of(&self.peers, Measure::Bits),
+            own: of(&self.own, Measure::LogCount),
+            new: strata(&self.new),
+            rare: strata(&self.rare),
+            slow: of(&self.slow, Measure::Bits),
+            mean: of(&self.mean, Measure::Bits),
+            strongest: of(&self.strongest, Measure::Bits),
         }
     }
 
     /// Forgets what lies before the window that ends before week `until`.
     pub fn forget(&mut self, until: i64) {
         let start = self.peers.start(until);
-        for scores in [
+        let all = [
             &mut self.peers,
             &mut self.own,
-            &mut self.new,
-            &mut self.rare,
             &mut self.slow,
             &mut self.mean,
             &mut self.strongest,
-        ] {
+        ];
+        for scores in all.into_iter().chain(&mut self.new).chain(&mut self.rare) {
             scores.forget_before(start);
         }
     }

@@ -32,7 +32,7 @@ pub use calibration::{Calibration, Measure, Scores};
 pub use count::{History, Predictive, Scale, Shape, Tail};
 pub use fit::{Person, fit};
 pub use histogram::Histogram;
-pub use ledger::{Ledger, Pooled, Signals, Worth};
+pub use ledger::{Experience, Ledger, Pooled, Signals, Worth};
 pub use line::{line, line_in_force};
 pub use mixture::{EPS, bits, blend, cap, surprise};
 pub use peers::{PeerWindow, Peers, Survival};

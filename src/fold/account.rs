@@ -6,7 +6,9 @@ use super::draft::{Draft, Tracker};
 use super::running::{Reach, Running};
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
-use crate::baseline::{History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap};
+use crate::baseline::{
+    Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
+};
 use crate::detect::{Detector, REGISTRY};
 use crate::model::WordId;
 use crate::sessionize::Read;
@@ -41,6 +43,11 @@ impl AccountState {
             open: None,
             trackers: Vec::new(),
         }
+    }
+
+    /// On how many days it has read.
+    pub(super) fn experience(&self) -> Experience {
+        Experience::of(self.ever_rarities.m)
     }
 
     /// Takes an event of the account.
@@ -138,13 +145,14 @@ impl AccountState {
         let cap = cap(tail, &habits.rarity.survival);
         self.slow.close(day, surprise, run.new_pages);
         self.rarity.learn(rarity, day, cap);
+        let experience = self.experience();
         self.ever_rarities.add(rarity);
         self.seen.add(run.reading.pages());
         reach.tenant.pool(self.group, Scale::Day, day, x);
         reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
         reach
             .tenant
-            .pool_day(self.group, day, &run.signals, &run.worth);
+            .pool_day(self.group, day, experience, &run.signals, &run.worth);
     }
 
     /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.

@@ -158,7 +158,7 @@ impl Running {
             rare: (1.0 + self.rarity).log2(),
             slow: account.slow.with(self.reading.day, surprise),
         };
-        self.worth = habits.ledger.weigh(&self.signals);
+        self.worth = habits.ledger.weigh(account.experience(), &self.signals);
     }
 
     /// The day as detectors see it.

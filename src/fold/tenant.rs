@@ -9,8 +9,8 @@ use super::account::AccountState;
 use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::{
-    Histogram, Ledger, Openings, Peers, Person, Pooled, Rarity, Readers, Scale, Shape, Signals,
-    Spread, Survival, Worth, fit, line, line_in_force, week_of,
+    Experience, Histogram, Ledger, Openings, Peers, Person, Pooled, Rarity, Readers, Scale, Shape,
+    Signals, Spread, Survival, Worth, fit, line, line_in_force, week_of,
 };
 
 /// How many days back active people are counted.
@@ -247,10 +247,13 @@ impl TenantState {
         &mut self,
         group: PeerGroup,
         day: i64,
+        experience: Experience,
         signals: &Signals,
         worth: &Worth,
     ) {
-        self.group(group).days.record(week_of(day), signals, worth);
+        self.group(group)
+            .days
+            .record(week_of(day), experience, signals, worth);
     }
 
     /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
