@@ -93,6 +93,20 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// What the day of an app is worth, which has no colleagues: its own past alone.
+    pub fn weigh_alone(&self, signals: &Signals) -> Worth {
+        let own = self.own.k(signals.own);
+        Worth {
+            each: Signals {
+                own,
+                ..Signals::default()
+            },
+            mean: own,
+            strongest: own,
+            score: self.strongest.k(own),
+        }
+    }
+
     /// What a person-day is worth.
     pub fn weigh(&self, experience: Experience, signals: &Signals) -> Worth {
         let each = Signals {

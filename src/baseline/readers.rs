@@ -111,25 +111,36 @@ impl Readers {
     }
 }
 
+/// How many weeks tell how usual it is to open a page that nobody opened before: in a log that has just begun, every
+/// page is one.
+const UNSEEN_WEEKS: i64 = 4;
+
 /// How rare the openings of a tenant are: each person's first openings of the last 26 weeks, pooled by week.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Openings(Weekly);
+pub struct Openings {
+    /// Of pages that were opened before.
+    known: Weekly,
+    /// Of pages that nobody had opened before, as far as is known: how often 0.
+    unseen: Weekly,
+}
 
 impl Openings {
-    /// Counts a first opening with such a rate (see [`Rarity::rate`]) in its week.
-    pub fn record(&mut self, week: i64, rate: f64) {
-        self.0.record(week, step(rate));
+    /// Counts a first opening of a known page with such a rate (see [`Rarity::rate`]), or of an unseen one, in its week.
+    pub fn record(&mut self, week: i64, rate: Option<f64>) {
+        match rate {
+            Some(rate) => self.known.record(week, step(rate)),
+            None => self.unseen.record(week, 0),
+        }
     }
 
-    /// What the window before week `until` says is rare, and what may be forgotten: all before the week returned.
-    pub fn rarity(&self, until: i64) -> (Rarity, i64) {
-        let start = self.0.start(until, ENOUGH_PERSON_DAYS);
-        (Rarity::fitted(&self.0.pooled(start, until)), start)
-    }
-
-    /// Forgets the weeks before one.
-    pub fn forget_before(&mut self, week: i64) {
-        self.0.forget_before(week);
+    /// What the window before week `until` says is rare. What lies before it is forgotten.
+    pub fn rarity(&mut self, until: i64) -> Rarity {
+        let start = self.known.start(until, ENOUGH_PERSON_DAYS);
+        self.known.forget_before(start);
+        self.unseen.forget_before(until - UNSEEN_WEEKS);
+        let of = |openings: &Weekly| openings.pooled(until - UNSEEN_WEEKS, until).total();
+        let (known, unseen) = (of(&self.known), of(&self.unseen));
+        Rarity::fitted(&self.known.pooled(start, until), known, unseen)
     }
 }
 
@@ -140,6 +151,8 @@ pub struct Rarity {
     usual: f64,
     /// Bits by step.
     bits: Vec<f64>,
+    /// Bits of a page that nobody opened before.
+    unseen: f64,
 }
 
 impl Default for Rarity {
@@ -148,13 +161,14 @@ impl Default for Rarity {
         Self {
             usual: USUAL_RATE,
             bits: vec![1.0],
+            unseen: 1.0,
         }
     }
 }
 
 impl Rarity {
     /// From the first openings of a window.
-    fn fitted(openings: &Histogram) -> Self {
+    fn fitted(openings: &Histogram, known: u64, unseen: u64) -> Self {
         let all = openings.total();
         if all == 0 {
             return Self::default();
@@ -177,7 +191,15 @@ impl Rarity {
                 (-(f64::from(step) + 0.5) / STEPS).exp2()
             }),
             bits,
+            unseen: ((real(known) + real(unseen) + 1.0) / (real(unseen) + 1.0))
+                .log2()
+                .clamp(1.0, MOST_BITS),
         }
+    }
+
+    /// What a first opening of a page is worth that nobody opened before.
+    pub const fn unseen(&self) -> f64 {
+        self.unseen
     }
 
     /// Readers for each active person-day on which the page could have been opened (equation A): drawn towards the

@@ -60,13 +60,13 @@ impl Sittings {
         self.squares *= self.history.m / (decayed.m + 1.0);
     }
 
-    /// The person's own spread on a day, or everybody's below five sittings.
-    pub fn spread(&self, day: i64, everybody: &Spread) -> Spread {
+    /// The person's own spread on a day; none below five sittings.
+    pub fn spread(&self, day: i64) -> Option<Spread> {
         let decayed = self.history.decayed(day);
         if decayed.m < OWN_SITTINGS {
-            return *everybody;
+            return None;
         }
         let squares = self.squares * decayed.m / self.history.m;
-        Spread::of(decayed.m, decayed.sum, squares)
+        Some(Spread::of(decayed.m, decayed.sum, squares))
     }
 }

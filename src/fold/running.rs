@@ -30,8 +30,8 @@ pub(super) struct Running {
     line: f64,
     /// Which habits the day is judged by: those learnt before it began.
     pub(super) refits: u32,
-    /// The spread of the account's sittings when the day began.
-    usual: Spread,
+    /// The spread of the account's sittings when the day began, or of everybody's where it has few; an app has only its own.
+    usual: Option<Spread>,
     pub(super) slow: SlowDay,
     /// Pages that the account never opened on an earlier day.
     pub(super) new_pages: u32,
@@ -65,7 +65,10 @@ impl Running {
             reading: OpenDay::begin(read.at),
             line: reach.tenant.line(),
             refits,
-            usual: account.sittings.spread(day, &habits.sitting),
+            usual: account
+                .sittings
+                .spread(day)
+                .or((account.group == PeerGroup::People).then_some(habits.sitting)),
             slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
             new_pages: 0,
             stale_pages: 0,
@@ -153,12 +156,18 @@ impl Running {
         let surprise = self.slow.surprise(&habits.rarity.survival);
         self.signals = Signals {
             peers: self.signals.peers.max(peers),
-            own: self.signals.own.max(self.usual.excess(session)),
+            own: self
+                .usual
+                .map_or(0.0, |usual| usual.excess(session))
+                .max(self.signals.own),
             new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
             rare: (1.0 + self.rarity).log2(),
             slow: account.slow.with(self.reading.day, surprise),
         };
-        self.worth = habits.ledger.weigh(account.experience(), &self.signals);
+        self.worth = match account.group {
+            PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
+            PeerGroup::Apps => habits.ledger.weigh_alone(&self.signals),
+        };
     }
 
     /// The day as detectors see it.

@@ -259,16 +259,21 @@ impl TenantState {
     /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
     /// opened by nobody in four weeks.
     pub(super) fn opened_first(&mut self, group: PeerGroup, page: Option<&Readers>) -> (f64, bool) {
-        let (readers, back) = page.map_or((0, 0), |page| {
-            (page.before(self.today), self.today - page.first())
+        let known = page.filter(|page| page.first() < self.today).map(|page| {
+            let back = (self.today - page.first()).min(READER_DAYS);
+            let active = usize::try_from(back)
+                .ok()
+                .and_then(|back| self.exposure.get(back))
+                .copied();
+            let readers = page.before(self.today);
+            (self.rarity.rate(readers, active.unwrap_or(0)), readers == 0)
         });
-        let back = usize::try_from(back.clamp(0, READER_DAYS)).unwrap_or(0);
-        let active = self.exposure.get(back).copied().unwrap_or(0);
-        let rate = self.rarity.rate(readers, active);
+        let rate = known.map(|(rate, _)| rate);
         if group == PeerGroup::People {
             self.openings.record(week_of(self.today), rate);
         }
-        (self.rarity.bits(rate), readers == 0 && active > 0)
+        let bits = rate.map_or(self.rarity.unseen(), |rate| self.rarity.bits(rate));
+        (bits, known.is_some_and(|(_, stale)| stale))
     }
 
     /// Learns what is usual from the weeks that ended before the Sunday before a Monday, and in the warm-up from all there
@@ -296,9 +301,7 @@ impl TenantState {
             self.group(group)
                 .refit(until, &sessions, &rarities, fallback);
         }
-        let (rarity, from) = self.openings.rarity(until);
-        self.rarity = rarity;
-        self.openings.forget_before(from);
+        self.rarity = self.openings.rarity(until);
         self.refits += 1;
     }
 }
