@@ -247,27 +247,39 @@ fn size(clean: &Clean, log: &Log, report: &Report<'_>) -> Done {
         items.len()
     };
     let pages: usize = log.by_user.iter().map(different).sum();
-    let accounts = &clean.size.accounts;
-    let at = |part: usize| {
-        accounts.get((accounts.len() * part / 100).min(accounts.len().saturating_sub(1)))
-    };
     report.title(&format!(
-        "State at the end, bytes: tenant {} ({:.1} for each of {} items); person mean {:.0}, median {}, p99 {}, most {}; different items of a person in the mean {:.1}",
-        clean.size.tenant,
-        float(clean.size.tenant) / float(log.item_days.len().max(1)),
-        log.item_days.len(),
-        clean.size.mean(),
-        at(50).copied().unwrap_or_default(),
-        at(99).copied().unwrap_or_default(),
-        accounts.last().copied().unwrap_or_default(),
+        "State at the end in bytes; different items of a person in the mean {:.1}",
         float(pages) / float(log.users.len().max(1)),
     ))?;
-    report.figure(
-        ("state", "tenant"),
-        0.0,
-        clean.size.tenant,
-        log.item_days.len(),
+    let widths = [8, 8, 10, 8, 8, 8, 8];
+    Report::row(
+        &widths,
+        &["", "parts", "all", "mean", "median", "p99", "most"],
     )?;
-    let total = accounts.iter().sum();
-    Ok(report.figure(("state", "people"), 0.0, total, accounts.len())?)
+    let parts = [
+        ("tenant", &vec![clean.size.tenant]),
+        ("people", &clean.size.accounts),
+        ("pages", &clean.size.pages),
+    ];
+    for (name, sizes) in parts {
+        let all: usize = sizes.iter().sum();
+        let at = |percent: usize| {
+            let place = sizes.len().saturating_sub(1) * percent / 100;
+            sizes.get(place).copied().unwrap_or_default().to_string()
+        };
+        Report::row(
+            &widths,
+            &[
+                name,
+                &sizes.len().to_string(),
+                &all.to_string(),
+                &format!("{:.1}", float(all) / float(sizes.len().max(1))),
+                &at(50),
+                &at(99),
+                &at(100),
+            ],
+        )?;
+        report.figure(("state", name), 0.0, all, sizes.len())?;
+    }
+    Ok(())
 }

@@ -15,7 +15,6 @@ use crate::Done;
 use crate::injector::{Injection, NEWCOMERS, Part};
 use crate::log::{Event, Log};
 use crate::span::Active;
-use crate::statistics::float;
 
 /// How many days without events close everything.
 const CLOSING: i64 = 9;
@@ -103,6 +102,8 @@ pub(crate) struct Size {
     pub(crate) tenant: usize,
     /// Each account's part, sorted.
     pub(crate) accounts: Vec<usize>,
+    /// Each page's part, sorted.
+    pub(crate) pages: Vec<usize>,
 }
 
 /// Replays a log as it is: every day's score, by day and account, and the size of the state.
@@ -128,11 +129,13 @@ pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<
         })
         .collect();
     days.sort_unstable_by_key(|scored| (scored.day, scored.user));
-    let (tenant, accounts) = fold.state().ok_or("the state cannot be stored")?;
-    let mut accounts: Vec<usize> = accounts.iter().map(|(_, state)| state.len()).collect();
-    accounts.sort_unstable();
-    let tenant = tenant.len();
-    Ok((days, Size { tenant, accounts }))
+    let state = fold.state().ok_or("the state cannot be stored")?;
+    let size = Size {
+        tenant: state.tenant.len(),
+        accounts: sizes(state.accounts.values()),
+        pages: sizes(state.pages.values()),
+    };
+    Ok((days, size))
 }
 
 /// The days of one reader's part of a harvest, each with how far it lies above the line for a budget of 1.
@@ -330,9 +333,9 @@ fn read(event: &Event) -> Read {
     }
 }
 
-impl Size {
-    /// What an account's part measures in the mean.
-    pub(crate) fn mean(&self) -> f64 {
-        float(self.accounts.iter().sum()) / float(self.accounts.len().max(1))
-    }
+/// How large parts of a state are, sorted.
+fn sizes<'a>(parts: impl Iterator<Item = &'a Vec<u8>>) -> Vec<usize> {
+    let mut sizes: Vec<usize> = parts.map(Vec::len).collect();
+    sizes.sort_unstable();
+    sizes
 }
