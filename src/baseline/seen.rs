@@ -34,8 +34,7 @@ impl Seen {
         new.sort_unstable();
         new.dedup();
         self.now.extend(new);
-        // Two sorted runs: sorting merges them.
-        self.now.sort();
+        self.now.sort_unstable();
         if self.now.len() >= GENERATION {
             self.before = std::mem::take(&mut self.now);
         }

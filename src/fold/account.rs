@@ -99,13 +99,12 @@ impl AccountState {
 
     /// Keeps what is told of the session that ends, and learns from it.
     fn close_session(&mut self, reach: &mut Reach<'_>) {
-        let Some(mut run) = self.open.take() else {
+        let Some(run) = self.open.take() else {
             return;
         };
         for told in run.told(self, reach.rules, reach.tenant) {
             merge(&mut self.trackers, told);
         }
-        run.close_session();
         if run.reading.session.pages > 0 {
             let x = run.reading.session.pages - 1;
             let habits = reach.tenant.habits(self.group, run.refits);
@@ -131,7 +130,7 @@ impl AccountState {
                 account,
                 day: run.reading.day,
                 bits: run.worth.score,
-                person_days_a_week: reach.tenant.person_days_a_week(),
+                person_days_a_week: run.person_days_a_week,
             });
         }
         if run.reading.whole.pages == 0 {

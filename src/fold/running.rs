@@ -28,6 +28,8 @@ pub(super) struct Running {
     pub(super) reading: OpenDay,
     /// The line in force when the day began: it does not move under a day that grows.
     line: f64,
+    /// How many active person-days a week that line counts on.
+    pub(super) person_days_a_week: f64,
     /// Which habits the day is judged by: those learnt before it began.
     pub(super) refits: u32,
     /// The spread of the account's sittings when the day began, or of everybody's where it has few; an app has only its own.
@@ -64,6 +66,7 @@ impl Running {
         Self {
             reading: OpenDay::begin(read.at),
             line: reach.tenant.line(),
+            person_days_a_week: reach.tenant.person_days_a_week(),
             refits,
             usual: account
                 .sittings
@@ -90,9 +93,6 @@ impl Running {
             self.day_via.clone_from(&self.session_via);
         }
     }
-
-    /// Ends the session.
-    pub(super) fn close_session(&mut self) {}
 
     /// Takes an event; tells whether there is anything new to judge.
     pub(super) fn extend(
