@@ -169,7 +169,8 @@ pub fn is_unresolved(event: &Event) -> bool {
         | Class::Permission
         | Class::Group
         | Class::Token
-        | Class::Other => false,
+        | Class::Other
+        | Class::Logging => false,
     }
 }
 
