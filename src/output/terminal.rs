@@ -176,10 +176,12 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     if finding.bits > 0.0 {
         let (bits, line) = (tenths(finding.bits), tenths(finding.line));
         let rare = text::one_in(finding.bits);
-        facts.push((
-            "surprise",
-            format!("{bits} bits, or {rare}; the line is {line} bits"),
-        ));
+        let line = if finding.line.is_finite() {
+            format!("the line is {line} bits")
+        } else {
+            "there was no line yet".to_owned()
+        };
+        facts.push(("surprise", format!("{bits} bits, or {rare}; {line}")));
     }
     if let Some(attack) = attack(finding.family, &finding.detector) {
         facts.push((
@@ -424,6 +426,18 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_finding_of_a_day_without_a_line_is_read_back_and_shown() {
+        let first = Finding {
+            line: f64::INFINITY,
+            ..harvest()
+        };
+        let kept = serde_json::to_string(&first).unwrap();
+        assert_eq!(serde_json::from_str::<Finding>(&kept).unwrap(), first);
+        let shown = text(|out| show(&first, Look::default(), out));
+        assert!(shown.contains("there was no line yet"), "{shown}");
     }
 
     #[test]
