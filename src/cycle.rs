@@ -1,5 +1,6 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod look;
 mod source;
 
 use std::sync::Arc;
@@ -170,6 +171,7 @@ impl Watch {
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
         outcome.add(self.judge()?);
+        outcome.add(self.look()?);
         if complete && self.store.begin_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
@@ -283,6 +285,7 @@ impl Watch {
         let mut outcome = Outcome::default();
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
+            outcome.add(self.look_back(followed)?);
             let began = Instant::now();
             let mut go_on = |_: &Read, _| true;
             let target = self.target(followed, plan);

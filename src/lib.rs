@@ -7,8 +7,8 @@
 //! 2. logic: [`sessionize`], [`baseline`], [`detect`], [`fold`]: pure, over the ground floor.
 //! 3. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`store`], [`notify`],
 //!    [`output`], [`telemetry`].
-//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`deliver`],
-//!    [`cycle`].
+//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`sight`],
+//!    [`deliver`], [`cycle`].
 //! 5. top: [`service`], [`simulator`], [`commands`], [`cli`].
 //!
 //! The life of an event: polled or imported, mapped to an [`model::Event`], stored once together with the checkpoint,
@@ -43,3 +43,4 @@ pub mod cycle;
 pub mod deliver;
 pub mod ingest;
 pub mod judge;
+pub mod sight;

@@ -18,11 +18,13 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// The ids of a tenant's recorded findings, and whether each is settled.
+    /// The ids of a tenant's recorded findings that follow from its events, and whether each is settled. Those about our
+    /// own sight do not.
     pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, bool>, StoreError> {
         self.ask(|database| {
-            let mut list =
-                database.prepare_cached("select id, final from finding where tenant = ?1")?;
+            let mut list = database.prepare_cached(
+                "select id, final from finding where tenant = ?1 and family <> 'blind'",
+            )?;
             let rows = list.query_map([tenant.0], |row| {
                 Ok((FindingId::new(row.get::<_, String>(0)?), row.get(1)?))
             })?;
@@ -217,6 +219,7 @@ fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
     finding.status = status;
 }
 
-fn read_back(body: &str) -> Result<Finding, StoreError> {
+/// A finding in its form of the state file.
+pub(super) fn read_back(body: &str) -> Result<Finding, StoreError> {
     serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
 }

@@ -25,6 +25,8 @@ mod same_findings;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod sight;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod webhook;
