@@ -7,7 +7,7 @@
 //! 2. logic: [`sessionize`], [`baseline`], [`detect`], [`fold`]: pure, over the ground floor.
 //! 3. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`store`], [`notify`],
 //!    [`output`], [`telemetry`].
-//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`sight`],
+//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`sight`], [`ignored`],
 //!    [`deliver`], [`cycle`].
 //! 5. top: [`service`], [`simulator`], [`commands`], [`cli`].
 //!
@@ -41,6 +41,7 @@ pub mod analyse;
 pub mod coverage;
 pub mod cycle;
 pub mod deliver;
+pub mod ignored;
 pub mod ingest;
 pub mod judge;
 pub mod sight;

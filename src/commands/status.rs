@@ -9,7 +9,7 @@ use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::coverage::coverage;
-use crate::cycle::credentials;
+use crate::cycle::{credentials, scored_sites};
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
 use crate::output::status::{
@@ -70,11 +70,12 @@ fn tenant(
     let admins = settings
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
+    let sites = settings.map(scored_sites).unwrap_or_default();
     let subject = analyse::Subject {
         tenant: row.id,
         name: &row.name,
         admins: &admins,
-        sites: &[],
+        sites: &sites,
         detect: &detect,
     };
     let streams = stored
@@ -114,6 +115,7 @@ fn tenant(
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
         ignored: store.ignored(row.id)?,
+        ignore_rules: crate::ignored::count(store, &subject, now.date_naive())?,
     })
 }
 
