@@ -8,6 +8,7 @@ pub mod explain;
 pub mod findings;
 pub mod import;
 pub mod init;
+pub mod replay;
 pub mod run;
 pub mod scan;
 pub mod status;
@@ -117,6 +118,7 @@ pub fn run(cli: Cli) -> Exit {
             fail_on.severity,
         ),
         Command::Findings(what) => findings::findings(&global, what),
+        Command::Replay { with, format } => replay::replay(&global, with.as_deref(), format),
         Command::Explain { detector } => explain::explain(detector.as_deref()),
         Command::Check { .. } => check_offline(&global),
         Command::Config(ConfigCommand::Show) => {

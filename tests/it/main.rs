@@ -21,6 +21,8 @@ mod kit;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roster;
 #[cfg(test)]
 mod same_findings;
