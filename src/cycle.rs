@@ -84,6 +84,8 @@ pub struct Watch {
     streams: Vec<Followed>,
     mapper: Mapper,
     stop: CancellationToken,
+    /// Whether failures are logged; not where whoever asked tells them.
+    logs_failures: bool,
 }
 
 impl Watch {
@@ -119,12 +121,18 @@ impl Watch {
             tenant,
             streams,
             stop: stop.clone(),
+            logs_failures: true,
         })
     }
 
     /// The tenant's name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Leaves it to the caller to tell failures, which are in every [`Outcome`]: not twice on one terminal.
+    pub const fn leave_failures(&mut self) {
+        self.logs_failures = false;
     }
 
     /// When what is polled.
@@ -212,12 +220,14 @@ impl Watch {
             Err(error) => {
                 let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
                 let (tenant, why) = (self.name(), error.to_string());
-                RosterKept {
-                    tenant,
-                    as_of,
-                    why: &why,
+                if self.logs_failures {
+                    RosterKept {
+                        tenant,
+                        as_of,
+                        why: &why,
+                    }
+                    .emit();
                 }
-                .emit();
                 let kept = as_of.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
                     |as_of| {
@@ -338,12 +348,14 @@ impl Watch {
             IngestError::Store(error) => return Err(error),
             error => error.to_string(),
         };
-        PollFailed {
-            stream: &followed.stream,
-            why: &why,
-            needs_person,
+        if self.logs_failures {
+            PollFailed {
+                stream: &followed.stream,
+                why: &why,
+                needs_person,
+            }
+            .emit();
         }
-        .emit();
         self.store.record_poll(followed.id, Err(&why))?;
         Ok(self.failure(&followed.words(), &why))
     }
