@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
-use crate::fold::{Draft, Fold, Ignored, Rules, Told};
+use crate::fold::{Draft, Fold, Ignored, Judged, Rules, Told, Verdicts};
 use crate::model::id::digest16;
 use crate::model::{
-    Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
-    RosterHistory, Signal, SpaceKey, Status, StreamName, WordId,
+    Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Matter, Observed, PageId,
+    PageRead, RosterHistory, Signal, SpaceKey, Status, StreamName, Verdict, WordId,
 };
 use crate::store::{FoldState, Recorded, Store, StoreError, StreamId, Stretch, TenantId};
 use crate::time::{DAY_SECONDS, moment};
@@ -55,8 +55,9 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         return Ok(Analysis::default());
     };
     let roster = roster(store, subject)?;
-    let rules = rules(store, subject, &roster)?;
-    let basis = |line| basis(subject, &roster, line);
+    let verdicts = verdicts(store, subject)?;
+    let rules = rules(store, subject, &roster, &verdicts)?;
+    let basis = |line| basis(subject, &roster, &verdicts, line);
     let resumed = resume(store, subject, &rules, &basis)?;
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
@@ -111,7 +112,8 @@ pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>
         return Ok(Vec::new());
     };
     let roster = roster(store, subject)?;
-    let rules = rules(store, subject, &roster)?;
+    let verdicts = verdicts(store, subject)?;
+    let rules = rules(store, subject, &roster, &verdicts)?;
     let mut fold = Fold::new(&rules);
     let (from, until) = (i64::MIN, i64::MAX);
     store.read(
@@ -165,15 +167,78 @@ fn access_stream(store: &Store, tenant: TenantId) -> Result<Option<StreamId>, St
 }
 
 /// A digest of everything but events that the state at a line depends on.
-fn basis(subject: &Subject<'_>, roster: &RosterHistory, line: i64) -> [u8; 16] {
+fn basis(
+    subject: &Subject<'_>,
+    roster: &RosterHistory,
+    verdicts: &[Verdict],
+    line: i64,
+) -> [u8; 16] {
     let settings = format!("{:?} {:?}", subject.detect, subject.sites);
-    digest16(&[VERSION, settings.as_bytes(), &roster.before(line)])
+    // What was confirmed reaches back; everything else holds for what comes after it.
+    let said: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| verdict.status == Status::Confirmed || verdict.at.timestamp() < line)
+        .map(|verdict| (verdict.status, verdict.at, &verdict.matter))
+        .collect();
+    digest16(&[
+        VERSION,
+        settings.as_bytes(),
+        &roster.before(line),
+        format!("{said:?}").as_bytes(),
+    ])
+}
+
+/// What people said of the tenant's findings, oldest first.
+fn verdicts(store: &Store, subject: &Subject<'_>) -> Result<Vec<Verdict>, StoreError> {
+    let mut verdicts = store.verdicts(None)?;
+    verdicts.retain(|verdict| verdict.matter.tenant == subject.name);
+    Ok(verdicts)
+}
+
+/// The last word on each finding, as the fold knows it.
+fn judged(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
+    let numbers: FxHashMap<&AccountId, WordId> = accounts
+        .iter()
+        .map(|(number, account)| (account, *number))
+        .collect();
+    let mut judged = Verdicts::default();
+    let mut known = FxHashSet::default();
+    for verdict in verdicts
+        .iter()
+        .rev()
+        .filter(|verdict| known.insert(&verdict.finding))
+    {
+        let Matter {
+            account,
+            family,
+            from,
+            until,
+            bits,
+            severity,
+            ..
+        } = &verdict.matter;
+        if let Some(account) = account.as_ref().and_then(|account| numbers.get(account)) {
+            judged.add(
+                *account,
+                Judged {
+                    status: verdict.status,
+                    at: verdict.at.timestamp(),
+                    family: *family,
+                    span: (from.timestamp(), until.timestamp()),
+                    bits: *bits,
+                    severity: *severity,
+                },
+            );
+        }
+    }
+    judged
 }
 
 fn rules<'a>(
     store: &Store,
     subject: &Subject<'a>,
     roster: &'a RosterHistory,
+    verdicts: &[Verdict],
 ) -> Result<Rules<'a>, StoreError> {
     let accounts = store.accounts()?;
     let rostered: FxHashSet<&AccountId> = roster.accounts().collect();
@@ -206,6 +271,7 @@ fn rules<'a>(
             .flatten()
             .collect(),
         ignored: ignored(store, subject.detect, &accounts)?,
+        verdicts: judged(verdicts, &accounts),
     })
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
         sites: None,
         canaries: std::collections::HashSet::default(),
         ignored: Ignored::default(),
+        verdicts: pagewarden::fold::Verdicts::default(),
     }
 }
 

@@ -54,6 +54,7 @@ fn mark(
         note,
         at: SystemClock.now(),
         revision: recorded,
+        matter: finding.into(),
     })?;
     print(&format!(
         "{} is {} now; should it grow, it opens again.\n",

@@ -9,10 +9,10 @@ use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::{Detector, REGISTRY};
+use crate::detect::Detector;
 use crate::model::WordId;
 use crate::sessionize::Read;
-use crate::time::day_of;
+use crate::time::{DAY_SECONDS, day_of};
 
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl AccountState {
             .as_ref()
             .map(|run| run.reading.goes_on(read.at, reach.rules.gap()));
         if goes_on == Some(false) {
-            self.close_session(reach);
+            self.close_session(read.account, reach);
             let same_day = self
                 .open
                 .as_ref()
@@ -71,6 +71,10 @@ impl AccountState {
             }
         }
         if self.open.is_none() {
+            let since = self.slow.day() * DAY_SECONDS;
+            if reach.rules.verdicts.closed(read.account, since, read.at) {
+                self.slow.reset();
+            }
             let run = Running::begin(read, self, reach);
             self.open = Some(Box::new(run));
         }
@@ -83,30 +87,30 @@ impl AccountState {
         };
         if run.extend(read, self, reach) {
             let subject = run.subject();
-            for detector in REGISTRY
-                .into_iter()
-                .filter(|detector| detector.enabled(reach.rules.detect))
-            {
-                if let Some(score) = detector.inspect(&subject, reach.rules.detect) {
-                    let period = period_of(run.reading.day, reach.rules.stable(read.account));
-                    let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
-                    tracker.cross(score.severity, run.reading.day, read.at);
-                }
+            for (detector, score) in run.scores(read.account, &subject, reach.rules) {
+                let period = period_of(run.reading.day, reach.rules.stable(read.account));
+                let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
+                tracker.cross(score.severity, run.reading.day, read.at);
             }
         }
         self.open = Some(run);
     }
 
     /// Keeps what is told of the session that ends, and learns from it.
-    fn close_session(&mut self, reach: &mut Reach<'_>) {
+    fn close_session(&mut self, account: WordId, reach: &mut Reach<'_>) {
         let Some(run) = self.open.take() else {
             return;
         };
-        for told in run.told(self, reach.rules, reach.tenant) {
+        for told in run.told(account, self, reach.rules, reach.tenant) {
             merge(&mut self.trackers, told);
         }
-        if run.reading.session.pages > 0 {
-            let x = run.reading.session.pages - 1;
+        let session = &run.reading.session;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (session.first, session.last));
+        if session.pages > 0 && !confirmed {
+            let x = session.pages - 1;
             let habits = reach.tenant.habits(self.group, run.refits);
             let law = Predictive::new(
                 &habits.session.shape,
@@ -133,7 +137,12 @@ impl AccountState {
                 person_days_a_week: run.person_days_a_week,
             });
         }
-        if run.reading.whole.pages == 0 {
+        let whole = &run.reading.whole;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (whole.first, whole.last));
+        if whole.pages == 0 || confirmed {
             return;
         }
         let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
@@ -160,7 +169,7 @@ impl AccountState {
             run.reading.day < day_of(instant) && !run.reading.goes_on(instant, reach.rules.gap())
         });
         if over {
-            self.close_session(reach);
+            self.close_session(account, reach);
             self.close_day(account, reach);
         }
         let stable = reach.rules.stable(account);
@@ -190,7 +199,7 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            for told in run.told(self, rules, tenant) {
+            for told in run.told(account, self, rules, tenant) {
                 merge(&mut trackers, told);
             }
         }

@@ -9,6 +9,7 @@ mod running;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use self::account::AccountState;
 pub use self::draft::{Draft, Told};
 use self::running::Reach;
 use self::tenant::TenantState;
+pub use self::verdicts::{Judged, Verdicts};
 use crate::baseline::Readers;
 use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
@@ -42,6 +44,8 @@ pub struct Rules<'a> {
     pub canaries: FxHashSet<WordId>,
     /// What is kept from being told.
     pub ignored: Ignored,
+    /// What people said of findings.
+    pub verdicts: Verdicts,
 }
 
 /// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).

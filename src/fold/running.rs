@@ -8,7 +8,7 @@ use super::draft::Told;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{REGISTRY, Subject, Unit, Usual};
+use crate::detect::{Detector, REGISTRY, Score, Subject, Unit, Usual};
 use crate::model::{Expected, WordId};
 use crate::sessionize::{OpenDay, Read};
 use crate::time::day_of;
@@ -127,17 +127,20 @@ impl Running {
         reach: &mut Reach<'_>,
     ) {
         let today = reach.tenant.today();
+        // An app that walks through everything makes no page a popular one, and a confirmed harvest teaches nothing.
+        let teaches = account.group == PeerGroup::People
+            && !reach
+                .rules
+                .verdicts
+                .confirmed(read.account, (read.at, read.at));
         if !account.seen.holds(page) {
-            let (bits, stale) = reach
-                .tenant
-                .opened_first(account.group, reach.pages.get(&page));
+            let (bits, stale) = reach.tenant.opened_first(reach.pages.get(&page), teaches);
             self.new_pages += 1;
             self.stale_pages += u32::from(stale);
             self.rarity += bits;
             self.slow.reach(self.rarity);
         }
-        // An app that walks through everything makes no page a popular one.
-        if account.group == PeerGroup::People {
+        if teaches {
             reach
                 .pages
                 .entry(page)
@@ -162,7 +165,7 @@ impl Running {
                 .max(self.signals.own),
             new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
             rare: (1.0 + self.rarity).log2(),
-            slow: account.slow.with(self.reading.day, surprise),
+            slow: account.slow.signal(self.reading.day, surprise),
         };
         self.worth = match account.group {
             PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
@@ -186,22 +189,37 @@ impl Running {
         }
     }
 
+    /// What the detectors say of the day as it stands, but for what people have called expected.
+    pub(super) fn scores<'s>(
+        &'s self,
+        account: WordId,
+        subject: &'s Subject<'s>,
+        rules: &'s Rules<'_>,
+    ) -> impl Iterator<Item = (&'static dyn Detector, Score)> + 's {
+        let began = self.reading.whole.first;
+        REGISTRY
+            .into_iter()
+            .filter(|detector| detector.enabled(rules.detect))
+            .filter_map(|detector| {
+                let score = detector.inspect(subject, rules.detect)?;
+                Some((detector, score))
+            })
+            .filter(move |(detector, score)| {
+                let family = detector.meta().family;
+                !rules.verdicts.quiet(account, family, began, score)
+            })
+    }
+
     /// What the detectors tell of the day as it stands.
     pub(super) fn told(
         &self,
+        id: WordId,
         account: &AccountState,
         rules: &Rules<'_>,
         tenant: &TenantState,
     ) -> Vec<Told> {
         let subject = self.subject();
-        let scores: Vec<_> = REGISTRY
-            .into_iter()
-            .filter(|detector| detector.enabled(rules.detect))
-            .filter_map(|detector| {
-                let score = detector.inspect(&subject, rules.detect)?;
-                Some((detector, score))
-            })
-            .collect();
+        let scores: Vec<_> = self.scores(id, &subject, rules).collect();
         if scores.is_empty() {
             return Vec::new();
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::settings::Detect;
-use crate::model::{Auth, Class, Severity};
+use crate::model::{Auth, Class, Family, Severity, Status};
 
 /// 1970-01-05 was a Monday.
 const MONDAY: i64 = 4 * DAY_SECONDS;
@@ -61,6 +61,7 @@ fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
         sites: None,
         canaries: std::iter::once(999).collect(),
         ignored: Ignored::default(),
+        verdicts: Verdicts::default(),
     }
 }
 
@@ -176,6 +177,81 @@ fn a_second_day_is_a_revision_and_the_next_week_continues() {
     assert!(drafts.len() >= 2, "{drafts:?}");
     assert!(drafts.iter().skip(1).all(|draft| draft.continues));
     assert!(drafts.iter().any(|draft| draft.revision > 4), "{drafts:?}");
+}
+
+/// What was said of the harvest of account 7 on a day, on the day after.
+fn said(status: Status, day: i64, bits: f64) -> Judged {
+    let began = MONDAY + day * DAY_SECONDS + 70_000;
+    Judged {
+        status,
+        at: began + 60_000,
+        family: Family::Reading,
+        span: (began, began + 1_000),
+        bits,
+        severity: Severity::Critical,
+    }
+}
+
+/// The reading of account 7 that is told, by the day of its last event.
+fn told_of_seven(rules: &Rules<'_>, reads: &[Read]) -> Vec<(i64, f64)> {
+    let drafts = fold(rules, reads, &[]).into_iter();
+    let drafts = drafts.filter(|draft| draft.account == 7);
+    drafts
+        .map(|draft| {
+            let day = day_of(draft.last_seen - MONDAY);
+            (day, draft.told.first().unwrap().bits)
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_expected_is_quiet_for_four_weeks_unless_it_is_stranger() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let mut rules = rules(&detect, &roster);
+    // Pages of their own each time, so that no harvest is old news.
+    let again = |day: i64, pages: u32| {
+        harvest(7, day, pages).map(move |read| Read {
+            page: read
+                .page
+                .map(|page| page + u32::try_from(day).unwrap() * 10_000),
+            ..read
+        })
+    };
+    let reads = [(22, 60), (31, 60), (40, 600), (60, 60)]
+        .into_iter()
+        .fold(quiet(64), |reads, (day, pages)| {
+            with(reads, again(day, pages))
+        });
+    let days = |told: &[(i64, f64)]| told.iter().map(|(day, _)| *day).collect::<Vec<_>>();
+    let plain = told_of_seven(&rules, &reads);
+    assert_eq!(days(&plain), [22, 31, 40, 60], "{plain:?}");
+    rules
+        .verdicts
+        .add(7, said(Status::Expected, 22, plain[1].1 - 1.5));
+    let quieter = told_of_seven(&rules, &reads);
+    assert_eq!(days(&quieter), [22, 40, 60], "{plain:?} {quieter:?}");
+    assert_eq!(told_of_seven(&rules, &reads), quieter);
+}
+
+#[test]
+fn what_was_confirmed_teaches_nothing() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let mut rules = rules(&detect, &roster);
+    let once = with(quiet(40), harvest(7, 30, 80));
+    let twice = with(once.clone(), harvest(7, 22, 80));
+    let alone = told_of_seven(&rules, &once);
+    let taught = told_of_seven(&rules, &twice);
+    rules.verdicts.add(7, said(Status::Confirmed, 22, 20.0));
+    let untaught = told_of_seven(&rules, &twice);
+    let last = |told: &[(i64, f64)]| told.last().unwrap().1;
+    let off = |told: &[(i64, f64)]| (last(told) - last(&alone)).abs();
+    // Not the same to the last bit: the ordinary reading of that day is left out as well.
+    assert!(
+        off(&untaught) < 0.75 * off(&taught),
+        "{alone:?} {taught:?} {untaught:?}"
+    );
+    rules.verdicts = Verdicts::default();
+    assert_eq!(told_of_seven(&rules, &twice), taught);
 }
 
 proptest! {

@@ -103,7 +103,7 @@ impl Status {
 }
 
 /// What a person said of a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// Of which.
     pub finding: FindingId,
@@ -115,6 +115,44 @@ pub struct Verdict {
     pub at: DateTime<Utc>,
     /// The revision that was judged: a later one reopens the finding.
     pub revision: u32,
+    /// What the finding was at that time, so that what is learnt from the verdict does not change with it.
+    pub matter: Matter,
+}
+
+/// What a finding was when it was judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Whom it was about, if anybody.
+    pub account: Option<AccountId>,
+    /// What sort of matter.
+    pub family: Family,
+    /// Its first event.
+    pub from: DateTime<Utc>,
+    /// Its last event.
+    pub until: DateTime<Utc>,
+    /// How surprising it was, in bits.
+    pub bits: f64,
+    /// How grave.
+    pub severity: Severity,
+}
+
+impl From<&Finding> for Matter {
+    fn from(finding: &Finding) -> Self {
+        let (from, until) = finding
+            .window
+            .unwrap_or((finding.first_seen, finding.last_seen));
+        Self {
+            tenant: finding.tenant.clone(),
+            account: finding.account.as_ref().map(|account| account.id.clone()),
+            family: finding.family,
+            from: from.min(finding.first_seen),
+            until: until.max(finding.last_seen),
+            bits: finding.bits,
+            severity: finding.severity,
+        }
+    }
 }
 
 /// What was seen in the window.

@@ -284,6 +284,7 @@ fn said(verdicts: &[Verdict], look: Look, out: &mut dyn io::Write) -> io::Result
     writeln!(out, "\n{}", look.paint(Ink::Bold, "What people said"))?;
     for verdict in verdicts {
         let Verdict {
+            matter: _,
             finding: _,
             status,
             note,
@@ -490,6 +491,7 @@ mod tests {
             note: (!note.is_empty()).then(|| note.to_owned()),
             at: at.parse().unwrap(),
             revision: 1,
+            matter: (&harvest()).into(),
         };
         let verdicts = [
             said(

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{FoldState, NewDelivery, Store, StoreError, TenantId};
-use crate::model::{Finding, FindingId, Severity, Status, Verdict};
+use crate::model::{AccountId, Family, Finding, FindingId, Matter, Severity, Status, Verdict};
+use crate::time::moment;
 
 /// A finding as recorded, before verdicts.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +129,7 @@ impl Store {
     pub fn verdicts(&self, finding: Option<&FindingId>) -> Result<Vec<Verdict>, StoreError> {
         self.ask(|database| {
             let mut list = database.prepare_cached(
-                "select finding, status, note, at_ms, revision from verdict
+                "select finding, status, note, at_ms, revision, account, family, from_s, until_s, bits, severity, tenant from verdict
                  where ?1 is null or finding = ?1 order by at_ms, finding",
             )?;
             let rows = list.query_map([finding.map(FindingId::as_str)], |row| {
@@ -138,6 +139,18 @@ impl Store {
                     note: row.get(2)?,
                     at: super::tenant::millis(row, 3)?.unwrap_or_default(),
                     revision: row.get(4)?,
+                    matter: Matter {
+                        tenant: row.get(11)?,
+                        account: row.get::<_, Option<String>>(5)?.map(AccountId::new),
+                        family: family_of(row.get_ref(6)?.as_str()?),
+                        from: moment(row.get(7)?),
+                        until: moment(row.get(8)?),
+                        bits: row.get(9)?,
+                        severity: Severity::ALL
+                            .get(row.get::<_, usize>(10)?)
+                            .copied()
+                            .unwrap_or(Severity::Low),
+                    },
                 })
             })?;
             rows.collect()
@@ -152,11 +165,27 @@ impl Store {
             note,
             at,
             revision,
+            matter,
         } = verdict;
         self.change(|transaction, _| {
             transaction.execute(
-                "insert or replace into verdict (finding, at_ms, status, note, revision) values (?1, ?2, ?3, ?4, ?5)",
-                params![finding.as_str(), at.timestamp_millis(), status.as_str(), note, revision],
+                "insert or replace into verdict
+                 (finding, at_ms, status, note, revision, account, family, from_s, until_s, bits, severity, tenant)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                params![
+                    finding.as_str(),
+                    at.timestamp_millis(),
+                    status.as_str(),
+                    note,
+                    revision,
+                    matter.account.as_ref().map(AccountId::as_str),
+                    matter.family.as_str(),
+                    matter.from.timestamp(),
+                    matter.until.timestamp(),
+                    matter.bits,
+                    super::words::position(&Severity::ALL, &matter.severity),
+                    matter.tenant,
+                ],
             )?;
             Ok(())
         })
@@ -203,6 +232,19 @@ fn write(
         remove.execute([id.as_str()])?;
     }
     super::delivery::put(transaction, tenant, deliveries, now)
+}
+
+/// The family behind its word.
+fn family_of(word: &str) -> Family {
+    [
+        Family::Reading,
+        Family::Export,
+        Family::Admin,
+        Family::Canary,
+    ]
+    .into_iter()
+    .find(|family| family.as_str() == word)
+    .unwrap_or(Family::Blind)
 }
 
 /// The status behind its word.

@@ -145,6 +145,14 @@ create table verdict (
     status text not null,
     note text,
     revision integer not null,
+    -- What the finding was when it was judged.
+    tenant text not null,
+    account text,
+    family text not null,
+    from_s integer not null,
+    until_s integer not null,
+    bits real not null,
+    severity integer not null,
     primary key (finding, at_ms)
 ) strict, without rowid;
 
