@@ -95,7 +95,7 @@ impl Judging<'_> {
     }
 }
 
-/// Puts one message about a walk of history into the outbox, if it found anything.
+/// One message about a walk of history for everybody who is told, if it found anything.
 pub fn summarise(
     store: &Store,
     tenant: TenantId,
@@ -104,7 +104,7 @@ pub fn summarise(
     walk: summary::History,
     span: Window,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<NewDelivery>, StoreError> {
     let installed = store.installed(tenant)?;
     let mut findings = store.findings(Some(name))?;
     findings.retain(|finding| {
@@ -114,9 +114,9 @@ pub fn summarise(
     });
     let summary = summary::Summary::new(name, walk, span, &findings);
     let Some(severity) = summary.severity() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let deliveries: Vec<NewDelivery> = notify::route(notifiers, severity)
+    Ok(notify::route(notifiers, severity)
         .map(|notifier| NewDelivery {
             id: summary.id(),
             subject: summary.id(),
@@ -125,6 +125,5 @@ pub fn summarise(
             body: summary.body(),
             due: now,
         })
-        .collect();
-    store.record(tenant, &[], &[], &deliveries, now)
+        .collect())
 }

@@ -93,7 +93,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {
-        summarise(
+        let summary = summarise(
             &store,
             tenant,
             &whose.name,
@@ -102,6 +102,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             span,
             now,
         )?;
+        store.record(tenant, &[], &[], &summary, now)?;
     }
     show_news(&store, &outcome, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))
