@@ -14,7 +14,7 @@ use crate::admins::{self, Directories};
 use crate::analyse;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
-use crate::coverage::coverage;
+use crate::coverage::{coverage, nobody_privileged};
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
 use crate::judge::{Judging, summarise};
 use crate::model::{FindingId, Severity, Stream, StreamName};
@@ -204,6 +204,10 @@ impl Watch {
                     changed,
                 }
                 .emit();
+                let listed = !self.settings.admins.accounts.is_empty();
+                if let Some(what) = nobody_privileged(accounts).filter(|_| changed && !listed) {
+                    CoverageMissing { tenant, what }.emit();
+                }
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
