@@ -207,8 +207,14 @@ async fn a_server_that_does_not_answer_in_time_is_unreachable() {
         ..QUICK
     };
     let key = Authorization::Bearer(secret());
-    let client =
-        Client::new(&url, key, hasty, Pace::unlimited(), CancellationToken::new()).unwrap();
+    let client = Client::new(
+        &url,
+        key,
+        hasty,
+        Pace::unlimited(),
+        CancellationToken::new(),
+    )
+    .unwrap();
     let error = client.get_json(&[], &[]).await.unwrap_err();
     assert!(matches!(
         error,

@@ -116,6 +116,8 @@ pub(crate) struct Setup {
     pub(crate) secret: Option<&'static str>,
     /// From which severity on.
     pub(crate) min_severity: &'static str,
+    /// How long a request may take.
+    pub(crate) timeout: &'static str,
     /// More lines, below everything.
     pub(crate) more: &'static str,
 }
@@ -138,6 +140,7 @@ impl Setup {
             webhook: None,
             secret: None,
             min_severity: "low",
+            timeout: "1m",
             more: "",
         }
     }
@@ -165,8 +168,8 @@ impl Setup {
         write!(
             text,
             "[tenant.schedule]\naccess = \"{0}\"\naudit = \"{0}\"\nadmins = \"{0}\"\nlookback = \"{1}\"\n\
-             [retry]\nbase = \"10ms\"\n",
-            self.every, self.lookback
+             [retry]\nbase = \"10ms\"\ntimeout = \"{2}\"\n",
+            self.every, self.lookback, self.timeout
         )
         .unwrap();
         if self.webhook.is_some() {
@@ -300,6 +303,17 @@ impl Desk {
         self.run("status --format json").json()
     }
 
+    /// The status of the only tenant.
+    pub(crate) fn tenant(&self) -> Value {
+        let status = self.status();
+        status.pointer("/tenants/0").cloned().unwrap_or_default()
+    }
+
+    /// The findings as bytes to compare.
+    pub(crate) fn export(&self) -> String {
+        self.run("findings export --format json").ends(0).out
+    }
+
     /// The findings, for machines.
     pub(crate) fn findings(&self) -> Vec<Value> {
         let all = self.run("findings export --format json").json();
@@ -319,6 +333,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends a signal: `TERM`, `INT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
@@ -392,6 +411,13 @@ impl Done {
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code(), code, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Itself, if all was done, whatever was found.
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert!(matches!(self.code(), 0 | 10..=13), "{self:?}");
         self
     }
 

@@ -15,15 +15,23 @@ mod desk;
 #[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod roster;
 #[cfg(test)]
 mod same_findings;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]

@@ -161,7 +161,12 @@ async fn a_page_comes_with_every_event_twice() {
         .fail_next("events-stream", Fault::Doubled, 1);
     let twice = ids(&tenant.org_json(&page).await);
     assert_eq!((once.len(), twice.len()), (5, 10));
-    assert!(twice.chunks(2).zip(&once).all(|(pair, one)| pair == [one.clone(), one.clone()]));
+    assert!(
+        twice
+            .chunks(2)
+            .zip(&once)
+            .all(|(pair, one)| pair == [one.clone(), one.clone()])
+    );
 }
 
 #[tokio::test]
