@@ -10,6 +10,7 @@ pub mod import;
 pub mod init;
 pub mod run;
 pub mod scan;
+pub mod state;
 pub mod status;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -123,6 +124,7 @@ pub fn run(cli: Cli) -> Exit {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
         Command::Status { format } => status::status(&global, format),
+        Command::State(what) => state::state(&global, &what),
     };
     match done {
         Ok(exit) => exit,

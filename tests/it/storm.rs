@@ -303,8 +303,7 @@ fn a_server_that_never_answers_rightly_is_told_of_in_time() {
             if *wait > 0 {
                 write!(told, ", for {wait} s").unwrap();
             }
-            let words = without_waits(&desk.redacted(&done.err));
-            writeln!(told, "\nexit code {}\n{words}", done.code()).unwrap();
+            writeln!(told, "\nexit code {}\n{}", done.code(), words(&desk, &done)).unwrap();
             let quiet = matches!(
                 fault,
                 // Every event twice is no harm. The others look like a log where nothing happened, and like a tenant
@@ -317,17 +316,36 @@ fn a_server_that_never_answers_rightly_is_told_of_in_time() {
     insta::assert_snapshot!("never_rightly", told);
 }
 
-/// Words without how long is still to be waited.
-fn without_waits(words: &str) -> String {
+/// What is said to people, without how long is still to be waited and what the system says of a broken connection.
+fn words(desk: &Desk, done: &Done) -> String {
     let mut clean = String::new();
-    for (place, part) in words.split(" of 7").enumerate() {
-        if place > 0 {
-            let rest = part.trim_start_matches(|digit: char| digit.is_ascii_digit());
-            clean.push_str(" of [seconds]");
-            clean.push_str(rest);
-        } else {
-            clean.push_str(part);
+    for line in desk.redacted(&done.err).lines() {
+        if line.starts_with("pagewarden:") || line.starts_with("tenant `") {
+            let line = without(line, " of 7", &[' ', ';'], " of [seconds]");
+            let line = without(
+                &line,
+                "the connection broke (",
+                &[')'],
+                "the connection broke (why",
+            );
+            let line = without(
+                &line,
+                "no answer came in time (",
+                &[')'],
+                "no answer came in time (why",
+            );
+            clean.push_str(&line);
+            clean.push('\n');
         }
     }
     clean
+}
+
+/// A line in which what begins so, up to one of these ends, is replaced.
+fn without(line: &str, begins: &str, ends: &[char], by: &str) -> String {
+    let Some((before, rest)) = line.split_once(begins) else {
+        return line.to_owned();
+    };
+    let rest = rest.find(ends).map_or("", |end| &rest[end..]);
+    format!("{before}{by}{rest}")
 }
