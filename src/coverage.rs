@@ -59,7 +59,8 @@ pub fn coverage(
 /// What is said where the roster was read and names nobody: then every reading is judged as that of anybody.
 pub fn nobody_privileged(accounts: usize) -> Option<&'static str> {
     (accounts == 0).then_some(
-        "nobody counts as privileged: the directories name no account with one of the roles or groups of [tenant.admins];          check that the credentials may read them",
+        "nobody counts as privileged: the directories name no account with one of the roles or groups of [tenant.admins]; \
+         check that the credentials may read them",
     )
 }
 

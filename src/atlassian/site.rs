@@ -71,6 +71,8 @@ pub struct AuditPage {
     pub last: bool,
     /// What the server's clock says, where it tells.
     pub server_time: Option<DateTime<Utc>>,
+    /// How many records there are, as far as the server says; never to be relied on.
+    pub told: usize,
 }
 
 /// A whole list.
@@ -160,6 +162,7 @@ impl Site {
                 unusable: page.unusable,
                 received: page.received,
                 last,
+                told: page.end.told,
                 server_time: answer.server_time,
             })
         };

@@ -322,17 +322,22 @@ fn words(desk: &Desk, done: &Done) -> String {
     for line in desk.redacted(&done.err).lines() {
         if line.starts_with("pagewarden:") || line.starts_with("tenant `") {
             let line = without(line, " of 7", &[' ', ';'], " of [seconds]");
+            // Whether it broke or could not be made is a matter of chance.
+            let line = line.replace(
+                "the server could not be reached (",
+                "the connection broke (",
+            );
             let line = without(
                 &line,
                 "the connection broke (",
-                &[')'],
-                "the connection broke (why",
+                &[';'],
+                "the connection broke",
             );
             let line = without(
                 &line,
                 "no answer came in time (",
-                &[')'],
-                "no answer came in time (why",
+                &[';'],
+                "no answer came in time",
             );
             clean.push_str(&line);
             clean.push('\n');
