@@ -16,7 +16,7 @@ use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::{coverage, nobody_privileged};
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
-use crate::judge::{Judging, summarise};
+use crate::judge::{Judging, summarised};
 use crate::model::{FindingId, Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
@@ -570,7 +570,7 @@ impl Watch {
     ) -> Result<(Vec<NewDelivery>, DateTime<Utc>), StoreError> {
         let now = self.clock.now();
         let (store, notifiers) = (&self.store, &self.notifiers);
-        let summary = summarise(store, self.tenant, self.name(), notifiers, walk, span, now)?;
+        let summary = summarised(store, self.tenant, self.name(), notifiers, walk, span, now)?;
         Ok((summary, now))
     }
 }

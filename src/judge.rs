@@ -95,8 +95,22 @@ impl Judging<'_> {
     }
 }
 
-/// One message about a walk of history for everybody who is told, if it found anything.
+/// Puts one message about a walk of history into the outbox, if it found anything.
 pub fn summarise(
+    store: &Store,
+    tenant: TenantId,
+    name: &str,
+    notifiers: &[config::Notifier],
+    walk: summary::History,
+    span: Window,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let deliveries = summarised(store, tenant, name, notifiers, walk, span, now)?;
+    store.record(tenant, &[], &[], &deliveries, now)
+}
+
+/// One message about a walk of history for everybody who is told, if it found anything.
+pub fn summarised(
     store: &Store,
     tenant: TenantId,
     name: &str,

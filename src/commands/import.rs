@@ -93,7 +93,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {
-        let summary = summarise(
+        summarise(
             &store,
             tenant,
             &whose.name,
@@ -102,7 +102,6 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             span,
             now,
         )?;
-        store.record(tenant, &[], &[], &summary, now)?;
     }
     show_news(&store, &outcome, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
-use crate::atlassian::{AuditRecord, Mapper, Site};
+use crate::atlassian::{AuditPage, AuditRecord, Mapper, Site};
 use crate::model::{Checkpoint, Stream, Walk};
 use crate::store::Batch;
 use crate::telemetry::happening::CoverageMissing;
@@ -135,8 +135,10 @@ async fn read_window(
 }
 
 /// Says that a log of which nothing was ever seen claims to hold records: they may be withheld from us.
-fn tell_withheld(pending: &Pending<'_>, told: usize) -> Result<(), IngestError> {
-    if pending.store.extent(pending.stream)?.is_none() {
+fn tell_withheld(pending: &Pending<'_>, start: usize, page: &AuditPage) -> Result<(), IngestError> {
+    let told = page.told;
+    let withheld = start == 0 && page.received == 0 && told > 0;
+    if withheld && pending.store.extent(pending.stream)?.is_none() {
         let Stream { tenant, site, .. } = pending.of;
         let site = site.as_deref().unwrap_or_default();
         let what = format!(
@@ -184,9 +186,7 @@ async fn read_once(
     loop {
         let page = site.audit(from, last, start, mapper).await?;
         reading.began = reading.began.or(page.server_time);
-        if start == 0 && page.received == 0 && page.told > 0 {
-            tell_withheld(pending, page.told)?;
-        }
+        tell_withheld(pending, start, &page)?;
         let shown: Vec<[u8; 16]> = page
             .records
             .iter()

@@ -370,13 +370,11 @@ impl Shared {
                 answer.body.truncate(answer.body.len() / 2);
                 answer
             }
-            Some(Fault::CutBody) => {
+            Some(Fault::CutBody | Fault::StalledBody) => {
                 let (answer, middle) = with_middle(good());
-                return Some((answer, Some(End::Cut(middle))));
-            }
-            Some(Fault::StalledBody) => {
-                let (answer, middle) = with_middle(good());
-                return Some((answer, Some(End::Hang(middle))));
+                let hangs = fault == Some(Fault::StalledBody);
+                let end = if hangs { End::Hang } else { End::Cut };
+                return Some((answer, Some(end(middle))));
             }
             Some(Fault::Stall) => return None,
             Some(Fault::HtmlOk) => Answer::html(200),
@@ -401,14 +399,17 @@ impl Shared {
                     .resize(faults.oversized.max(answer.body.len()), b' ');
                 answer
             }
-            Some(Fault::GzipBomb) => {
-                let bomb = self
-                    .bomb
-                    .get_or_init(|| gzip(&vec![b' '; 1_048_576], faults.bomb / 1_048_576));
-                Answer::written(bomb.clone()).with("content-encoding", "gzip")
-            }
+            Some(Fault::GzipBomb) => self.bomb(faults.bomb),
         };
         Some((answer, None))
+    }
+
+    /// A small body that unpacks to so many bytes.
+    fn bomb(&self, bytes: usize) -> Answer {
+        let bomb = self
+            .bomb
+            .get_or_init(|| gzip(&vec![b' '; 1_048_576], bytes / 1_048_576));
+        Answer::written(bomb.clone()).with("content-encoding", "gzip")
     }
 
     /// 429, with a hint how long to wait.

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,17 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < DEADLINE, "waited in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// How many of something a long run was asked for, by a variable of the environment.
+pub(crate) fn asked_for(name: &str) -> Option<u32> {
+    let asked = std::env::var_os(name)?;
+    Some(asked.to_str().unwrap().parse().unwrap())
+}
+
+/// Writes a line of a long run's table, past what the test harness keeps to itself.
+pub(crate) fn table(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }
 
 /// Threads for servers in the test's process.

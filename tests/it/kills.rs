@@ -3,7 +3,6 @@
 //! `PAGEWARDEN_KILLS` says how many kills there are in all, and makes a table of them.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,18 +12,17 @@ use pagewarden::simulator::{Fault, Faults, Options, Received, World, WorldSettin
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use super::desk::{Desk, Done, Running, Setup, Tenant, until};
+use super::desk::{Desk, Done, Running, Setup, Tenant, asked_for, table, until};
 
 /// How many kills each of the three stories gets.
 fn budget() -> u32 {
-    let asked = std::env::var("PAGEWARDEN_KILLS").ok();
-    asked.map_or(6, |kills| kills.parse::<u32>().unwrap().div_ceil(3))
+    asked_for("PAGEWARDEN_KILLS").map_or(6, |kills| kills.div_ceil(3))
 }
 
 /// Writes a line of the table where it was asked for.
 fn tell(line: &str) {
-    if std::env::var_os("PAGEWARDEN_KILLS").is_some() {
-        writeln!(std::io::stderr(), "{line}").unwrap();
+    if asked_for("PAGEWARDEN_KILLS").is_some() {
+        table(line);
     }
 }
 

@@ -130,7 +130,7 @@ fn view(n: u32, who: &str, at: i64) -> Value {
 }
 
 /// A page of events, and the cursor of the next.
-fn page(events: Vec<Value>, next: Option<&str>) -> Value {
+fn page(events: &[Value], next: Option<&str>) -> Value {
     json!({ "data": events, "meta": { "next": next, "page_size": 10 }, "links": {} })
 }
 
@@ -170,7 +170,7 @@ fn four_records_of_one_millisecond_count_once_each_whenever_they_are_shown() {
         let events = if shown.load(Ordering::SeqCst) { 4 } else { 3 };
         let page_of = |range: std::ops::Range<u32>| range.map(|n| view(n, "712020:ada", 7));
         match query.get("cursor") {
-            None => (200, page(page_of(0..events).collect(), None)),
+            None => (200, page(&page_of(0..events).collect::<Vec<_>>(), None)),
             Some(_) => (400, json!({ "errors": [{ "code": "ADMIN-400-1" }] })),
         }
     });
@@ -200,7 +200,7 @@ fn a_stored_cursor_that_is_refused_costs_nothing_and_is_told_once() {
         let server = Server::organization(move |query| {
             match (query.get("cursor").map(String::as_str), query.get("from")) {
                 (Some("old"), _) if count.load(Ordering::SeqCst) == 1 => (status, body.clone()),
-                (Some(_), _) => (200, page(Vec::new(), Some("old"))),
+                (Some(_), _) => (200, page(&[], Some("old"))),
                 (None, Some(from)) => {
                     kept.lock().unwrap().push(from.parse::<i64>().unwrap());
                     let more = if count.load(Ordering::SeqCst) == 1 {
@@ -209,7 +209,7 @@ fn a_stored_cursor_that_is_refused_costs_nothing_and_is_told_once() {
                         5
                     };
                     let events = (0..more).map(|n| view(n, "712020:ada", n.into()));
-                    (200, page(events.collect(), Some("old")))
+                    (200, page(&events.collect::<Vec<_>>(), Some("old")))
                 }
                 (None, None) => (500, Value::Null),
             }
@@ -281,7 +281,7 @@ fn an_event_that_comes_late_counts_and_its_session_is_judged_again() {
                 }));
             }
         }
-        (200, page(events, Some(next)))
+        (200, page(&events, Some(next)))
     });
     let desk = server.desk(true);
     let config = desk.read("pagewarden.toml").replace(
@@ -322,7 +322,7 @@ fn a_backlog_is_worked_off_however_little_each_run_may_ask() {
         let events =
             (10 * place..(10 * place + 10).min(1_200)).map(|n| view(n, "712020:ada", n.into()));
         let next = (place + 1).min(120).to_string();
-        (200, page(events.collect(), Some(&next)))
+        (200, page(&events.collect::<Vec<_>>(), Some(&next)))
     });
     let desk = server.desk(true);
     let mut before = 0;
@@ -382,7 +382,7 @@ fn times_of_every_spelling_are_ordered_as_instants() {
             event["attributes"]["processedAt"] = time.clone();
             event
         });
-        (200, page(events.collect(), None))
+        (200, page(&events.collect::<Vec<_>>(), None))
     });
     let desk = server.desk(true);
     desk.run("-q scan").done();
@@ -453,11 +453,13 @@ fn the_system_is_nobody_and_sparse_records_cost_nothing() {
         event["attributes"]["actor"] = json!({
             "id": "confluence", "name": "Confluence", "email": "Atlassian app", "picture": null, "links": {},
         });
-        event["attributes"]["location"] =
-            [json!({}), json!({ "ip": null }), Value::Null][n as usize % 3].clone();
+        event["attributes"]["location"] = [json!({}), json!({ "ip": null }), Value::Null]
+            [usize::try_from(n % 3).unwrap()]
+        .clone();
         event
     };
-    let server = Server::organization(move |_| (200, page((0..400).map(system).collect(), None)));
+    let server =
+        Server::organization(move |_| (200, page(&(0..400).map(system).collect::<Vec<_>>(), None)));
     let desk = server.desk(true);
     let config = desk.read("pagewarden.toml").replace(
         "[retry]",
@@ -503,7 +505,7 @@ fn a_detector_hears_of_a_page_in_every_shape_that_was_recorded() {
             attributes.remove("context");
             attributes.remove("container");
             attributes.extend(shape.as_object().unwrap().clone());
-            (200, page(vec![event], None))
+            (200, page(&[event], None))
         });
         let desk = server.desk(true);
         let config = desk.read("pagewarden.toml") + "[detect]\ncanary_pages = [\"4242\"]\n";

@@ -7,7 +7,7 @@ use std::process::Command;
 use pagewarden::simulator::Options;
 use rusqlite::Connection;
 
-use super::desk::{Desk, Done, Setup, Tenant, small_world, until};
+use super::desk::{Desk, Done, Setup, Tenant, small_world, table, until};
 
 /// Everything that reads or writes the state file.
 const COMMANDS: [&str; 8] = [
@@ -273,7 +273,7 @@ fn mounting(desk: &Desk, script: &str) -> Option<Done> {
         probed.is_ok_and(|probed| probed.status.success())
     };
     let Some(way) = ways.iter().find(may) else {
-        writeln!(std::io::stderr(), "not told: nothing can be mounted here").unwrap();
+        table("not told: nothing can be mounted here");
         return None;
     };
     let mut command = Command::new("unshare");

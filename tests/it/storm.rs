@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +13,14 @@ use pagewarden::simulator::{
 };
 use serde_json::Value;
 
-use super::desk::{Desk, Done, Setup, Tenant, until};
+use super::desk::{Desk, Done, Setup, Tenant, asked_for, table, until};
 
 /// The share of requests that go wrong.
 const SHARE: f64 = 0.35;
 
 /// How many storms of each kind there are.
 fn seeds() -> u64 {
-    let asked = std::env::var("PAGEWARDEN_STORM_SEEDS").ok();
-    asked.map_or(2, |seeds| seeds.parse().unwrap())
+    asked_for("PAGEWARDEN_STORM_SEEDS").unwrap_or(2).into()
 }
 
 /// A tenant of a seed: many late events, repeats and twins, and a server of its own habits.
@@ -100,14 +98,14 @@ impl Tally {
     fn tell(&self, what: &str) {
         let faults: usize = self.faults.values().sum();
         assert!(faults * 5 > self.requests, "hardly a storm: {self:?}");
-        if std::env::var_os("PAGEWARDEN_STORM_SEEDS").is_none() {
+        if asked_for("PAGEWARDEN_STORM_SEEDS").is_none() {
             return;
         }
         let mut line = format!("{what}: {} requests, {faults} faults:", self.requests);
         for (fault, times) in &self.faults {
             write!(line, " {fault} {times}").unwrap();
         }
-        writeln!(std::io::stderr(), "{line}").unwrap();
+        table(&line);
     }
 }
 
@@ -351,6 +349,6 @@ fn without(line: &str, begins: &str, ends: &[char], by: &str) -> String {
     let Some((before, rest)) = line.split_once(begins) else {
         return line.to_owned();
     };
-    let rest = rest.find(ends).map_or("", |end| &rest[end..]);
+    let rest = rest.find(ends).map_or("", |end| rest.split_at(end).1);
     format!("{before}{by}{rest}")
 }
