@@ -70,15 +70,14 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         },
         |read| fold.take(read),
     )?;
-    let (tenant, accounts) = fold
+    let folded = fold
         .state()
         .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
     let state = FoldState {
         basis: basis(line),
         line,
         stored,
-        tenant,
-        accounts,
+        state: folded,
     };
     let settled = fold.finished();
     store.read(
@@ -116,9 +115,7 @@ fn resume<'a>(
     let kept = store.load_fold(subject.tenant)?;
     Ok(kept
         .filter(|kept| kept.basis == basis(kept.line))
-        .and_then(|kept| {
-            Fold::resume(rules, &kept.tenant, &kept.accounts).map(|fold| (fold, kept.line))
-        }))
+        .and_then(|kept| Fold::resume(rules, &kept.state).map(|fold| (fold, kept.line))))
 }
 
 /// Who was privileged when, as far as the store knows.
@@ -317,15 +314,7 @@ impl Lookup<'_> {
             observed: observed(strongest),
             expected: Some(strongest.expected),
             because: strongest.because.clone(),
-            signals: draft
-                .told
-                .iter()
-                .map(|told| Signal {
-                    name: told.signal.clone(),
-                    bits: told.bits,
-                    because: told.because.clone(),
-                })
-                .collect(),
+            signals: signals(draft),
             evidence: self.evidence(strongest)?,
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
@@ -378,13 +367,24 @@ impl From<Actor> for Account {
     }
 }
 
+/// Every signal once, each as loud as it spoke, strongest detector first.
+fn signals(draft: &Draft) -> Vec<Signal> {
+    let mut signals: Vec<Signal> = Vec::new();
+    for signal in draft.told.iter().flat_map(|told| &told.signals) {
+        if signals.iter().all(|kept| kept.name != signal.name) {
+            signals.push(signal.clone());
+        }
+    }
+    signals
+}
+
 fn observed(told: &Told) -> Observed {
     let count = |set: &FxHashSet<WordId>| u32::try_from(set.len()).unwrap_or(u32::MAX);
     let tally = &told.tally;
     Observed {
         pages: tally.pages,
         spaces: count(&tally.spaces),
-        new_pages: None,
+        new_pages: Some(told.new_pages),
         views: tally.views,
         exports: tally.exports,
         addresses: count(&tally.addresses),

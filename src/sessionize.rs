@@ -189,6 +189,11 @@ impl OpenDay {
         self.session_number += 1;
     }
 
+    /// The different pages of the day.
+    pub fn pages(&self) -> impl Iterator<Item = WordId> {
+        self.pages.keys().copied()
+    }
+
     /// Extends the running session.
     pub fn extend(&mut self, read: &Read) -> New {
         let new = match read.page {

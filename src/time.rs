@@ -56,6 +56,13 @@ pub const fn day_of(seconds: i64) -> i64 {
     seconds.div_euclid(DAY_SECONDS)
 }
 
+/// The date of a UTC day, as people write it: 2026-03-02.
+pub fn date(day: i64) -> String {
+    moment(day.saturating_mul(DAY_SECONDS))
+        .format("%Y-%m-%d")
+        .to_string()
+}
+
 /// A moment from whole seconds since 1970; the far past where the number has no date.
 pub fn moment(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)

@@ -40,6 +40,14 @@ impl Measure {
             Self::LogCount => 3.0,
         }
     }
+
+    /// From which score on.
+    const fn ordinary(self) -> f64 {
+        match self {
+            Self::Bits => 0.0,
+            Self::LogCount => 2.0,
+        }
+    }
 }
 
 /// The scores of one channel, one for each person-day, pooled by week.
@@ -67,9 +75,9 @@ impl Scores {
         self.0.forget_before(week);
     }
 
-    /// The calibration that the window before week `until` gives.
-    pub fn calibration(&self, until: i64, measure: Measure) -> Calibration {
-        Calibration::fitted(&self.0.pooled(self.start(until), until), measure)
+    /// The calibration that the window before week `until` gives, where it holds too little mixed with another.
+    pub fn calibration(&self, until: i64, measure: Measure, fallback: &Calibration) -> Calibration {
+        Calibration::fitted(&self.0.pooled(self.start(until), until), measure, fallback)
     }
 }
 
@@ -81,50 +89,68 @@ fn step(score: f64) -> u32 {
 /// What a score is worth: by rank up to the 97.5 % point, exponential beyond. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Bits by rank, for each step below the knee; never falling.
-    ranked: Vec<f64>,
+    /// Bits for each step up to the reach; never falling.
+    table: Vec<f64>,
     /// The score from which the tail is exponential.
-    knee: f64,
+    reach: f64,
     /// Bits there.
-    at_knee: f64,
+    at_reach: f64,
     /// Bits for each unit of score beyond.
     slope: f64,
-    /// How far what was counted is believed, from 0 to 1.
-    trust: f64,
-    /// Bits for each unit of score, for the part that is not believed.
-    assumed: f64,
 }
 
 impl Calibration {
-    /// What to assume before anything was counted: the score itself for bits, three times it for a logarithm.
-    pub fn assumed(measure: Measure) -> Self {
-        Self::fitted(&Histogram::default(), measure)
+    /// What to assume before anything was counted: the score itself for bits; for a logarithm three bits for each unit
+    /// beyond the second.
+    pub const fn assumed(measure: Measure) -> Self {
+        Self {
+            table: Vec::new(),
+            reach: measure.ordinary(),
+            at_reach: 0.0,
+            slope: measure.bits_per_unit(),
+        }
     }
 
-    /// The calibration of a histogram of [`Scores`]. Below 1,000 scores the assumption takes the rest of the weight, in
+    /// The calibration of a histogram of [`Scores`]. Below 1,000 scores the fallback takes the rest of the weight, in
     /// proportion.
-    fn fitted(scores: &Histogram, measure: Measure) -> Self {
+    fn fitted(scores: &Histogram, measure: Measure, fallback: &Self) -> Self {
+        let trust = (real(scores.total()) / TRUSTED_SCORES).min(1.0);
+        if trust <= 0.0 {
+            return fallback.clone();
+        }
+        let own = Self::counted(scores, measure);
+        let reach = own.reach.max(fallback.reach);
+        let mixed = |score| trust * own.k(score) + (1.0 - trust) * fallback.k(score);
+        Self {
+            table: (0..step(reach))
+                .map(|step| mixed(f64::from(step) / STEPS))
+                .collect(),
+            reach,
+            at_reach: mixed(reach),
+            slope: trust * own.slope + (1.0 - trust) * fallback.slope,
+        }
+    }
+
+    /// What the histogram alone says.
+    fn counted(scores: &Histogram, measure: Measure) -> Self {
         let all = real(scores.total()) + 1.0;
         let knee_step = scores.upper_point(BEYOND_KNEE);
-        let mut ranked: Vec<f64> = scores
+        let mut table: Vec<f64> = scores
             .at_least(knee_step)
             .into_iter()
             .map(|count| (all / (real(count) + 0.5)).log2().max(0.0))
             .collect();
         // The lowest scores are no surprise, though half a score more would make them one.
-        if let Some(lowest) = ranked.first_mut() {
+        if let Some(lowest) = table.first_mut() {
             *lowest = 0.0;
         }
-        let at_knee = ranked.pop().unwrap_or(0.0);
-        let knee = f64::from(knee_step) / STEPS;
-        let spread = spread(scores, knee, measure);
+        let at_reach = table.pop().unwrap_or(0.0);
+        let reach = f64::from(knee_step) / STEPS;
         Self {
-            ranked,
-            knee,
-            at_knee,
-            slope: 1.0 / (spread * std::f64::consts::LN_2),
-            trust: (real(scores.total()) / TRUSTED_SCORES).min(1.0),
-            assumed: measure.bits_per_unit(),
+            table,
+            reach,
+            at_reach,
+            slope: 1.0 / (spread(scores, reach, measure) * std::f64::consts::LN_2),
         }
     }
 
@@ -133,11 +159,10 @@ impl Calibration {
         let score = score.max(0.0);
         let ranked = usize::try_from(step(score))
             .ok()
-            .and_then(|step| self.ranked.get(step));
-        let counted = ranked
+            .and_then(|step| self.table.get(step));
+        ranked
             .copied()
-            .unwrap_or_else(|| self.at_knee + (score - self.knee).max(0.0) * self.slope);
-        self.trust * counted + (1.0 - self.trust) * score * self.assumed
+            .unwrap_or_else(|| self.at_reach + (score - self.reach).max(0.0) * self.slope)
     }
 }
 
@@ -186,13 +211,21 @@ mod tests {
     fn before_anything_was_counted_bits_are_bits_and_logarithms_count_three_times() {
         for score in [0.0, 0.3, 7.0, 40.0] {
             assert!((Calibration::assumed(Measure::Bits).k(score) - score).abs() < 1e-9);
-            assert!((Calibration::assumed(Measure::LogCount).k(score) - 3.0 * score).abs() < 1e-9);
+            assert!(
+                (Calibration::assumed(Measure::LogCount).k(score) - 3.0 * (score - 2.0).max(0.0))
+                    .abs()
+                    < 1e-9
+            );
         }
     }
 
     #[test]
     fn overconfident_scores_are_brought_down_to_what_they_are_worth() {
-        let calibration = stretched(100_000, 2.0).calibration(1, Measure::Bits);
+        let calibration = stretched(100_000, 2.0).calibration(
+            1,
+            Measure::Bits,
+            &Calibration::assumed(Measure::Bits),
+        );
         for score in [1.0, 4.0, 10.0, 20.0, 30.0] {
             assert!(
                 (calibration.k(score) - score / 2.0).abs() < 0.25,
@@ -204,7 +237,11 @@ mod tests {
 
     #[test]
     fn of_all_scores_two_to_the_minus_b_are_worth_b_bits() {
-        let calibration = stretched(50_000, 0.7).calibration(1, Measure::Bits);
+        let calibration = stretched(50_000, 0.7).calibration(
+            1,
+            Measure::Bits,
+            &Calibration::assumed(Measure::Bits),
+        );
         for b in 1..=10 {
             let worth = (0..50_000_u32)
                 .map(|rank| calibration.k(0.7 * -((f64::from(rank) + 0.5) / 50_000.0).log2()))
@@ -218,9 +255,13 @@ mod tests {
     #[test]
     fn one_wild_score_hardly_moves_the_tail() {
         let mut scores = stretched(5_000, 1.0);
-        let before = scores.calibration(1, Measure::Bits).k(15.0);
+        let before = scores
+            .calibration(1, Measure::Bits, &Calibration::assumed(Measure::Bits))
+            .k(15.0);
         scores.record(0, 200.0);
-        let after = scores.calibration(1, Measure::Bits).k(15.0);
+        let after = scores
+            .calibration(1, Measure::Bits, &Calibration::assumed(Measure::Bits))
+            .k(15.0);
         assert!((before - after).abs() < 0.5, "{before} {after}");
     }
 
@@ -228,8 +269,12 @@ mod tests {
     fn one_score_more_changes_little_on_both_sides_of_a_thousand() {
         let (before, after) = (stretched(999, 2.0), stretched(1_000, 2.0));
         for score in [1.0, 5.0, 12.0, 25.0] {
-            let before = before.calibration(1, Measure::Bits).k(score);
-            let after = after.calibration(1, Measure::Bits).k(score);
+            let before = before
+                .calibration(1, Measure::Bits, &Calibration::assumed(Measure::Bits))
+                .k(score);
+            let after = after
+                .calibration(1, Measure::Bits, &Calibration::assumed(Measure::Bits))
+                .k(score);
             assert!((before - after).abs() < 0.1, "{score} {before} {after}");
         }
     }
@@ -240,7 +285,8 @@ mod tests {
         for _ in 0..5_000 {
             scores.record(0, 0.0);
         }
-        let calibration = scores.calibration(1, Measure::Bits);
+        let calibration =
+            scores.calibration(1, Measure::Bits, &Calibration::assumed(Measure::Bits));
         assert!(calibration.k(0.0).abs() < f64::EPSILON);
         assert!(calibration.k(1.0) > 10.0, "{}", calibration.k(1.0));
     }
@@ -255,7 +301,11 @@ mod tests {
         assert_eq!(one, other);
         let stored = postcard::to_allocvec(&one).unwrap();
         assert_eq!(postcard::from_bytes::<Scores>(&stored).unwrap(), one);
-        let calibration = one.calibration(5, Measure::LogCount);
+        let calibration = one.calibration(
+            5,
+            Measure::LogCount,
+            &Calibration::assumed(Measure::LogCount),
+        );
         let stored = postcard::to_allocvec(&calibration).unwrap();
         assert_eq!(
             postcard::from_bytes::<Calibration>(&stored).unwrap(),
@@ -271,7 +321,7 @@ mod tests {
                 scores.record(0, value);
             }
             for measure in [Measure::Bits, Measure::LogCount] {
-                let calibration = scores.calibration(1, measure);
+                let calibration = scores.calibration(1, measure, &Calibration::assumed(measure));
                 let mut last = 0.0;
                 for tenth in 0..600_u32 {
                     let here = calibration.k(f64::from(tenth) / 10.0);

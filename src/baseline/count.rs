@@ -30,6 +30,8 @@ pub enum Scale {
     Session,
     /// One person's day.
     Day,
+    /// The rarity of the pages new to one person in a day, in steps of two bits.
+    Rarity,
 }
 
 /// What is usual among the peers, as the prior of one scale: the `r`, `a` and `b` of the law. All are positive.
@@ -56,6 +58,11 @@ impl Shape {
                 r: 1.1,
                 a: 3.6,
                 b: 1.1,
+            },
+            Scale::Rarity => Self {
+                r: 0.5,
+                a: 3.0,
+                b: 2.0,
             },
         }
     }

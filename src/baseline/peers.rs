@@ -35,10 +35,12 @@ pub struct Peers {
     sessions: Weekly,
     /// The `x` of person-days.
     days: Weekly,
+    /// The rarity of person-days.
+    rarities: Weekly,
     /// The `x` of every session ever, for the fit.
     ever_sessions: Histogram,
-    /// The `x` of every person-day ever, for the fit.
-    ever_days: Histogram,
+    /// The rarity of every person-day ever, for the fit.
+    ever_rarities: Histogram,
 }
 
 /// What a refit looks at.
@@ -50,6 +52,8 @@ pub struct PeerWindow {
     pub sessions: Histogram,
     /// The `x` of person-days.
     pub days: Histogram,
+    /// The rarity of person-days.
+    pub rarities: Histogram,
 }
 
 impl Peers {
@@ -60,9 +64,10 @@ impl Peers {
                 self.sessions.record(week, x);
                 self.ever_sessions.record(x);
             }
-            Scale::Day => {
-                self.days.record(week, x);
-                self.ever_days.record(x);
+            Scale::Day => self.days.record(week, x),
+            Scale::Rarity => {
+                self.rarities.record(week, x);
+                self.ever_rarities.record(x);
             }
         }
     }
@@ -71,17 +76,19 @@ impl Peers {
     pub fn merge(&mut self, other: &Self) {
         self.sessions.merge(&other.sessions);
         self.days.merge(&other.days);
+        self.rarities.merge(&other.rarities);
         self.ever_sessions.merge(&other.ever_sessions);
-        self.ever_days.merge(&other.ever_days);
+        self.ever_rarities.merge(&other.ever_rarities);
     }
 
-    /// Everything ever counted on a scale: what goes into [`fit()`](super::fit()) together with sums over everything that
-    /// each person ever did.
-    pub const fn ever(&self, scale: Scale) -> &Histogram {
-        match scale {
-            Scale::Session => &self.ever_sessions,
-            Scale::Day => &self.ever_days,
-        }
+    /// Every session ever: what goes into [`fit()`](super::fit()) together with sums over everything that each person ever did.
+    pub const fn ever_sessions(&self) -> &Histogram {
+        &self.ever_sessions
+    }
+
+    /// Every person-day's rarity ever, likewise.
+    pub const fn ever_rarities(&self) -> &Histogram {
+        &self.ever_rarities
     }
 
     /// The window that ends before week `until`: 26 weeks, or as far back as it takes to hold 5,000 person-days.
@@ -91,13 +98,15 @@ impl Peers {
             from,
             sessions: self.sessions.pooled(from, until),
             days: self.days.pooled(from, until),
+            rarities: self.rarities.pooled(from, until),
         }
     }
 
-    /// Forgets what lies before a week, the `from` of the last window, save what [`ever`](Self::ever) tells.
+    /// Forgets what lies before a week, the `from` of the last window, save what the fits need.
     pub fn forget_before(&mut self, week: i64) {
         self.sessions.forget_before(week);
         self.days.forget_before(week);
+        self.rarities.forget_before(week);
     }
 }
 
@@ -311,8 +320,7 @@ mod tests {
         peers.forget_before(window.from);
         assert_eq!(peers.window(40), window);
         assert_eq!(peers.window(14).days.total(), 0);
-        assert_eq!(peers.ever(Scale::Day).total(), 10_000);
-        assert_eq!(peers.ever(Scale::Session).total(), 40);
+        assert_eq!(peers.ever_sessions().total(), 40);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A page that nobody has a reason to open was opened.
 
-use super::{Detector, Meta, Score, Subject, Unit, Usual};
+use super::{Detector, Meta, Score, Subject, Usual};
 use crate::model::settings::Detect;
-use crate::model::{Family, Severity};
+use crate::model::{Family, Severity, Signal};
 use crate::text;
 
 /// The detector.
@@ -35,15 +35,19 @@ impl Detector for CanaryPage {
     }
 
     fn inspect(&self, subject: &Subject<'_>, _: &Detect) -> Option<Score> {
-        (subject.unit == Unit::Day && subject.canaries > 0).then_some(Score {
-            bits: subject.bits,
+        (subject.canaries > 0).then_some(Score {
+            bits: subject.worth.score,
             line: subject.line,
             severity: Severity::High,
         })
     }
 
-    fn signal(&self, _: Unit) -> &'static str {
-        "canary"
+    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+        vec![Signal {
+            name: "canary".to_owned(),
+            bits: subject.worth.score,
+            because: self.because(subject, usual, settings),
+        }]
     }
 
     fn because(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
@@ -63,7 +67,6 @@ mod tests {
     fn one_opening_is_told_and_none_is_not() {
         let tally = tally(1, 0);
         let opened = Subject {
-            unit: Unit::Day,
             canaries: 1,
             ..subject(&tally, 0.1)
         };

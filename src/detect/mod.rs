@@ -4,8 +4,9 @@ mod canary_page;
 mod privileged_reading;
 mod volume_anomaly;
 
+use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;
-use crate::model::{Family, Severity};
+use crate::model::{Family, Severity, Signal};
 use crate::sessionize::Tally;
 
 /// What `explain` tells of a detector.
@@ -44,44 +45,54 @@ impl Unit {
             Self::Day => "day",
         }
     }
-
-    /// The name of its volume signal.
-    pub const fn volume_signal(self) -> &'static str {
-        match self {
-            Self::Session => "session-volume",
-            Self::Day => "day-volume",
-        }
-    }
 }
 
-/// A stretch of reading as it stands, and what is usual.
+/// One account's day of reading as it stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Which stretch.
-    pub unit: Unit,
-    /// What was done in it so far.
-    pub tally: &'a Tally,
-    /// How surprising its number of different pages is, in bits.
-    pub bits: f64,
+    /// What was done in the session that runs, or ran last.
+    pub session: &'a Tally,
+    /// What was done in all sessions of the day.
+    pub day: &'a Tally,
+    /// The signals of the day.
+    pub signals: Signals,
+    /// What they are worth in bits.
+    pub worth: Worth,
     /// The line that spends `alerts_per_week`, in bits.
     pub line: f64,
+    /// Different pages of the day that the account never opened on an earlier day.
+    pub new_pages: u32,
+    /// Those among them that nobody had opened in four weeks, though they were there.
+    pub stale_pages: u32,
     /// Whether the account is privileged at that time.
     pub privileged: bool,
     /// Different pages of the day that it opened while it was privileged.
     pub privileged_pages: u32,
-    /// Whether a canary page was opened in it.
+    /// How often a canary page was opened in it.
     pub canaries: u32,
+}
+
+impl Subject<'_> {
+    /// Whether excess that adds up over days speaks louder than the day itself.
+    pub fn slow_leads(&self) -> bool {
+        self.worth.each.slow > self.worth.each.peers.max(self.worth.each.new)
+    }
 }
 
 /// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// Different pages on average, for this account.
+    /// Which of session and day is the rarer one among colleagues.
+    pub unit: Unit,
+    /// Different pages in a session on average, for this account.
     pub mean: f64,
-    /// Different pages that 99 of 100 of its own stay at or under.
+    /// Different pages that 99 of 100 of its own sessions stay at or under.
     pub p99: u32,
-    /// How surprising the number would be for any colleague, in bits.
-    pub colleagues_bits: f64,
+    /// The share of the colleagues' sessions, or days, that are as large.
+    pub colleagues: f64,
+    /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
+    /// not counted.
+    pub slow: Option<(i64, u32, u32)>,
 }
 
 /// A detector's judgement of a subject that is to be told.
@@ -106,8 +117,8 @@ pub trait Detector: Sync {
     /// Judges a subject; none where there is nothing to tell. Called at every event: cheap, and never falling while the subject grows.
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score>;
 
-    /// The name of its signal for a unit.
-    fn signal(&self, unit: Unit) -> &'static str;
+    /// What spoke, strongest first.
+    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal>;
 
     /// Why, in a sentence for a person.
     fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
@@ -124,13 +135,15 @@ pub static REGISTRY: [&dyn Detector; 3] = [
 pub(crate) mod kit {
     //! A subject to try detectors on.
 
-    use super::{Subject, Tally, Unit, Usual};
+    use super::{Signals, Subject, Tally, Unit, Usual, Worth};
 
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
+        unit: Unit::Session,
         mean: 4.1,
         p99: 31,
-        colleagues_bits: 13.1,
+        colleagues: 1.0 / 9_000.0,
+        slow: None,
     };
 
     /// A stretch of so many pages in so many minutes.
@@ -147,10 +160,16 @@ pub(crate) mod kit {
     /// A subject of so many bits over a line of 10.
     pub(crate) fn subject(tally: &Tally, bits: f64) -> Subject<'_> {
         Subject {
-            unit: Unit::Session,
-            tally,
-            bits,
+            session: tally,
+            day: tally,
+            signals: Signals::default(),
+            worth: Worth {
+                score: bits,
+                ..Worth::default()
+            },
             line: 10.0,
+            new_pages: tally.pages,
+            stale_pages: 0,
             privileged: false,
             privileged_pages: 0,
             canaries: 0,

@@ -1,15 +1,13 @@
 //! Privileged accounts that read the wiki (MITRE DET0358, `UserContext`).
 
-use super::volume_anomaly::volume_sentence;
-use super::{Detector, Meta, Score, Subject, Unit, Usual};
+use super::volume_anomaly::{judge, sentence, signals};
+use super::{Detector, Meta, Score, Subject, Usual};
 use crate::model::settings::{Detect, PrivilegedMode};
-use crate::model::{Family, Severity};
+use crate::model::{Family, Severity, Signal};
 use crate::text;
 
 /// How much lower the line lies for privileged accounts in the mode `unusual`.
 const LOWER: f64 = 2.0;
-/// How far over its line a unit must be to be told: as for everybody's reading.
-const MARGIN: f64 = 3.0;
 
 /// The detector.
 pub(super) struct PrivilegedReading;
@@ -54,10 +52,9 @@ impl Detector for PrivilegedReading {
         }
         let strict = settings.privileged_reading;
         match strict.mode {
-            PrivilegedMode::Strict => (subject.unit == Unit::Day
-                && subject.privileged_pages > strict.pages_per_day)
-                .then(|| Score {
-                    bits: subject.bits,
+            PrivilegedMode::Strict => {
+                (subject.privileged_pages > strict.pages_per_day).then(|| Score {
+                    bits: subject.worth.score,
                     line: subject.line,
                     severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4)
                     {
@@ -65,22 +62,20 @@ impl Detector for PrivilegedReading {
                     } else {
                         Severity::Medium
                     },
-                }),
-            PrivilegedMode::Unusual => {
-                let line = subject.line + MARGIN - LOWER;
-                (subject.tally.pages >= settings.min_pages && subject.bits >= line).then(|| Score {
-                    bits: subject.bits,
-                    line,
-                    severity: Severity::of_excess(subject.bits - line),
                 })
             }
+            PrivilegedMode::Unusual => judge(subject, subject.line - LOWER, settings),
         }
     }
 
-    fn signal(&self, unit: Unit) -> &'static str {
-        match unit {
-            Unit::Session => "privileged-session",
-            Unit::Day => "privileged-day",
+    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+        match settings.privileged_reading.mode {
+            PrivilegedMode::Strict => vec![Signal {
+                name: "privileged-pages".to_owned(),
+                bits: subject.worth.score,
+                because: self.because(subject, usual, settings),
+            }],
+            PrivilegedMode::Unusual => signals(subject, usual),
         }
     }
 
@@ -92,7 +87,7 @@ impl Detector for PrivilegedReading {
                 settings.privileged_reading.pages_per_day,
             ),
             PrivilegedMode::Unusual => {
-                format!("A privileged account. {}", volume_sentence(subject, usual))
+                format!("A privileged account. {}", sentence(subject, usual))
             }
         }
     }
@@ -105,7 +100,6 @@ mod tests {
 
     fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> Subject<'_> {
         Subject {
-            unit: Unit::Day,
             privileged,
             privileged_pages: pages,
             ..subject(tally, 3.0)

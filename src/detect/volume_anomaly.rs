@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::{Detector, Meta, Score, Subject, Unit, Usual};
+use crate::baseline::bits;
 use crate::model::settings::Detect;
-use crate::model::{Family, Severity};
+use crate::model::{Family, Severity, Signal};
 use crate::text;
-
-/// How far over the line a unit must be to be told: there are two signals, and they are not calibrated yet.
-const MARGIN: f64 = 3.0;
 
 /// The detector.
 pub(super) struct VolumeAnomaly;
@@ -48,46 +46,128 @@ impl Detector for VolumeAnomaly {
     }
 
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let line = subject.line + MARGIN;
-        (subject.tally.pages >= settings.min_pages && subject.bits >= line).then(|| Score {
-            bits: subject.bits,
-            line,
-            severity: Severity::of_excess(subject.bits - line),
-        })
+        judge(subject, subject.line, settings)
     }
 
-    fn signal(&self, unit: Unit) -> &'static str {
-        unit.volume_signal()
+    fn signals(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> Vec<Signal> {
+        signals(subject, usual)
     }
 
     fn because(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> String {
-        volume_sentence(subject, usual)
+        sentence(subject, usual)
     }
 }
 
-/// How much was read, and how much is usual.
-pub(super) fn volume_sentence(subject: &Subject<'_>, usual: &Usual) -> String {
-    let Subject { unit, tally, .. } = subject;
-    let took = match unit {
-        Unit::Session => format!(
-            "in {}",
-            text::duration(Duration::from_secs(tally.seconds().unsigned_abs()))
+/// Whether the ledger's score is over a line, for a day that is not too small to be told.
+pub(super) fn judge(subject: &Subject<'_>, line: f64, settings: &Detect) -> Option<Score> {
+    let bits = subject.worth.score;
+    let enough = subject.day.pages >= settings.min_pages || subject.slow_leads();
+    (enough && bits >= line).then(|| Score {
+        bits,
+        line,
+        severity: Severity::of_excess(bits - line),
+    })
+}
+
+/// Every signal, strongest first.
+pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
+    let each = subject.worth.each;
+    let mut signals: Vec<Signal> = [
+        ("volume", each.peers, volume(subject, usual)),
+        ("own-volume", each.own, own(usual)),
+        ("new-pages", each.new, new_pages(subject)),
+        ("rare-pages", each.rare, rare_pages(subject)),
+        ("slow-harvest", each.slow, slow(subject, usual)),
+    ]
+    .into_iter()
+    .filter(|(_, bits, because)| *bits >= 1.0 && !because.is_empty())
+    .map(|(name, bits, because)| Signal {
+        name: name.to_owned(),
+        bits,
+        because,
+    })
+    .collect();
+    signals.sort_by(|a, b| b.bits.total_cmp(&a.bits));
+    signals
+}
+
+/// What was strange, and what is usual.
+pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
+    let parts = [
+        slow(subject, usual),
+        volume(subject, usual),
+        own(usual),
+        new_pages(subject),
+        rare_pages(subject),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
+fn volume(subject: &Subject<'_>, usual: &Usual) -> String {
+    let (took, pages, unit) = match usual.unit {
+        Unit::Session => (
+            format!(
+                "in {}",
+                text::duration(Duration::from_secs(
+                    subject.session.seconds().unsigned_abs()
+                ))
+            ),
+            subject.session.pages,
+            "sittings",
         ),
-        Unit::Day => "in one day".to_owned(),
+        Unit::Day => ("in one day".to_owned(), subject.day.pages, "days"),
     };
+    format!(
+        "Read {} {took}; of its colleagues' {unit}, {} is that large.",
+        text::count(u64::from(pages), "different page"),
+        text::one_in(bits(usual.colleagues)),
+    )
+}
+
+fn own(usual: &Usual) -> String {
     let average = usual.mean.round();
     let average = if average < 1.5 {
         "one".to_owned()
     } else {
         format!("{average}")
     };
-    let sitting = unit.sitting();
     format!(
-        "Read {} {took}; this account usually reads about {average} in a {sitting}, and 99 of 100 of its {sitting}s stay at \
-         {} or fewer. Of its colleagues' {sitting}s, {} is that large.",
-        text::count(u64::from(tally.pages), "different page"),
-        usual.p99,
-        text::one_in(usual.colleagues_bits),
+        "This account usually reads about {average} in a sitting, and 99 of 100 of its sittings stay at {} or fewer.",
+        usual.p99
+    )
+}
+
+fn new_pages(subject: &Subject<'_>) -> String {
+    format!(
+        "{} of {} of the day were new to it.",
+        subject.new_pages,
+        text::count(u64::from(subject.day.pages), "page"),
+    )
+}
+
+fn rare_pages(subject: &Subject<'_>) -> String {
+    if subject.stale_pages == 0 {
+        return String::new();
+    }
+    format!(
+        "{} had been opened by nobody in four weeks.",
+        text::count(u64::from(subject.stale_pages), "page"),
+    )
+}
+
+fn slow(subject: &Subject<'_>, usual: &Usual) -> String {
+    let Some((since, days, pages)) = usual.slow else {
+        return String::new();
+    };
+    if !subject.slow_leads() {
+        return String::new();
+    }
+    format!(
+        "Since {} it opened {} new to it on {}, more than is usual for it, day after day.",
+        crate::time::date(since),
+        text::count(u64::from(pages + subject.new_pages), "page"),
+        text::count(u64::from(days + 1), "day"),
     )
 }
 

@@ -2,234 +2,168 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::{Draft, Told, Tracker};
-use super::tenant::{TenantState, Usual};
+use super::draft::{Draft, Tracker};
+use super::running::{Reach, Running};
+use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
-use crate::baseline::{History, Person, Scale, Tail, bits, cap, surprise};
-use crate::detect::{self, Detector, REGISTRY, Subject, Unit};
-use crate::model::{Expected, WordId};
-use crate::sessionize::{OpenDay, Read, Tally};
+use crate::baseline::{
+    Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
+};
+use crate::detect::{Detector, REGISTRY};
+use crate::model::WordId;
+use crate::sessionize::Read;
 use crate::time::day_of;
 
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountState {
     pub(super) group: PeerGroup,
-    session: History,
-    day: History,
-    /// All sessions and days ever, for the fit of the peer group.
+    pub(super) sittings: Sittings,
+    /// The rarity of its days, in steps of two bits.
+    pub(super) rarity: History,
+    pub(super) slow: Slow,
+    pub(super) seen: Seen,
+    /// All sessions and rarities ever, for the fit of the peer group.
     pub(super) ever_sessions: Person,
-    pub(super) ever_days: Person,
+    pub(super) ever_rarities: Person,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
-}
-
-/// The day that is open, and how surprising it has become.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Running {
-    reading: OpenDay,
-    session_tail: Tail,
-    day_tail: Tail,
-    /// The line in force when the day began: it does not move under a day that grows.
-    line: f64,
-    /// Which habits the day is judged by: those learnt before it began.
-    refits: u32,
-    /// Why the account was privileged when its session began.
-    session_via: Vec<String>,
-    /// Why it was privileged in any session of the day.
-    day_via: Vec<String>,
-    /// Different pages of the day, opened in sessions that began privileged.
-    privileged_pages: u32,
-    canaries: u32,
-}
-
-/// One of the two units that run, with what is usual for it.
-struct View<'a> {
-    unit: Unit,
-    tally: &'a Tally,
-    tail: &'a Tail,
-    usual: &'a Usual,
-    via: &'a [String],
 }
 
 impl AccountState {
     pub(super) fn new(group: PeerGroup) -> Self {
         Self {
             group,
-            session: History::default(),
-            day: History::default(),
+            sittings: Sittings::default(),
+            rarity: History::default(),
+            slow: Slow::default(),
+            seen: Seen::default(),
             ever_sessions: Person::default(),
-            ever_days: Person::default(),
+            ever_rarities: Person::default(),
             open: None,
             trackers: Vec::new(),
         }
     }
 
+    /// On how many days it has read.
+    pub(super) fn experience(&self) -> Experience {
+        Experience::of(self.ever_rarities.m)
+    }
+
     /// Takes an event of the account.
-    pub(super) fn take(
-        &mut self,
-        read: &Read,
-        rules: &Rules<'_>,
-        tenant: &mut TenantState,
-        out: &mut Out,
-    ) {
-        if self
+    pub(super) fn take(&mut self, read: &Read, reach: &mut Reach<'_>) {
+        let goes_on = self
             .open
             .as_ref()
-            .is_some_and(|run| !run.reading.goes_on(read.at, rules.gap()))
-        {
-            self.close_session(rules, tenant);
-            if self
+            .map(|run| run.reading.goes_on(read.at, reach.rules.gap()));
+        if goes_on == Some(false) {
+            self.close_session(reach);
+            let same_day = self
                 .open
                 .as_ref()
-                .is_some_and(|run| run.reading.day != day_of(read.at))
-            {
-                self.close_day(read.account, rules, tenant, out);
+                .is_some_and(|run| run.reading.day == day_of(read.at));
+            if same_day {
+                if let Some(run) = self.open.as_mut() {
+                    run.begin_session(read, reach.rules);
+                }
             } else {
-                self.begin_session(read, rules, tenant);
+                self.close_day(read.account, reach);
             }
         }
         if self.open.is_none() {
-            self.begin_day(read, rules, tenant);
+            let run = Running::begin(read, self, reach);
+            self.open = Some(Box::new(run));
         }
-        self.extend(read, rules, tenant, out);
+        self.extend(read, reach);
     }
 
-    fn begin_day(&mut self, read: &Read, rules: &Rules<'_>, tenant: &mut TenantState) {
-        let day = day_of(read.at);
-        tenant.count_active(day, rules.detect.alerts_per_week);
-        let group = tenant.habits(self.group, tenant.refits());
-        let via = rules.privileged(read.account, read.at);
-        self.open = Some(Box::new(Running {
-            reading: OpenDay::begin(read.at),
-            session_tail: Tail::new(&group.session.shape, &self.session.decayed(day)),
-            day_tail: Tail::new(&group.day.shape, &self.day.decayed(day)),
-            line: tenant.line(),
-            refits: tenant.refits(),
-            day_via: via.clone(),
-            session_via: via,
-            privileged_pages: 0,
-            canaries: 0,
-        }));
-    }
-
-    fn begin_session(&mut self, read: &Read, rules: &Rules<'_>, tenant: &TenantState) {
-        let Some(run) = self.open.as_mut() else {
+    fn extend(&mut self, read: &Read, reach: &mut Reach<'_>) {
+        let Some(mut run) = self.open.take() else {
             return;
         };
-        run.reading.begin_session(read.at);
-        let history = self.session.decayed(run.reading.day);
-        run.session_tail = Tail::new(
-            &tenant.habits(self.group, run.refits).session.shape,
-            &history,
-        );
-        run.session_via = rules.privileged(read.account, read.at);
-        if run.day_via.is_empty() {
-            run.day_via.clone_from(&run.session_via);
-        }
-    }
-
-    fn extend(&mut self, read: &Read, rules: &Rules<'_>, tenant: &TenantState, out: &mut Out) {
-        let Some(run) = self.open.as_mut() else {
-            return;
-        };
-        let new = run.reading.extend(read);
-        let canary = read.page.is_some_and(|page| rules.canaries.contains(&page));
-        run.canaries += u32::from(canary);
-        if new.to_session && run.reading.session.pages > 1 {
-            run.session_tail.advance();
-        }
-        if new.to_day {
-            if run.reading.whole.pages > 1 {
-                run.day_tail.advance();
-            }
-            run.privileged_pages += u32::from(!run.session_via.is_empty());
-        }
-        if !(new.to_session || canary) {
-            return;
-        }
-        let group = tenant.habits(self.group, run.refits);
-        for view in run.views(&group.session, &group.day) {
-            let subject = run.subject(&view);
+        if run.extend(read, self, reach) {
+            let subject = run.subject();
             for detector in REGISTRY
                 .into_iter()
-                .filter(|detector| detector.enabled(rules.detect))
+                .filter(|detector| detector.enabled(reach.rules.detect))
             {
-                if let Some(score) = detector.inspect(&subject, rules.detect) {
-                    let stable = rules.stable.get(&read.account).copied().unwrap_or_default();
-                    let period = period_of(run.reading.day, stable);
-                    let tracker = tracker(&mut self.trackers, detector, period, read, out);
+                if let Some(score) = detector.inspect(&subject, reach.rules.detect) {
+                    let period = period_of(run.reading.day, reach.rules.stable(read.account));
+                    let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
                     tracker.cross(score.severity, run.reading.day, read.at);
                 }
             }
         }
+        self.open = Some(run);
     }
 
-    fn close_session(&mut self, rules: &Rules<'_>, tenant: &mut TenantState) {
-        let Some(run) = self.open.as_ref() else {
+    /// Keeps what is told of the session that ends, and learns from it.
+    fn close_session(&mut self, reach: &mut Reach<'_>) {
+        let Some(run) = self.open.take() else {
             return;
         };
-        let group = tenant.habits(self.group, run.refits);
-        let [session, _] = run.views(&group.session, &group.day);
-        for told in run.told(&session, rules) {
+        for told in run.told(self, reach.rules, reach.tenant) {
             merge(&mut self.trackers, told);
         }
         if run.reading.session.pages > 0 {
-            let x = run.session_tail.n();
-            let cap = cap(&run.session_tail, &group.session.survival);
-            self.session.learn(x, run.reading.day, cap);
+            let x = run.reading.session.pages - 1;
+            let habits = reach.tenant.habits(self.group, run.refits);
+            let law = Predictive::new(
+                &habits.session.shape,
+                &self.sittings.history.decayed(run.reading.day),
+            );
+            let cap = cap(&law.tail_from_zero().advanced(x), &habits.session.survival);
+            self.sittings.learn(x, run.reading.day, cap);
             self.ever_sessions.add(x);
-            tenant.pool(self.group, Scale::Session, run.reading.day, x);
+            reach
+                .tenant
+                .pool(self.group, Scale::Session, run.reading.day, x);
         }
+        self.open = Some(run);
     }
 
-    fn close_day(
-        &mut self,
-        account: WordId,
-        rules: &Rules<'_>,
-        tenant: &mut TenantState,
-        out: &mut Out,
-    ) {
+    /// Learns from the day that ends.
+    fn close_day(&mut self, account: WordId, reach: &mut Reach<'_>) {
         let Some(run) = self.open.take() else { return };
-        let group = tenant.habits(self.group, run.refits);
-        let [_, day] = run.views(&group.session, &group.day);
-        if let Some(days) = &mut out.days {
+        if let Some(days) = &mut reach.out.days {
             days.push(DayScore {
                 account,
                 day: run.reading.day,
-                bits: surprise(day.tail, &day.usual.survival),
-                person_days_a_week: tenant.person_days_a_week(),
+                bits: run.worth.score,
+                person_days_a_week: run.person_days_a_week,
             });
         }
-        for told in run.told(&day, rules) {
-            merge(&mut self.trackers, told);
+        if run.reading.whole.pages == 0 {
+            return;
         }
-        if run.reading.whole.pages > 0 {
-            let x = run.day_tail.n();
-            let cap = cap(&run.day_tail, &group.day.survival);
-            self.day.learn(x, run.reading.day, cap);
-            self.ever_days.add(x);
-            tenant.pool(self.group, Scale::Day, run.reading.day, x);
-        }
+        let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
+        let habits = reach.tenant.habits(self.group, run.refits);
+        let tail: &Tail = run.slow.tail();
+        let rarity = tail.n();
+        let surprise = run.slow.surprise(&habits.rarity.survival);
+        let cap = cap(tail, &habits.rarity.survival);
+        self.slow.close(day, surprise, run.new_pages);
+        self.rarity.learn(rarity, day, cap);
+        let experience = self.experience();
+        self.ever_rarities.add(rarity);
+        self.seen.add(run.reading.pages());
+        reach.tenant.pool(self.group, Scale::Day, day, x);
+        reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
+        reach
+            .tenant
+            .pool_day(self.group, day, experience, &run.signals, &run.worth);
     }
 
     /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.
-    pub(super) fn settle(
-        &mut self,
-        account: WordId,
-        instant: i64,
-        rules: &Rules<'_>,
-        tenant: &mut TenantState,
-        out: &mut Out,
-    ) -> bool {
+    pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) -> bool {
         let over = self.open.as_ref().is_some_and(|run| {
-            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, rules.gap())
+            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, reach.rules.gap())
         });
         if over {
-            self.close_session(rules, tenant);
-            self.close_day(account, rules, tenant, out);
+            self.close_session(reach);
+            self.close_day(account, reach);
         }
-        let stable = rules.stable.get(&account).copied().unwrap_or_default();
+        let stable = reach.rules.stable(account);
         let open_period = self
             .open
             .as_ref()
@@ -241,7 +175,7 @@ impl AccountState {
             .iter_mut()
             .filter(|tracker| tracker.is_open() && tracker.period() < present)
         {
-            out.drafts.extend(tracker.finish(account));
+            reach.out.drafts.extend(tracker.finish(account));
             ended = true;
         }
         over || ended
@@ -256,87 +190,13 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            let group = tenant.habits(self.group, run.refits);
-            for view in run.views(&group.session, &group.day) {
-                for told in run.told(&view, rules) {
-                    merge(&mut trackers, told);
-                }
+            for told in run.told(self, rules, tenant) {
+                merge(&mut trackers, told);
             }
         }
         trackers
             .iter_mut()
             .filter_map(|tracker| tracker.finish(account))
-            .collect()
-    }
-}
-
-impl Running {
-    fn views<'a>(&'a self, session: &'a Usual, day: &'a Usual) -> [View<'a>; 2] {
-        [
-            View {
-                unit: Unit::Session,
-                tally: &self.reading.session,
-                tail: &self.session_tail,
-                usual: session,
-                via: &self.session_via,
-            },
-            View {
-                unit: Unit::Day,
-                tally: &self.reading.whole,
-                tail: &self.day_tail,
-                usual: day,
-                via: &self.day_via,
-            },
-        ]
-    }
-
-    fn subject<'a>(&self, view: &View<'a>) -> Subject<'a> {
-        Subject {
-            unit: view.unit,
-            tally: view.tally,
-            bits: surprise(view.tail, &view.usual.survival),
-            line: self.line,
-            privileged: !view.via.is_empty(),
-            privileged_pages: self.privileged_pages,
-            canaries: self.canaries,
-        }
-    }
-
-    /// What the detectors tell of a unit as it stands.
-    fn told(&self, view: &View<'_>, rules: &Rules<'_>) -> Vec<Told> {
-        let subject = self.subject(view);
-        let scores = REGISTRY
-            .into_iter()
-            .filter(|detector| detector.enabled(rules.detect))
-            .filter_map(|detector| {
-                detector
-                    .inspect(&subject, rules.detect)
-                    .map(|score| (detector, score))
-            });
-        scores
-            .map(|(detector, score)| {
-                let law = view.tail.law();
-                let usual = detect::Usual {
-                    mean: law.mean() + 1.0,
-                    p99: law.quantile(0.99) + 1,
-                    colleagues_bits: bits(view.usual.survival.at(view.tail.n())),
-                };
-                Told {
-                    detector: detector.meta().id.to_owned(),
-                    family: detector.meta().family,
-                    signal: detector.signal(view.unit).to_owned(),
-                    bits: score.bits,
-                    line: score.line,
-                    severity: score.severity,
-                    because: detector.because(&subject, &usual, rules.detect),
-                    expected: Expected {
-                        pages: usual.mean,
-                        pages_p99: usual.p99,
-                    },
-                    via: view.via.to_vec(),
-                    tally: view.tally.clone(),
-                }
-            })
             .collect()
     }
 }
@@ -364,7 +224,7 @@ fn tracker<'a>(
     trackers.push_mut(tracker)
 }
 
-fn merge(trackers: &mut [Tracker], told: Told) {
+fn merge(trackers: &mut [Tracker], told: super::Told) {
     if let Some(tracker) = trackers
         .iter_mut()
         .find(|tracker| tracker.family() == told.family && tracker.is_open())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Expected, Family, Severity, WordId};
+use crate::model::{Expected, Family, Severity, Signal, WordId};
 use crate::sessionize::Tally;
 
 /// One detector's judgement of one unit, with what it rests on.
@@ -12,8 +12,6 @@ pub struct Told {
     pub detector: String,
     /// What sort of matter.
     pub family: Family,
-    /// The name of the signal.
-    pub signal: String,
     /// How surprising, in bits.
     pub bits: f64,
     /// The line in force for it, in bits.
@@ -22,6 +20,10 @@ pub struct Told {
     pub severity: Severity,
     /// Why, in a sentence.
     pub because: String,
+    /// What spoke, and how loud, strongest first.
+    pub signals: Vec<Signal>,
+    /// Pages of the day that were new to the account.
+    pub new_pages: u32,
     /// What is usual.
     pub expected: Expected,
     /// Why the account was privileged.
@@ -61,7 +63,7 @@ pub struct Draft {
     pub first_seen: i64,
     /// The last event that was over a line, seconds.
     pub last_seen: i64,
-    /// The strongest judgement of each signal, strongest first; never empty.
+    /// The strongest judgement of each detector, strongest first; never empty.
     pub told: Vec<Told>,
 }
 
@@ -135,9 +137,13 @@ impl Tracker {
         self.last_seen = at;
     }
 
-    /// Keeps a judgement if it is the strongest of its signal.
+    /// Keeps a judgement if it is the strongest of its detector.
     pub(super) fn merge(&mut self, told: Told) {
-        match self.told.iter_mut().find(|kept| kept.signal == told.signal) {
+        match self
+            .told
+            .iter_mut()
+            .find(|kept| kept.detector == told.detector)
+        {
             Some(kept) if told.outweighs(kept) => *kept = told,
             Some(_) => {}
             None => self.told.push(told),

@@ -5,16 +5,21 @@
 
 mod account;
 mod draft;
+mod running;
 mod tenant;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use self::account::AccountState;
 pub use self::draft::{Draft, Told};
+use self::running::Reach;
 use self::tenant::TenantState;
+use crate::baseline::Readers;
 use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
 use crate::sessionize::Read;
@@ -53,6 +58,11 @@ pub struct Ignored {
 }
 
 impl Rules<'_> {
+    /// The stable number of an account.
+    fn stable(&self, account: WordId) -> u64 {
+        self.stable.get(&account).copied().unwrap_or_default()
+    }
+
     /// Why an account is privileged at a moment.
     fn privileged(&self, account: WordId, at: i64) -> Vec<String> {
         self.rostered.get(&account).map_or_else(Vec::new, |id| {
@@ -122,8 +132,16 @@ impl PeerGroup {
     }
 }
 
-/// Each account's part of a stored state.
-pub type AccountStates = Vec<(WordId, Vec<u8>)>;
+/// The state of a fold, to be stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The tenant's part.
+    pub tenant: Vec<u8>,
+    /// Each account's part.
+    pub accounts: BTreeMap<WordId, Vec<u8>>,
+    /// Each page's part.
+    pub pages: BTreeMap<WordId, Vec<u8>>,
+}
 
 /// What one account's day of reading came to, for whoever evaluates the method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,7 +171,9 @@ pub struct Fold<'a> {
     rules: &'a Rules<'a>,
     tenant: TenantState,
     accounts: FxHashMap<WordId, AccountState>,
+    pages: FxHashMap<WordId, Readers>,
     touched: FxHashSet<WordId>,
+    touched_pages: FxHashSet<WordId>,
     out: Out,
 }
 
@@ -164,7 +184,9 @@ impl<'a> Fold<'a> {
             rules,
             tenant: TenantState::new(),
             accounts: FxHashMap::default(),
+            pages: FxHashMap::default(),
             touched: FxHashSet::default(),
+            touched_pages: FxHashSet::default(),
             out: Out::default(),
         }
     }
@@ -187,31 +209,26 @@ impl<'a> Fold<'a> {
     }
 
     /// Goes on from a stored state; none where it cannot be read back, so that one begins anew.
-    pub fn resume(
-        rules: &'a Rules<'a>,
-        tenant: &[u8],
-        accounts: &[(WordId, Vec<u8>)],
-    ) -> Option<Self> {
+    pub fn resume(rules: &'a Rules<'a>, state: &State) -> Option<Self> {
         let mut fold = Self::new(rules);
-        fold.tenant = postcard::from_bytes(tenant).ok()?;
-        for (account, state) in accounts {
+        fold.tenant = postcard::from_bytes(&state.tenant).ok()?;
+        for (account, state) in &state.accounts {
             fold.accounts
                 .insert(*account, postcard::from_bytes(state).ok()?);
+        }
+        for (page, state) in &state.pages {
+            fold.pages.insert(*page, postcard::from_bytes(state).ok()?);
         }
         Some(fold)
     }
 
-    /// The state to store: the tenant's part, and the parts of the accounts that were touched since the last call.
-    pub fn state(&mut self) -> Option<(Vec<u8>, AccountStates)> {
-        let mut accounts = Vec::with_capacity(self.touched.len());
-        let mut touched: Vec<WordId> = self.touched.drain().collect();
-        touched.sort_unstable();
-        for account in touched {
-            if let Some(state) = self.accounts.get(&account) {
-                accounts.push((account, postcard::to_allocvec(state).ok()?));
-            }
-        }
-        Some((postcard::to_allocvec(&self.tenant).ok()?, accounts))
+    /// The state to store: the tenant's part, and the parts of what was touched since the last call.
+    pub fn state(&mut self) -> Option<State> {
+        Some(State {
+            tenant: postcard::to_allocvec(&self.tenant).ok()?,
+            accounts: parts(&mut self.touched, &self.accounts)?,
+            pages: parts(&mut self.touched_pages, &self.pages)?,
+        })
     }
 
     /// Takes the next event; it must not lie before the last one.
@@ -229,7 +246,14 @@ impl<'a> Fold<'a> {
             .accounts
             .entry(read.account)
             .or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
-        state.take(read, self.rules, &mut self.tenant, &mut self.out);
+        let mut reach = Reach {
+            rules: self.rules,
+            tenant: &mut self.tenant,
+            pages: &mut self.pages,
+            touched_pages: &mut self.touched_pages,
+            out: &mut self.out,
+        };
+        state.take(read, &mut reach);
     }
 
     /// The drafts of periods that are over, since the last call: nothing to come can change them.
@@ -276,24 +300,37 @@ impl<'a> Fold<'a> {
     fn settle(&mut self, day: i64) {
         let instant = day * DAY_SECONDS;
         let mut accounts: Vec<WordId> = self.accounts.keys().copied().collect();
-        let stable = |account: &WordId| self.rules.stable.get(account).copied().unwrap_or_default();
-        accounts.sort_by_key(stable);
+        accounts.sort_by_key(|account| self.rules.stable(*account));
+        let mut reach = Reach {
+            rules: self.rules,
+            tenant: &mut self.tenant,
+            pages: &mut self.pages,
+            touched_pages: &mut self.touched_pages,
+            out: &mut self.out,
+        };
         for account in &accounts {
             if let Some(state) = self.accounts.get_mut(account)
-                && state.settle(
-                    *account,
-                    instant,
-                    self.rules,
-                    &mut self.tenant,
-                    &mut self.out,
-                )
+                && state.settle(*account, instant, &mut reach)
             {
                 self.touched.insert(*account);
             }
         }
-        let people = accounts
+        let people: Vec<&AccountState> = accounts
             .iter()
-            .filter_map(|account| self.accounts.get(account));
-        self.tenant.refit(day, people);
+            .filter_map(|account| self.accounts.get(account))
+            .collect();
+        self.tenant.refit(day, &people);
     }
+}
+
+/// What was touched, as bytes.
+fn parts<T: Serialize>(
+    touched: &mut FxHashSet<WordId>,
+    all: &FxHashMap<WordId, T>,
+) -> Option<BTreeMap<WordId, Vec<u8>>> {
+    touched
+        .drain()
+        .filter_map(|id| Some((id, all.get(&id)?)))
+        .map(|(id, part)| Some((id, postcard::to_allocvec(part).ok()?)))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! What the whole tenant's reading says is usual: colleagues, how many are active, the line.
+//! What the whole tenant's reading says is usual: colleagues, pages, how many are active, the line.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::PeerGroup;
 use super::account::AccountState;
 use crate::baseline::line::WARM_UP_DAYS;
-use crate::baseline::{Peers, Person, Scale, Shape, Survival, fit, line, line_in_force, week_of};
+use crate::baseline::readers::READER_DAYS;
+use crate::baseline::{
+    Experience, Histogram, Ledger, Openings, Peers, Person, Pooled, Rarity, Readers, Scale, Shape,
+    Signals, Spread, Survival, Worth, fit, line, line_in_force, week_of,
+};
 
 /// How many days back active people are counted.
 const ACTIVE_DAYS: i64 = 28;
@@ -32,17 +36,22 @@ impl Usual {
     }
 }
 
-/// What is usual on both scales.
+/// What is usual among peers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Habits {
     pub(super) session: Usual,
-    pub(super) day: Usual,
+    pub(super) day: Survival,
+    pub(super) rarity: Usual,
+    /// The sittings of all, for whoever has few of their own.
+    pub(super) sitting: Spread,
+    pub(super) ledger: Ledger,
 }
 
 /// What is usual in one peer group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct GroupState {
     pooled: Peers,
+    days: Pooled,
     now: Habits,
     /// As it was before the last refit: what was open then is judged by it to its end.
     before: Option<Habits>,
@@ -50,16 +59,54 @@ struct GroupState {
 
 impl GroupState {
     fn new(session: Shape, day: Shape) -> Self {
+        let session = Usual::of(session);
         let now = Habits {
-            session: Usual::of(session),
-            day: Usual::of(day),
+            sitting: everybody(&Histogram::default()),
+            session,
+            day: Survival::of_shape(&day),
+            rarity: Usual::of(Shape::usual(Scale::Rarity)),
+            ledger: Ledger::default(),
         };
         Self {
             pooled: Peers::default(),
+            days: Pooled::default(),
             now,
             before: None,
         }
     }
+
+    /// Learns from the weeks before `until`.
+    fn refit(&mut self, until: i64, sessions: &[Person], rarities: &[Person], usual: &Habits) {
+        let window = self.pooled.window(until);
+        let habits = Habits {
+            session: Usual {
+                shape: fit(self.pooled.ever_sessions(), sessions, &usual.session.shape),
+                survival: Survival::fitted(&window.sessions, &usual.session.survival),
+            },
+            day: Survival::fitted(&window.days, &usual.day),
+            rarity: Usual {
+                shape: fit(self.pooled.ever_rarities(), rarities, &usual.rarity.shape),
+                survival: Survival::fitted(&window.rarities, &usual.rarity.survival),
+            },
+            sitting: everybody(&window.sessions),
+            ledger: self.days.ledger(until),
+        };
+        self.before = Some(std::mem::replace(&mut self.now, habits));
+        self.pooled.forget_before(window.from);
+        self.days.forget(until);
+    }
+}
+
+/// The spread of everybody's sittings; as if a few small ones had been seen where there are none.
+fn everybody(sessions: &Histogram) -> Spread {
+    let (mut count, mut sum, mut squares) = (10.0, 20.0, 100.0);
+    for (x, times) in sessions.iter() {
+        let times = u32::try_from(times).map_or(f64::from(u32::MAX), f64::from);
+        count += times;
+        sum += times * x;
+        squares += times * x * x;
+    }
+    Spread::of(count, sum, squares)
 }
 
 /// The tenant's part of the state.
@@ -69,10 +116,14 @@ pub(super) struct TenantState {
     today: i64,
     /// How many accounts began a day of reading, by day.
     active: BTreeMap<i64, u32>,
+    /// How many active person-days there were in the last so many days, today not counted.
+    exposure: Vec<u32>,
     line: f64,
     person_days_a_week: f64,
     pub(super) ignored: u64,
     refits: u32,
+    openings: Openings,
+    rarity: Rarity,
     people: GroupState,
     apps: GroupState,
 }
@@ -89,10 +140,13 @@ impl TenantState {
             first_day: None,
             today: 0,
             active: BTreeMap::new(),
+            exposure: vec![0],
             line: f64::INFINITY,
             person_days_a_week: 0.0,
             ignored: 0,
             refits: 0,
+            openings: Openings::default(),
+            rarity: Rarity::default(),
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
             apps: GroupState::new(app, app),
         }
@@ -113,6 +167,13 @@ impl TenantState {
         self.today = day;
         self.active.retain(|active, _| *active >= day - ACTIVE_DAYS);
         let Some(first) = self.first_day else { return };
+        self.exposure = (0..=READER_DAYS)
+            .scan(0, |sum: &mut u32, back| {
+                let there = self.active.get(&(day - back)).filter(|_| back > 0);
+                *sum = sum.saturating_add(there.copied().unwrap_or(0));
+                Some(*sum)
+            })
+            .collect();
         let person_days: u32 = self.active.values().sum();
         let days = u32::try_from((day - first).clamp(1, ACTIVE_DAYS)).unwrap_or(1);
         self.person_days_a_week = f64::from(person_days) * WEEK / f64::from(days);
@@ -140,6 +201,11 @@ impl TenantState {
         line_in_force(self.line, self.today - self.first_day.unwrap_or(self.today))
     }
 
+    /// The day that runs.
+    pub(super) const fn today(&self) -> i64 {
+        self.today
+    }
+
     /// Whether a day lies in the warm-up of the tenant, when habits are learnt daily.
     pub(super) fn warms_up(&self, day: i64) -> bool {
         self.first_day
@@ -164,39 +230,78 @@ impl TenantState {
         }
     }
 
-    /// Counts one closed unit among those of its group.
-    pub(super) fn pool(&mut self, group: PeerGroup, scale: Scale, day: i64, x: u32) {
-        let group = match group {
+    fn group(&mut self, group: PeerGroup) -> &mut GroupState {
+        match group {
             PeerGroup::People => &mut self.people,
             PeerGroup::Apps => &mut self.apps,
-        };
-        group.pooled.record(scale, week_of(day), x);
+        }
+    }
+
+    /// Counts one closed unit among those of its group.
+    pub(super) fn pool(&mut self, group: PeerGroup, scale: Scale, day: i64, x: u32) {
+        self.group(group).pooled.record(scale, week_of(day), x);
+    }
+
+    /// Counts what a person-day came to.
+    pub(super) fn pool_day(
+        &mut self,
+        group: PeerGroup,
+        day: i64,
+        experience: Experience,
+        signals: &Signals,
+        worth: &Worth,
+    ) {
+        self.group(group)
+            .days
+            .record(week_of(day), experience, signals, worth);
+    }
+
+    /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
+    /// opened by nobody in four weeks.
+    pub(super) fn opened_first(&mut self, group: PeerGroup, page: Option<&Readers>) -> (f64, bool) {
+        let known = page.filter(|page| page.first() < self.today).map(|page| {
+            let back = (self.today - page.first()).min(READER_DAYS);
+            let active = usize::try_from(back)
+                .ok()
+                .and_then(|back| self.exposure.get(back))
+                .copied();
+            let readers = page.before(self.today);
+            (self.rarity.rate(readers, active.unwrap_or(0)), readers == 0)
+        });
+        let rate = known.map(|(rate, _)| rate);
+        if group == PeerGroup::People {
+            self.openings.record(week_of(self.today), rate);
+        }
+        let bits = rate.map_or(self.rarity.unseen(), |rate| self.rarity.bits(rate));
+        (bits, known.is_some_and(|(_, stale)| stale))
     }
 
     /// Learns what is usual from the weeks that ended before the Sunday before a Monday, and in the warm-up from all there
     /// is; accounts in a stable order.
-    pub(super) fn refit<'a>(&mut self, day: i64, accounts: impl Iterator<Item = &'a AccountState>) {
-        let (sessions, days): (Vec<Person>, Vec<Person>) = accounts
-            .filter(|state| state.group == PeerGroup::People)
-            .map(|state| (state.ever_sessions, state.ever_days))
-            .unzip();
-        let warms_up = self.warms_up(day);
-        let pooled = &mut self.people.pooled;
+    pub(super) fn refit(&mut self, day: i64, accounts: &[&AccountState]) {
         let running = week_of(day - 1);
-        let window = pooled.window(if warms_up { running + 1 } else { running });
-        let learn = |scale, units, persons: &[Person]| {
-            let usual = Shape::usual(scale);
-            Usual {
-                shape: fit(pooled.ever(scale), persons, &usual),
-                survival: Survival::fitted(units, &Survival::of_shape(&usual)),
-            }
+        let until = if self.warms_up(day) {
+            running + 1
+        } else {
+            running
         };
-        let habits = Habits {
-            session: learn(Scale::Session, &window.sessions, &sessions),
-            day: learn(Scale::Day, &window.days, &days),
+        let of = |group: PeerGroup| -> (Vec<Person>, Vec<Person>) {
+            accounts
+                .iter()
+                .filter(|state| state.group == group)
+                .map(|state| (state.ever_sessions, state.ever_rarities))
+                .unzip()
         };
-        self.people.before = Some(std::mem::replace(&mut self.people.now, habits));
-        self.people.pooled.forget_before(window.from);
+        let blank = Self::new();
+        for (group, fallback) in [
+            (PeerGroup::People, &blank.people.now),
+            (PeerGroup::Apps, &blank.apps.now),
+        ] {
+            let (sessions, rarities) = of(group);
+            self.group(group)
+                .refit(until, &sessions, &rarities, fallback);
+        }
+        self.rarity = self.openings.rarity(until);
         self.refits += 1;
     }
 }

@@ -67,18 +67,20 @@ fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
 /// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
 fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
     let mut fold = Fold::new(rules);
-    let mut kept: FxHashMap<WordId, Vec<u8>> = FxHashMap::default();
+    let mut kept = State::default();
     let mut drafts = Vec::new();
     for (place, read) in reads.iter().enumerate() {
         if stops.contains(&place) {
             drafts.extend(fold.finished());
-            let (tenant, accounts) = fold.state().unwrap();
-            kept.extend(accounts);
-            let accounts: AccountStates = kept
-                .iter()
-                .map(|(id, state)| (*id, state.clone()))
-                .collect();
-            fold = Fold::resume(rules, &tenant, &accounts).unwrap();
+            let State {
+                tenant,
+                accounts,
+                pages,
+            } = fold.state().unwrap();
+            kept.tenant = tenant;
+            kept.accounts.extend(accounts);
+            kept.pages.extend(pages);
+            fold = Fold::resume(rules, &kept).unwrap();
         }
         fold.take(read);
     }

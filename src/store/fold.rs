@@ -1,11 +1,14 @@
 //! What the analysis reads, and the working state it keeps at its settle line.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::commit::stored_id;
 use super::tenant::name_of;
 use super::words::kind_of;
 use super::{Store, StoreError, StreamId, TenantId};
+use crate::fold::State;
 use crate::model::{Auth, Class, EventId, StreamName, WordId};
 use crate::sessionize::Read;
 
@@ -29,10 +32,8 @@ pub struct FoldState {
     pub line: i64,
     /// How many events the stream held when it was last judged to its end.
     pub stored: u64,
-    /// The tenant's part.
-    pub tenant: Vec<u8>,
-    /// Each account's part.
-    pub accounts: Vec<(WordId, Vec<u8>)>,
+    /// The state itself.
+    pub state: State,
 }
 
 impl Store {
@@ -156,16 +157,20 @@ impl Store {
             let Some((basis, line, stored, state)) = head else {
                 return Ok(None);
             };
-            let mut list = database.prepare_cached(
-                "select account, state from fold_account where tenant = ?1 order by account",
-            )?;
-            let accounts = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let parts = |query| -> rusqlite::Result<BTreeMap<WordId, Vec<u8>>> {
+                let mut list = database.prepare_cached(query)?;
+                let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect()
+            };
             Ok(Some(FoldState {
                 basis,
                 line,
                 stored,
-                tenant: state,
-                accounts: accounts.collect::<rusqlite::Result<_>>()?,
+                state: State {
+                    tenant: state,
+                    accounts: parts("select account, state from fold_account where tenant = ?1")?,
+                    pages: parts("select page, state from fold_page where tenant = ?1")?,
+                },
             }))
         })
     }
@@ -180,16 +185,26 @@ pub(super) fn save(
 ) -> rusqlite::Result<()> {
     if anew {
         transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
+        transaction.execute("delete from fold_page where tenant = ?1", [tenant.0])?;
     }
     transaction.execute(
         "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
-        params![tenant.0, state.basis, state.line, state.stored, state.tenant],
+        params![tenant.0, state.basis, state.line, state.stored, state.state.tenant],
     )?;
-    let mut insert = transaction.prepare_cached(
-        "insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)",
-    )?;
-    for (account, state) in &state.accounts {
-        insert.execute(params![tenant.0, account, state])?;
+    for (insert, parts) in [
+        (
+            "insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)",
+            &state.state.accounts,
+        ),
+        (
+            "insert or replace into fold_page (tenant, page, state) values (?1, ?2, ?3)",
+            &state.state.pages,
+        ),
+    ] {
+        let mut insert = transaction.prepare_cached(insert)?;
+        for (id, part) in parts {
+            insert.execute(params![tenant.0, id, part])?;
+        }
     }
     Ok(())
 }

@@ -121,6 +121,13 @@ create table fold_account (
     primary key (tenant, account)
 ) strict, without rowid;
 
+create table fold_page (
+    tenant integer not null,
+    page integer not null,
+    state blob not null,
+    primary key (tenant, page)
+) strict, without rowid;
+
 create table finding (
     id text primary key,
     tenant integer not null references tenant,

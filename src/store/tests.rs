@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
+use crate::fold::State;
 use crate::model::{
     AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey, Group,
     Membership, PageId, Privilege, Snapshot, Stream, StreamName, Unusable, Via, Walk,
@@ -282,8 +283,11 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
         basis: [1; 16],
         line: 100,
         stored: 200,
-        tenant: vec![1],
-        accounts: vec![(7, vec![2])],
+        state: State {
+            tenant: vec![1],
+            accounts: std::iter::once((7, vec![2])).collect(),
+            pages: std::iter::once((9, vec![3])).collect(),
+        },
     };
     store
         .record_analysis(tenant, (&state, true), &[], &[], &[], moment(0))

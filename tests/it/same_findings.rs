@@ -6,7 +6,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pagewarden::config::Detect;
-use pagewarden::fold::{Draft, Fold, Rules};
+use pagewarden::fold::{Draft, Fold, Rules, State};
 use pagewarden::model::{RosterHistory, StreamName, WordId};
 use pagewarden::sessionize::Read;
 use pagewarden::simulator::Options;
@@ -316,19 +316,21 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         whole.len()
     );
     let split = |cuts: &[usize]| {
-        let mut kept: BTreeMap<WordId, Vec<u8>> = BTreeMap::new();
+        let mut kept = State::default();
         let mut fold = Fold::new(&rules);
         let mut told = Vec::new();
         for (place, read) in reads.iter().enumerate() {
             if cuts.contains(&place) {
                 told.extend(fold.finished());
-                let (tenant, accounts) = fold.state().unwrap();
-                kept.extend(accounts);
-                let accounts: Vec<_> = kept
-                    .iter()
-                    .map(|(id, state)| (*id, state.clone()))
-                    .collect();
-                fold = Fold::resume(&rules, &tenant, &accounts).unwrap();
+                let State {
+                    tenant,
+                    accounts,
+                    pages,
+                } = fold.state().unwrap();
+                kept.tenant = tenant;
+                kept.accounts.extend(accounts);
+                kept.pages.extend(pages);
+                fold = Fold::resume(&rules, &kept).unwrap();
             }
             fold.take(read);
         }

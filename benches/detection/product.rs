@@ -1,0 +1,341 @@
+//! The product's own judgement: its fold over a log, clean or with a harvest in it.
+//!
+//! Everything that knows how the product is called is here.
+
+use std::collections::HashMap;
+
+use pagewarden::baseline::line_in_force;
+use pagewarden::fold::{DayScore, Fold, Ignored, Rules};
+use pagewarden::model::settings::Detect;
+use pagewarden::model::{ActorKind, Auth, Class, RosterHistory, WordId};
+use pagewarden::sessionize::Read;
+use pagewarden::time::{DAY_SECONDS, day_of};
+
+use crate::Done;
+use crate::injector::{Injection, NEWCOMERS, Part};
+use crate::log::{Event, Log};
+use crate::span::Active;
+
+/// How many days without events close everything.
+const CLOSING: i64 = 9;
+
+/// The numbers of items begin here, so that none is that of an account.
+const FIRST_PAGE: u32 = 1 << 30;
+
+/// The places of injected events begin here, so that at equal times the log goes first.
+const FIRST_INJECTED: u64 = 1 << 40;
+
+/// What the product's rules borrow.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    detect: Detect,
+    roster: RosterHistory,
+}
+
+/// The product's rules for a log: its defaults, nobody privileged, nothing ignored.
+pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
+    let newcomers = (0..NEWCOMERS).map(|number| format!("newcomer {number}"));
+    let names = log.users.iter().cloned().chain(newcomers);
+    Rules {
+        detect: &settings.detect,
+        roster: &settings.roster,
+        rostered: HashMap::default(),
+        stable: (0..)
+            .zip(names)
+            .map(|(account, name)| (account, stable(&name)))
+            .collect(),
+        sites: None,
+        canaries: std::collections::HashSet::default(),
+        ignored: Ignored::default(),
+    }
+}
+
+/// A number of a name that is the same in every run (FNV-1a, stirred).
+fn stable(name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+/// The week of an account's own in which a day lies: one alarm in each.
+pub(crate) fn period(log: &Log, user: u32, day: i64) -> i64 {
+    let name = usize::try_from(user)
+        .ok()
+        .and_then(|user| log.users.get(user));
+    let shift = name.map_or(0, |name| stable(name) % 7);
+    (day + i64::try_from(shift).unwrap_or_default()).div_euclid(7)
+}
+
+/// How far a day's bits lie above the line for 1 alarm per 1,000 active people and week: above `-log2(b)` it is an
+/// alarm at a budget of b.
+fn excess(score: &DayScore, log: &Log, active: &Active) -> f64 {
+    // An active week has one to seven active days; where nobody was active in the four weeks before, seven.
+    let days = (score.person_days_a_week / active.a_week(score.day)).clamp(1.0, 7.0);
+    let days = if days.is_nan() { 7.0 } else { days };
+    score.bits - line_in_force((1_000.0 * days).log2(), score.day - log.first_day())
+}
+
+/// The least excess that is an alarm at a budget.
+pub(crate) fn threshold(budget: f64) -> f64 {
+    -budget.log2()
+}
+
+/// A day of a clean log, as the product scored it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scored {
+    /// Whose.
+    pub(crate) user: u32,
+    /// The day in which its sessions began.
+    pub(crate) day: i64,
+    /// The product's score.
+    pub(crate) bits: f64,
+    /// See [`threshold`].
+    pub(crate) excess: f64,
+}
+
+/// How large the product's state is at the end of a log, in bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Size {
+    /// The tenant's part.
+    pub(crate) tenant: usize,
+    /// Each account's part, sorted.
+    pub(crate) accounts: Vec<usize>,
+    /// Each page's part, sorted.
+    pub(crate) pages: Vec<usize>,
+}
+
+/// Replays a log as it is: every day's score, by day and account, and the size of the state.
+pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<Scored>, Size)> {
+    let mut fold = Fold::new(rules).keeping_days();
+    let mut day = log.first_day();
+    for event in &log.events {
+        fold.take(&read(event));
+        if day_of(event.at) > day {
+            day = day_of(event.at);
+            drop(fold.finished());
+        }
+    }
+    fold.pass((log.end_day() + CLOSING) * DAY_SECONDS);
+    let mut days: Vec<Scored> = fold
+        .days()
+        .iter()
+        .map(|score| Scored {
+            user: score.account,
+            day: score.day,
+            bits: score.bits,
+            excess: excess(score, log, active),
+        })
+        .collect();
+    days.sort_unstable_by_key(|scored| (scored.day, scored.user));
+    let state = fold.state().ok_or("the state cannot be stored")?;
+    let size = Size {
+        tenant: state.tenant.len(),
+        accounts: sizes(state.accounts.values()),
+        pages: sizes(state.pages.values()),
+    };
+    Ok((days, size))
+}
+
+/// The days of one reader's part of a harvest, each with how far it lies above the line for a budget of 1.
+pub(crate) type Days = Vec<(i64, f64)>;
+
+/// Replays a log with each of the harvests in turn, on so many threads: the days of every part of each.
+pub(crate) fn harvests(
+    rules: &Rules<'_>,
+    (log, active): (&Log, &Active),
+    injections: &[Injection],
+    threads: usize,
+) -> Vec<Vec<Days>> {
+    let mut order: Vec<usize> = (0..injections.len()).collect();
+    order.sort_by_key(|place| injections.get(*place).map(|injection| injection.first));
+    let work = |thread: usize| {
+        let mut replay = Replay::new(rules, log, active);
+        order
+            .iter()
+            .skip(thread)
+            .step_by(threads)
+            .filter_map(|place| Some((*place, replay.score(injections.get(*place)?))))
+            .collect::<Vec<_>>()
+    };
+    let mut all = vec![Vec::new(); injections.len()];
+    std::thread::scope(|scope| {
+        let started: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || work(thread)))
+            .collect();
+        for (place, days) in started
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_default())
+        {
+            if let Some(slot) = all.get_mut(place) {
+                *slot = days;
+            }
+        }
+    });
+    all
+}
+
+/// A replay that goes forward from midnight to midnight.
+struct Replay<'a> {
+    log: &'a Log,
+    active: &'a Active,
+    fold: Fold<'a>,
+    gap: i64,
+    /// The place of the next event.
+    next: usize,
+}
+
+impl<'a> Replay<'a> {
+    fn new(rules: &'a Rules<'a>, log: &'a Log, active: &'a Active) -> Self {
+        Self {
+            log,
+            active,
+            fold: Fold::new(rules).keeping_days(),
+            gap: i64::try_from(rules.detect.session_gap.as_secs()).unwrap_or(i64::MAX / 4),
+            next: 0,
+        }
+    }
+
+    /// Goes on to 00:00 of a day, and scores a harvest that begins on it.
+    fn score(&mut self, injection: &Injection) -> Vec<Days> {
+        let until = self.log.start(injection.first);
+        for event in self.log.events.get(self.next..until).unwrap_or_default() {
+            self.fold.take(&read(event));
+        }
+        self.next = self.next.max(until);
+        drop((self.fold.days(), self.fold.finished()));
+        let mut fold = self.fold.clone();
+        let events = self.log.days(injection.first, injection.last + 1);
+        merge(&mut fold, events, injection);
+        self.close(&mut fold, injection);
+        let mut scores = fold.days();
+        let over = |scores: &[DayScore]| {
+            injection.parts.iter().all(|part| {
+                part.last_day().is_some_and(|last| {
+                    scores
+                        .iter()
+                        .any(|score| score.account == part.user && score.day == last)
+                })
+            })
+        };
+        if !over(&scores) {
+            // The last session went on over midnight.
+            fold.pass((injection.last + CLOSING) * DAY_SECONDS);
+            scores.extend(fold.days());
+        }
+        injection
+            .parts
+            .iter()
+            .map(|part| self.days_of(part, injection, &scores))
+            .collect()
+    }
+
+    /// Lets every harvester open a page after the harvest, which closes its day without waiting for a refit.
+    fn close(&self, fold: &mut Fold<'_>, injection: &Injection) {
+        let midnight = (injection.last + 1) * DAY_SECONDS;
+        let mut last: Vec<Event> = injection
+            .parts
+            .iter()
+            .zip(0..)
+            .filter_map(|(part, ordinal)| {
+                let own = self.log.of_user(part.user);
+                let before = own.partition_point(|(at, _)| *at < midnight).checked_sub(1);
+                let own = before.and_then(|place| own.get(place)).map(|(at, _)| *at);
+                let (at, item) = *part.reads.last()?;
+                Some(Event {
+                    at: midnight.max(own.unwrap_or(at).max(at) + self.gap + 1),
+                    user: part.user,
+                    item,
+                    ordinal,
+                })
+            })
+            .collect();
+        last.sort_unstable_by_key(|event| (event.at, event.ordinal));
+        for event in &last {
+            fold.take(&read(event));
+        }
+    }
+
+    /// The days of a part: from that in which its first session began to that of its last page.
+    fn days_of(&self, part: &Part, injection: &Injection, scores: &[DayScore]) -> Days {
+        let first = part.reads.first().map_or(injection.first, |(at, _)| {
+            let own = self.log.of_user(part.user);
+            let earlier = own.partition_point(|(own, _)| own < at);
+            let mut began = *at;
+            for (own, _) in own.get(..earlier).unwrap_or_default().iter().rev() {
+                if began - own > self.gap {
+                    break;
+                }
+                began = *own;
+            }
+            day_of(began)
+        });
+        let last = part.last_day().unwrap_or(injection.last);
+        scores
+            .iter()
+            .filter(|score| score.account == part.user && (first..=last).contains(&score.day))
+            .map(|score| (score.day, excess(score, self.log, self.active)))
+            .collect()
+    }
+}
+
+/// Lets a fold take events and a harvest, in order of time.
+fn merge(fold: &mut Fold<'_>, events: &[Event], injection: &Injection) {
+    let mut harvest: Vec<Event> = Vec::new();
+    for part in &injection.parts {
+        for (at, item) in &part.reads {
+            let ordinal = u64::try_from(harvest.len()).unwrap_or_default();
+            harvest.push(Event {
+                at: *at,
+                user: part.user,
+                item: *item,
+                ordinal: FIRST_INJECTED + ordinal,
+            });
+        }
+    }
+    harvest.sort_unstable_by_key(|event| (event.at, event.ordinal));
+    let mut harvest = harvest.iter().peekable();
+    for event in events {
+        while let Some(first) = harvest.next_if(|read| read.at < event.at) {
+            fold.take(&read(first));
+        }
+        fold.take(&read(event));
+    }
+    for event in harvest {
+        fold.take(&read(event));
+    }
+}
+
+/// An event as the product reads it back from its store.
+fn read(event: &Event) -> Read {
+    let mut key = [0; 16];
+    let bytes = event
+        .at
+        .to_be_bytes()
+        .into_iter()
+        .chain(event.ordinal.to_be_bytes());
+    for (to, from) in key.iter_mut().zip(bytes) {
+        *to = from;
+    }
+    let account: WordId = event.user;
+    Read {
+        at: event.at,
+        key,
+        account,
+        class: Class::View,
+        actor: ActorKind::Person,
+        auth: Auth::Session,
+        page: Some(FIRST_PAGE + event.item),
+        space: None,
+        address: None,
+        site: None,
+    }
+}
+
+/// How large parts of a state are, sorted.
+fn sizes<'a>(parts: impl Iterator<Item = &'a Vec<u8>>) -> Vec<usize> {
+    let mut sizes: Vec<usize> = parts.map(Vec::len).collect();
+    sizes.sort_unstable();
+    sizes
+}

@@ -1,0 +1,225 @@
+//! Who opened a page lately, and how rare it makes an opening (equations A and B).
+
+use serde::{Deserialize, Serialize};
+
+use super::number::{real, whole};
+use super::weekly::ENOUGH_PERSON_DAYS;
+use super::{Histogram, Weekly};
+
+/// How many days back readers of a page count.
+pub const READER_DAYS: i64 = 28;
+
+/// How many readers of a page are told apart; with as many, it is no rare page in any tenant.
+const MOST_READERS: usize = 24;
+
+/// How many steps of an opening's rarity make one bit.
+const STEPS: f64 = 8.0;
+
+/// The highest step that is told apart.
+const LAST_STEP: f64 = 255.0;
+
+/// The most bits that one opening can count for.
+const MOST_BITS: f64 = 8.0;
+
+/// What to assume of a page that nobody can have opened yet, before openings were counted: readers for each active
+/// person-day.
+const USUAL_RATE: f64 = 1.0 / 64.0;
+
+/// One reader of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Reader {
+    /// Who.
+    account: u32,
+    /// The last day of opening, counted from the page's first.
+    last: u16,
+    /// How many days before that the account had opened it; 0 if not within the window.
+    before: u8,
+}
+
+/// The people who opened one page in the last four weeks, at most the 24 last ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readers {
+    /// The UTC day of the first opening of all.
+    first: i64,
+    /// In the order of their last opening.
+    list: Vec<Reader>,
+}
+
+impl Readers {
+    /// A page that is opened for the first time, as far as is known.
+    pub const fn new(day: i64) -> Self {
+        Self {
+            first: day,
+            list: Vec::new(),
+        }
+    }
+
+    /// The UTC day of the first opening.
+    pub const fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// Notes that an account opens the page on a day, which is not before the last one noted.
+    pub fn open(&mut self, account: u32, day: i64) {
+        let Ok(last) = u16::try_from(day - self.first) else {
+            // After 180 years the page begins anew.
+            *self = Self::new(day);
+            return self.open(account, day);
+        };
+        if self
+            .list
+            .last()
+            .is_some_and(|reader| reader.account == account && reader.last == last)
+        {
+            return;
+        }
+        let oldest = i64::from(last) - READER_DAYS;
+        let mut before = 0;
+        self.list.retain(|reader| {
+            if reader.account == account {
+                before = if reader.last == last {
+                    reader.before
+                } else {
+                    u8::try_from(last - reader.last)
+                        .ok()
+                        .filter(|days| i64::from(*days) <= READER_DAYS)
+                        .unwrap_or(0)
+                };
+                return false;
+            }
+            i64::from(reader.last) >= oldest
+        });
+        if self.list.len() >= MOST_READERS {
+            self.list.remove(0);
+        }
+        self.list.push(Reader {
+            account,
+            last,
+            before,
+        });
+    }
+
+    /// How many different people opened it in the 28 days before a day: that day's own openings do not count.
+    pub fn before(&self, day: i64) -> u32 {
+        let day = day - self.first;
+        let counts = |on: i64| on < day && on >= day - READER_DAYS;
+        let readers = self.list.iter().filter(|reader| {
+            let last = i64::from(reader.last);
+            counts(last) || (reader.before > 0 && counts(last - i64::from(reader.before)))
+        });
+        u32::try_from(readers.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// How many weeks tell how usual it is to open a page that nobody opened before: in a log that has just begun, every
+/// page is one.
+const UNSEEN_WEEKS: i64 = 4;
+
+/// How rare the openings of a tenant are: each person's first openings of the last 26 weeks, pooled by week.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Openings {
+    /// Of pages that were opened before.
+    known: Weekly,
+    /// Of pages that nobody had opened before, as far as is known: how often 0.
+    unseen: Weekly,
+}
+
+impl Openings {
+    /// Counts a first opening of a known page with such a rate (see [`Rarity::rate`]), or of an unseen one, in its week.
+    pub fn record(&mut self, week: i64, rate: Option<f64>) {
+        match rate {
+            Some(rate) => self.known.record(week, step(rate)),
+            None => self.unseen.record(week, 0),
+        }
+    }
+
+    /// What the window before week `until` says is rare. What lies before it is forgotten.
+    pub fn rarity(&mut self, until: i64) -> Rarity {
+        let start = self.known.start(until, ENOUGH_PERSON_DAYS);
+        self.known.forget_before(start);
+        self.unseen.forget_before(until - UNSEEN_WEEKS);
+        let of = |openings: &Weekly| openings.pooled(until - UNSEEN_WEEKS, until).total();
+        let (known, unseen) = (of(&self.known), of(&self.unseen));
+        Rarity::fitted(&self.known.pooled(start, until), known, unseen)
+    }
+}
+
+/// What an opening is worth in bits, by how few people open such a page. Frozen between refits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rarity {
+    /// The rate to assume of a page of which nothing is known: the median.
+    usual: f64,
+    /// Bits by step.
+    bits: Vec<f64>,
+    /// Bits of a page that nobody opened before.
+    unseen: f64,
+}
+
+impl Default for Rarity {
+    /// Before anything was counted every opening is ordinary: one bit.
+    fn default() -> Self {
+        Self {
+            usual: USUAL_RATE,
+            bits: vec![1.0],
+            unseen: 1.0,
+        }
+    }
+}
+
+impl Rarity {
+    /// From the first openings of a window.
+    fn fitted(openings: &Histogram, known: u64, unseen: u64) -> Self {
+        let all = openings.total();
+        if all == 0 {
+            return Self::default();
+        }
+        let rarer = openings.at_least(whole(LAST_STEP));
+        let bits = rarer
+            .iter()
+            .map(|rarer| {
+                let share = (real(*rarer) + 1.0) / (real(all) + 1.0);
+                (0.0 - share.log2()).clamp(0.0, MOST_BITS)
+            })
+            .collect();
+        let median = rarer
+            .iter()
+            .zip(0_u32..)
+            .take_while(|(rarer, _)| **rarer * 2 >= all)
+            .last();
+        Self {
+            usual: median.map_or(USUAL_RATE, |(_, step)| {
+                (-(f64::from(step) + 0.5) / STEPS).exp2()
+            }),
+            bits,
+            unseen: ((real(known) + real(unseen) + 1.0) / (real(unseen) + 1.0))
+                .log2()
+                .clamp(1.0, MOST_BITS),
+        }
+    }
+
+    /// What a first opening of a page is worth that nobody opened before.
+    pub const fn unseen(&self) -> f64 {
+        self.unseen
+    }
+
+    /// Readers for each active person-day on which the page could have been opened (equation A): drawn towards the
+    /// median where little is known, so that a page that nobody can have opened yet counts as ordinary.
+    pub fn rate(&self, readers: u32, active: u32) -> f64 {
+        (f64::from(readers) + 0.5) / (f64::from(active) + 0.5 / self.usual)
+    }
+
+    /// What a first opening with such a rate is worth: its rank among the first openings of everybody, in bits (B).
+    pub fn bits(&self, rate: f64) -> f64 {
+        let at = usize::try_from(step(rate)).unwrap_or(usize::MAX);
+        self.bits
+            .get(at)
+            .or(self.bits.last())
+            .copied()
+            .unwrap_or(1.0)
+    }
+}
+
+/// The step of a rate: the rarer, the higher.
+fn step(rate: f64) -> u32 {
+    whole((-rate.log2() * STEPS).clamp(0.0, LAST_STEP))
+}

@@ -1,0 +1,255 @@
+//! The day that an account has open, and what it has come to.
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::account::AccountState;
+use super::draft::Told;
+use super::tenant::{Habits, TenantState};
+use super::{Out, PeerGroup, Rules};
+use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
+use crate::detect::{REGISTRY, Subject, Unit, Usual};
+use crate::model::{Expected, WordId};
+use crate::sessionize::{OpenDay, Read};
+use crate::time::day_of;
+
+/// What an account reaches while it takes an event.
+pub(super) struct Reach<'a> {
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) tenant: &'a mut TenantState,
+    pub(super) pages: &'a mut FxHashMap<WordId, Readers>,
+    pub(super) touched_pages: &'a mut rustc_hash::FxHashSet<WordId>,
+    pub(super) out: &'a mut Out,
+}
+
+/// The day that is open.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub(super) reading: OpenDay,
+    /// The line in force when the day began: it does not move under a day that grows.
+    line: f64,
+    /// How many active person-days a week that line counts on.
+    pub(super) person_days_a_week: f64,
+    /// Which habits the day is judged by: those learnt before it began.
+    pub(super) refits: u32,
+    /// The spread of the account's sittings when the day began, or of everybody's where it has few; an app has only its own.
+    usual: Option<Spread>,
+    pub(super) slow: SlowDay,
+    /// Pages that the account never opened on an earlier day.
+    pub(super) new_pages: u32,
+    /// Those among them that nobody had opened in four weeks, though they were there.
+    stale_pages: u32,
+    /// What the new pages are worth together, in bits (R of equation C).
+    rarity: f64,
+    /// The strongest signals so far.
+    pub(super) signals: Signals,
+    pub(super) worth: Worth,
+    /// Why the account was privileged when its session began.
+    session_via: Vec<String>,
+    /// Why it was privileged in any session of the day.
+    day_via: Vec<String>,
+    /// Different pages of the day, opened in sessions that began privileged.
+    privileged_pages: u32,
+    canaries: u32,
+}
+
+impl Running {
+    /// Opens the day of an account with its first event.
+    pub(super) fn begin(read: &Read, account: &AccountState, reach: &mut Reach<'_>) -> Self {
+        let day = day_of(read.at);
+        reach
+            .tenant
+            .count_active(day, reach.rules.detect.alerts_per_week);
+        let refits = reach.tenant.refits();
+        let habits = reach.tenant.habits(account.group, refits);
+        let via = reach.rules.privileged(read.account, read.at);
+        Self {
+            reading: OpenDay::begin(read.at),
+            line: reach.tenant.line(),
+            person_days_a_week: reach.tenant.person_days_a_week(),
+            refits,
+            usual: account
+                .sittings
+                .spread(day)
+                .or((account.group == PeerGroup::People).then_some(habits.sitting)),
+            slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
+            new_pages: 0,
+            stale_pages: 0,
+            rarity: 0.0,
+            signals: Signals::default(),
+            worth: Worth::default(),
+            day_via: via.clone(),
+            session_via: via,
+            privileged_pages: 0,
+            canaries: 0,
+        }
+    }
+
+    /// Begins another session of the day.
+    pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
+        self.reading.begin_session(read.at);
+        self.session_via = rules.privileged(read.account, read.at);
+        if self.day_via.is_empty() {
+            self.day_via.clone_from(&self.session_via);
+        }
+    }
+
+    /// Takes an event; tells whether there is anything new to judge.
+    pub(super) fn extend(
+        &mut self,
+        read: &Read,
+        account: &AccountState,
+        reach: &mut Reach<'_>,
+    ) -> bool {
+        let new = self.reading.extend(read);
+        let canary = read
+            .page
+            .is_some_and(|page| reach.rules.canaries.contains(&page));
+        self.canaries += u32::from(canary);
+        if new.to_day {
+            self.privileged_pages += u32::from(!self.session_via.is_empty());
+            if let Some(page) = read.page {
+                self.open_page(page, read, account, reach);
+            }
+        }
+        if new.to_session {
+            let habits = reach.tenant.habits(account.group, self.refits);
+            self.weigh(account, habits);
+        }
+        new.to_session || canary
+    }
+
+    fn open_page(
+        &mut self,
+        page: WordId,
+        read: &Read,
+        account: &AccountState,
+        reach: &mut Reach<'_>,
+    ) {
+        let today = reach.tenant.today();
+        if !account.seen.holds(page) {
+            let (bits, stale) = reach
+                .tenant
+                .opened_first(account.group, reach.pages.get(&page));
+            self.new_pages += 1;
+            self.stale_pages += u32::from(stale);
+            self.rarity += bits;
+            self.slow.reach(self.rarity);
+        }
+        // An app that walks through everything makes no page a popular one.
+        if account.group == PeerGroup::People {
+            reach
+                .pages
+                .entry(page)
+                .or_insert_with(|| Readers::new(today))
+                .open(read.account, today);
+            reach.touched_pages.insert(page);
+        }
+    }
+
+    /// What the day has come to by now.
+    fn weigh(&mut self, account: &AccountState, habits: &Habits) {
+        let x = |pages: u32| pages.saturating_sub(1);
+        let session = x(self.reading.session.pages);
+        let peers = bits(habits.session.survival.at(session))
+            .max(bits(habits.day.at(x(self.reading.whole.pages))));
+        let surprise = self.slow.surprise(&habits.rarity.survival);
+        self.signals = Signals {
+            peers: self.signals.peers.max(peers),
+            own: self
+                .usual
+                .map_or(0.0, |usual| usual.excess(session))
+                .max(self.signals.own),
+            new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
+            rare: (1.0 + self.rarity).log2(),
+            slow: account.slow.with(self.reading.day, surprise),
+        };
+        self.worth = match account.group {
+            PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
+            PeerGroup::Apps => habits.ledger.weigh_alone(&self.signals),
+        };
+    }
+
+    /// The day as detectors see it.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            session: &self.reading.session,
+            day: &self.reading.whole,
+            signals: self.signals,
+            worth: self.worth,
+            line: self.line,
+            new_pages: self.new_pages,
+            stale_pages: self.stale_pages,
+            privileged: !self.day_via.is_empty(),
+            privileged_pages: self.privileged_pages,
+            canaries: self.canaries,
+        }
+    }
+
+    /// What the detectors tell of the day as it stands.
+    pub(super) fn told(
+        &self,
+        account: &AccountState,
+        rules: &Rules<'_>,
+        tenant: &TenantState,
+    ) -> Vec<Told> {
+        let subject = self.subject();
+        let scores: Vec<_> = REGISTRY
+            .into_iter()
+            .filter(|detector| detector.enabled(rules.detect))
+            .filter_map(|detector| {
+                let score = detector.inspect(&subject, rules.detect)?;
+                Some((detector, score))
+            })
+            .collect();
+        if scores.is_empty() {
+            return Vec::new();
+        }
+        let usual = self.usual(account, tenant.habits(account.group, self.refits));
+        scores
+            .into_iter()
+            .map(|(detector, score)| Told {
+                detector: detector.meta().id.to_owned(),
+                family: detector.meta().family,
+                bits: score.bits,
+                line: score.line,
+                severity: score.severity,
+                because: detector.because(&subject, &usual, rules.detect),
+                signals: detector.signals(&subject, &usual, rules.detect),
+                expected: Expected {
+                    pages: usual.mean,
+                    pages_p99: usual.p99,
+                },
+                new_pages: self.new_pages,
+                via: self.day_via.clone(),
+                tally: match usual.unit {
+                    Unit::Session => self.reading.session.clone(),
+                    Unit::Day => self.reading.whole.clone(),
+                },
+            })
+            .collect()
+    }
+
+    /// What is usual, for the sentence.
+    fn usual(&self, account: &AccountState, habits: &Habits) -> Usual {
+        let law = Predictive::new(
+            &habits.session.shape,
+            &account.sittings.history.decayed(self.reading.day),
+        );
+        let x = |pages: u32| pages.saturating_sub(1);
+        let session = habits.session.survival.at(x(self.reading.session.pages));
+        let day = habits.day.at(x(self.reading.whole.pages));
+        let unit = if session <= day {
+            Unit::Session
+        } else {
+            Unit::Day
+        };
+        Usual {
+            unit,
+            mean: law.mean() + 1.0,
+            p99: law.quantile(0.99) + 1,
+            colleagues: session.min(day),
+            slow: account.slow.since(),
+        }
+    }
+}
