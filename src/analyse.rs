@@ -105,6 +105,33 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     Ok(analysis)
 }
 
+/// Folds everything that is stored from the first event on, and gives every finding as it would be recorded; changes nothing.
+pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>, StoreError> {
+    let Some(stream) = access_stream(store, subject.tenant)? else {
+        return Ok(Vec::new());
+    };
+    let roster = roster(store, subject)?;
+    let rules = rules(store, subject, &roster)?;
+    let mut fold = Fold::new(&rules);
+    let (from, until) = (i64::MIN, i64::MAX);
+    store.read(
+        Stretch {
+            stream,
+            from,
+            until,
+        },
+        |read| fold.take(read),
+    )?;
+    let mut drafts = fold.finished();
+    drafts.extend(fold.standing());
+    let lookup = Lookup {
+        store,
+        subject,
+        stream,
+    };
+    drafts.iter().map(|draft| lookup.finding(draft)).collect()
+}
+
 /// The fold as it was kept at its line; none where it has to begin anew.
 fn resume<'a>(
     store: &Store,

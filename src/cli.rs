@@ -143,6 +143,15 @@ pub enum Command {
     /// Looks at what was found.
     #[command(subcommand)]
     Findings(Findings),
+    /// Scores the stored events again and says what would have been found, and what not; changes nothing.
+    Replay {
+        /// The config to score by [default: the one in force].
+        #[arg(long, value_name = "CONFIG")]
+        with: Option<PathBuf>,
+        /// How to write it.
+        #[arg(long, value_enum, default_value_t)]
+        format: StatusFormat,
+    },
     /// Tells what a detector looks for, needs, and cannot see.
     Explain {
         /// Which detector; all of them in short, if none is named.

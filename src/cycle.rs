@@ -1,5 +1,6 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod look;
 mod source;
 
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub struct Watch {
     streams: Vec<Followed>,
     mapper: Mapper,
     stop: CancellationToken,
+    /// Whether failures are logged; not where whoever asked tells them.
+    logs_failures: bool,
 }
 
 impl Watch {
@@ -118,12 +121,18 @@ impl Watch {
             tenant,
             streams,
             stop: stop.clone(),
+            logs_failures: true,
         })
     }
 
     /// The tenant's name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Leaves it to the caller to tell failures, which are in every [`Outcome`]: not twice on one terminal.
+    pub const fn leave_failures(&mut self) {
+        self.logs_failures = false;
     }
 
     /// When what is polled.
@@ -170,6 +179,7 @@ impl Watch {
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
         outcome.add(self.judge()?);
+        outcome.add(self.look()?);
         if complete && !self.store.is_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
@@ -215,12 +225,14 @@ impl Watch {
             Err(error) => {
                 let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
                 let (tenant, why) = (self.name(), error.to_string());
-                RosterKept {
-                    tenant,
-                    as_of,
-                    why: &why,
+                if self.logs_failures {
+                    RosterKept {
+                        tenant,
+                        as_of,
+                        why: &why,
+                    }
+                    .emit();
                 }
-                .emit();
                 let kept = as_of.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
                     |as_of| {
@@ -275,6 +287,7 @@ impl Watch {
         let mut outcome = Outcome::default();
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
+            outcome.add(self.look_back(followed)?);
             let began = Instant::now();
             let mut go_on = |_: &Read, _| true;
             let target = self.target(followed, plan);
@@ -327,12 +340,14 @@ impl Watch {
             IngestError::Store(error) => return Err(error),
             error => error.to_string(),
         };
-        PollFailed {
-            stream: &followed.stream,
-            why: &why,
-            needs_person,
+        if self.logs_failures {
+            PollFailed {
+                stream: &followed.stream,
+                why: &why,
+                needs_person,
+            }
+            .emit();
         }
-        .emit();
         self.store.record_poll(followed.id, Err(&why))?;
         Ok(self.failure(&followed.words(), &why))
     }

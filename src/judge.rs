@@ -62,7 +62,9 @@ impl Judging<'_> {
                 .as_ref()
                 .is_none_or(|before| finding.revision > before.revision);
             if grown && (rose || !history) {
-                deliveries.extend(self.messages(finding)?);
+                // What comes in late is waited for: then the first message tells it too.
+                let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
+                deliveries.extend(messages(self.store, self.notifiers, finding, due)?);
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
@@ -76,23 +78,27 @@ impl Judging<'_> {
         )?;
         Ok(outcome)
     }
+}
 
-    fn messages(&self, finding: &Finding) -> Result<Vec<NewDelivery>, StoreError> {
-        let finding = self.store.with_verdicts(finding.clone())?;
-        // What comes in late is waited for: then the first message tells it too.
-        let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
-        let routes = notify::route(self.notifiers, finding.severity);
-        Ok(routes
-            .map(|notifier| NewDelivery {
-                id: notify::message_id(&finding),
-                subject: finding.id.to_string(),
-                notifier: notifier.to_owned(),
-                severity: finding.severity,
-                body: json::one(&finding),
-                due,
-            })
-            .collect())
-    }
+/// The messages about a finding, one for each notifier that is told of such.
+pub(crate) fn messages(
+    store: &Store,
+    notifiers: &[config::Notifier],
+    finding: &Finding,
+    due: DateTime<Utc>,
+) -> Result<Vec<NewDelivery>, StoreError> {
+    let finding = store.with_verdicts(finding.clone())?;
+    let routes = notify::route(notifiers, finding.severity);
+    Ok(routes
+        .map(|notifier| NewDelivery {
+            id: notify::message_id(&finding),
+            subject: finding.id.to_string(),
+            notifier: notifier.to_owned(),
+            severity: finding.severity,
+            body: json::one(&finding),
+            due,
+        })
+        .collect())
 }
 
 /// Puts one message about a walk of history into the outbox, if it found anything.

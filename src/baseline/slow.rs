@@ -6,14 +6,14 @@ use super::mixture::{bits, blend};
 use super::{History, Shape, Survival, Tail};
 
 /// In how many days the sum halves.
-const HALF_LIFE_DAYS: f64 = 14.0;
+const HALF_LIFE_DAYS: f64 = 21.0;
 
 /// The most bits that one day counts for.
 const MOST_BITS: f64 = 16.0;
 
 /// What remains of one person's excess of the days before.
 ///
-/// `C <- max(0, C 2^(-days/14) - 1 + min(v, 16)/2)` with `v` the surprise of the day in bits: the logarithm of an e-value,
+/// `C <- max(0, C 2^(-days/21) - 1 + min(v, 16)/2)` with `v` the surprise of the day in bits: the logarithm of an e-value,
 /// calibrated from p by `p^(-1/2)/2` (Vovk and Wang 2021), summed as in a CUSUM (Page 1954).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slow {

@@ -54,6 +54,7 @@ fn own(
     fail_on: Severity,
 ) -> Result<Exit, Trouble> {
     let stop = bench.stop.clone();
+    bench.tell_failures_once(global);
     let outcome = runtime()?.block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         let mut progress = Progress::new();

@@ -176,6 +176,8 @@ fn detection(detect: &Detect, page: &mut Page) {
     );
     page.header("[detect.canary-page]");
     page.set("enabled", &detect.canary_page.enabled.to_string());
+    page.header("[detect.blind-spot]");
+    page.set("enabled", &detect.blind_spot.enabled.to_string());
     for IgnoreRule {
         what,
         reason,

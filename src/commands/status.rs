@@ -9,7 +9,7 @@ use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::coverage::{coverage, nobody_privileged};
-use crate::cycle::credentials;
+use crate::cycle::{credentials, scored_sites};
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
 use crate::output::status::{
@@ -70,18 +70,17 @@ fn tenant(
     let admins = settings
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
+    let sites = settings.map(scored_sites).unwrap_or_default();
     let subject = analyse::Subject {
         tenant: row.id,
         name: &row.name,
         admins: &admins,
-        sites: &[],
+        sites: &sites,
         detect: &detect,
     };
     let privileged = analyse::privileged_count(store, &subject, now)?;
-    if row.roster_success.is_some() {
-        let note = nobody_privileged(privileged);
-        seen.notes.extend(note.map(str::to_owned));
-    }
+    let nobody = nobody_privileged(privileged).filter(|_| row.roster_success.is_some());
+    seen.notes.extend(nobody.map(str::to_owned));
     let streams = stored
         .into_iter()
         .map(|stored| stream(store, stored, now))
@@ -118,6 +117,7 @@ fn tenant(
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
         ignored: store.ignored(row.id)?,
+        ignore_rules: crate::ignored::count(store, &subject, now.date_naive())?,
     })
 }
 

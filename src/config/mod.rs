@@ -18,7 +18,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use crate::model::settings::{
-    CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+    BlindSpot, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
+    VolumeAnomaly,
 };
 pub use network::network_holds;
 pub use problem::{LoadError, Problem, Problems, nearest};

@@ -48,6 +48,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "volume-anomaly",
             "privileged-reading",
             "canary-page",
+            "blind-spot",
             "ignore",
         ],
     ),
@@ -57,6 +58,7 @@ const KEYS: &[(&str, &[&str])] = &[
         &["enabled", "mode", "pages_per_day"],
     ),
     ("detect.canary-page", &["enabled"]),
+    ("detect.blind-spot", &["enabled"]),
     (
         "detect.ignore",
         &["account", "group", "space", "network", "reason", "until"],
@@ -78,15 +80,15 @@ const KEYS: &[(&str, &[&str])] = &[
 const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
 
 /// The detectors of this version.
-const DETECTORS: &[&str] = &["volume-anomaly", "privileged-reading", "canary-page"];
-
-/// Detectors that are known by name and not built yet.
-const LATER: &[&str] = &[
-    "scripted-reading",
-    "bulk-export",
-    "admin-grant",
+const DETECTORS: &[&str] = &[
+    "volume-anomaly",
+    "privileged-reading",
+    "canary-page",
     "blind-spot",
 ];
+
+/// Detectors that are known by name and not built yet.
+const LATER: &[&str] = &["scripted-reading", "bulk-export", "admin-grant"];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[

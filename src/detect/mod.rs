@@ -1,5 +1,6 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
+pub mod blind_spot;
 mod canary_page;
 mod privileged_reading;
 mod volume_anomaly;
@@ -130,6 +131,12 @@ pub static REGISTRY: [&dyn Detector; 3] = [
     &privileged_reading::PrivilegedReading,
     &canary_page::CanaryPage,
 ];
+
+/// What `explain` lists: the registry, and what judges no reading.
+pub fn metas() -> impl Iterator<Item = &'static Meta> {
+    let registry = REGISTRY.into_iter().map(Detector::meta);
+    registry.chain([&blind_spot::META])
+}
 
 #[cfg(test)]
 pub(crate) mod kit {

@@ -1,7 +1,7 @@
 //! Something a person should look at. Its serde form is the state file's, not the one for users (`output`).
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AccountId, ActorKind, EventId, FindingId, PageId, SpaceKey};
 
@@ -208,7 +208,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The strongest detector's bits.
     pub bits: f64,
-    /// The line in force for it, in bits.
+    /// The line in force for it, in bits; infinite on the first day of a tenant, on which only fixed rules tell anything.
+    #[serde(deserialize_with = "or_infinite")]
     pub line: f64,
     /// What became of it.
     pub status: Status,
@@ -234,4 +235,9 @@ pub struct Finding {
     pub first_seen: DateTime<Utc>,
     /// Event time of the last event in it.
     pub last_seen: DateTime<Utc>,
+}
+
+/// A number that JSON writes as null where it is infinite.
+fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }

@@ -10,7 +10,7 @@ pub mod settings;
 
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
-pub use event::{Actor, ActorKind, Auth, Change, Class, Event, Membership, Unusable};
+pub use event::{Actor, ActorKind, Auth, Change, Class, Event, LogChange, Membership, Unusable};
 pub use finding::{
     Account, Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status,
     Verdict,

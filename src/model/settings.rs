@@ -25,6 +25,8 @@ pub struct Detect {
     pub privileged_reading: PrivilegedReading,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
+    /// The `blind-spot` detector.
+    pub blind_spot: BlindSpot,
     /// What is kept from being told.
     pub ignore: Vec<IgnoreRule>,
 }
@@ -50,6 +52,13 @@ pub struct PrivilegedReading {
 /// The `canary-page` detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CanaryPage {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `blind-spot` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlindSpot {
     /// Whether it looks at all.
     pub enabled: bool,
 }
@@ -99,6 +108,7 @@ impl Default for Detect {
             volume_anomaly: VolumeAnomaly::default(),
             privileged_reading: PrivilegedReading::default(),
             canary_page: CanaryPage::default(),
+            blind_spot: BlindSpot::default(),
             ignore: Vec::new(),
         }
     }
@@ -122,6 +132,12 @@ impl Default for PrivilegedReading {
 }
 
 impl Default for CanaryPage {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for BlindSpot {
     fn default() -> Self {
         Self { enabled: true }
     }

@@ -69,6 +69,10 @@ pub(super) async fn watch(
             tokio::task::block_in_place(|| watch.judge())?;
             wake.notify_one();
         }
+        if fresh {
+            tokio::task::block_in_place(|| watch.look())?;
+            wake.notify_one();
+        }
         let next = due.next();
         if due.history <= now && watch.has_backfill()? {
             let stopping = stop.clone();

@@ -10,6 +10,7 @@ mod finding;
 mod fold;
 mod lease;
 mod roster;
+mod sight;
 mod status;
 mod tenant;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use delivery::{Delivery, NewDelivery};
 pub use finding::Recorded;
 pub use fold::{FoldState, Stretch};
 pub use lease::Lease;
+pub use sight::LoggingEvent;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};
 pub use tenant::{BackfillState, StreamId, TenantId};
 

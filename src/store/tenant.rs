@@ -238,6 +238,17 @@ impl Store {
         })
     }
 
+    /// When a poll of a stream last came to its end.
+    pub fn last_success(&self, stream: StreamId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select last_success_ms from stream where id = ?1",
+                [stream.0],
+                |row| millis(row, 0),
+            )
+        })
+    }
+
     /// Keeps what kinds of event the tenant has.
     pub fn keep_actions(
         &self,

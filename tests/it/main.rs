@@ -17,6 +17,8 @@ mod desk;
 #[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
+mod ignored;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod kit;
@@ -25,11 +27,15 @@ mod privacy;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roster;
 #[cfg(test)]
 mod same_findings;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod sight;
 #[cfg(test)]
 mod state;
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl End {
         let count = |stream: &Value| ["stored", "late", "unusable"].map(|key| stream[key].clone());
         Self {
             counted: streams.iter().map(count).collect(),
-            findings: desk.export(),
+            findings: desk.found(),
         }
     }
 

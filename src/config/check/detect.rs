@@ -7,7 +7,8 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+    BlindSpot, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
+    VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -55,6 +56,9 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
         privileged_reading: privileged_reading(section, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
+        },
+        blind_spot: BlindSpot {
+            enabled: enabled(section, "blind-spot", "detect.blind-spot", report),
         },
         ignore: section
             .tables("ignore", "detect.ignore", report)
