@@ -166,6 +166,9 @@ pub enum Command {
     /// Looks at the config.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Takes care of the state file.
+    #[command(subcommand)]
+    State(State),
     /// Tells how far every stream was read, and what cannot be seen.
     Status {
         /// How to write it.
@@ -218,6 +221,18 @@ pub enum Findings {
         /// Why, for whoever reads it later.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+    },
+}
+
+/// Takes care of the state file.
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Looks whether it is whole, and whether what it counts is there; also while a service runs.
+    Check,
+    /// Copies it to a new file, for its owner only; also while a service runs.
+    Backup {
+        /// Where to; what is there already is not overwritten.
+        file: PathBuf,
     },
 }
 

@@ -4,7 +4,7 @@ mod look;
 mod source;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -15,12 +15,12 @@ use crate::admins::{self, Directories};
 use crate::analyse;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
-use crate::coverage::coverage;
+use crate::coverage::{coverage, nobody_privileged};
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
-use crate::judge::{Judging, summarise};
+use crate::judge::{Judging, summarised};
 use crate::model::{FindingId, Severity, Stream, StreamName};
 use crate::output::summary::History;
-use crate::store::{BackfillState, Store, StoreError, StreamId, TenantId};
+use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::happening::{
     ActionsUnknown, CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept,
     RosterRead, WalkEnded,
@@ -180,10 +180,11 @@ impl Watch {
         outcome.add(polled);
         outcome.add(self.judge()?);
         outcome.add(self.look()?);
-        if complete && self.store.begin_present(self.tenant)? {
+        if complete && !self.store.is_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
-            self.summarise(History::Scan, Window { from, until })?;
+            let (summary, now) = self.summary(History::Scan, Window { from, until })?;
+            self.store.begin_present(self.tenant, &summary, now)?;
         }
         Ok(outcome)
     }
@@ -213,6 +214,10 @@ impl Watch {
                     changed,
                 }
                 .emit();
+                let listed = !self.settings.admins.accounts.is_empty();
+                if let Some(what) = nobody_privileged(accounts).filter(|_| changed && !listed) {
+                    CoverageMissing { tenant, what }.emit();
+                }
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
@@ -271,19 +276,6 @@ impl Watch {
     /// Polls the organisation's events once, until caught up; the first poll begins `lookback` ago.
     pub async fn poll_access(&self) -> Result<Outcome, StoreError> {
         self.poll(StreamName::Access, self.plan()).await
-    }
-
-    /// The same, but the first poll begins now: what lies before is left to a backfill behind it.
-    pub async fn poll_access_live(&self) -> Result<Outcome, StoreError> {
-        let lookback = Duration::ZERO;
-        self.poll(
-            StreamName::Access,
-            Plan {
-                lookback,
-                ..self.plan()
-            },
-        )
-        .await
     }
 
     /// Polls the audit log of every site once.
@@ -379,7 +371,7 @@ impl Watch {
             kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
         };
         let kept = self.backfills()?;
-        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.done);
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.told);
         for followed in &self.streams {
             let kept = self.store.backfill(followed.id)?;
             // What was read to its end before the rest was stopped is not read again.
@@ -434,7 +426,7 @@ impl Watch {
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
     fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let kept = self.store.backfill(stream)?;
-        if let Some(kept) = kept.filter(|kept| !kept.done && kept.span.from == from) {
+        if let Some(kept) = kept.filter(|kept| !kept.told && kept.span.from == from) {
             return Ok(kept.span.until);
         }
         let began = self.store.live(stream)?.began;
@@ -449,15 +441,15 @@ impl Watch {
             let begun = self.store.live(followed.id)?.began.is_some();
             // The audit log's own first window reaches back as far, in one request.
             let access = followed.stream.name == StreamName::Access;
-            if access && !begun && self.store.backfill(followed.id)?.is_none() {
-                self.store
-                    .request_backfill(followed.id, Window { from, until })?;
+            if access && !begun {
+                self.store.begin_live(followed.id, Window { from, until })?;
             }
         }
         Ok(())
     }
 
-    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up.
+    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up, also what an
+    /// earlier process had read and could not sum up any more.
     pub async fn backfill(
         &self,
         progress: SpanProgress<'_>,
@@ -466,9 +458,17 @@ impl Watch {
         let mut whole: Option<Window> = None;
         for followed in &self.streams {
             let kept = self.store.backfill(followed.id)?;
-            let Some(kept) = kept.filter(|kept| !kept.done) else {
+            let Some(kept) = kept.filter(|kept| !kept.told) else {
                 continue;
             };
+            let span = whole.unwrap_or(kept.span);
+            whole = Some(Window {
+                from: span.from.min(kept.span.from),
+                until: span.until.max(kept.span.until),
+            });
+            if kept.done {
+                continue;
+            }
             let (began, words) = (Instant::now(), followed.words());
             let mut tell = |read: &Read, reached| progress(&words, kept.span, read, reached);
             match self.read_span(followed, kept.span, &mut tell).await {
@@ -484,18 +484,14 @@ impl Watch {
                 .emit(),
                 Err(error) => outcome.add(self.not_read(followed, error)?),
             }
-            let span = whole.unwrap_or(kept.span);
-            whole = Some(Window {
-                from: span.from.min(kept.span.from),
-                until: span.until.max(kept.span.until),
-            });
         }
         // What was read is judged in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
             outcome.add(self.judge()?);
             if complete {
-                self.summarise(History::Backfill, span)?;
+                let (summary, now) = self.summary(History::Backfill, span)?;
+                self.store.tell_backfills(self.tenant, &summary, now)?;
             }
         }
         Ok((outcome, Ended::CaughtUp))
@@ -553,9 +549,9 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether a backfill is asked for and not read to its end.
+    /// Whether a backfill is asked for and not read to its end and summed up.
     pub fn has_backfill(&self) -> Result<bool, StoreError> {
-        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done))
+        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.told))
     }
 
     /// Whether events are stored that have not been judged.
@@ -581,10 +577,15 @@ impl Watch {
         judging.judge()
     }
 
-    /// Puts one message about a walk of history into the outbox, if it found anything.
-    fn summarise(&self, walk: History, span: Window) -> Result<(), StoreError> {
+    /// The messages about a walk of history, and when they were made.
+    fn summary(
+        &self,
+        walk: History,
+        span: Window,
+    ) -> Result<(Vec<NewDelivery>, DateTime<Utc>), StoreError> {
         let now = self.clock.now();
         let (store, notifiers) = (&self.store, &self.notifiers);
-        summarise(store, self.tenant, self.name(), notifiers, walk, span, now)
+        let summary = summarised(store, self.tenant, self.name(), notifiers, walk, span, now)?;
+        Ok((summary, now))
     }
 }

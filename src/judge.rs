@@ -111,6 +111,20 @@ pub fn summarise(
     span: Window,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let deliveries = summarised(store, tenant, name, notifiers, walk, span, now)?;
+    store.record(tenant, &[], &[], &deliveries, now)
+}
+
+/// One message about a walk of history for everybody who is told, if it found anything.
+pub fn summarised(
+    store: &Store,
+    tenant: TenantId,
+    name: &str,
+    notifiers: &[config::Notifier],
+    walk: summary::History,
+    span: Window,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewDelivery>, StoreError> {
     let installed = store.installed(tenant)?;
     let mut findings = store.findings(Some(name))?;
     findings.retain(|finding| {
@@ -120,9 +134,9 @@ pub fn summarise(
     });
     let summary = summary::Summary::new(name, walk, span, &findings);
     let Some(severity) = summary.severity() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let deliveries: Vec<NewDelivery> = notify::route(notifiers, severity)
+    Ok(notify::route(notifiers, severity)
         .map(|notifier| NewDelivery {
             id: summary.id(),
             subject: summary.id(),
@@ -131,6 +145,5 @@ pub fn summarise(
             body: summary.body(),
             due: now,
         })
-        .collect();
-    store.record(tenant, &[], &[], &deliveries, now)
+        .collect())
 }

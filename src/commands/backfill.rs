@@ -132,7 +132,7 @@ fn ask_service(
             for watch in &watches {
                 for (what, kept) in watch.backfills()? {
                     progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
-                    left |= !kept.done;
+                    left |= !kept.told;
                 }
                 // Read is not judged yet.
                 left |= watch.has_unjudged()?;

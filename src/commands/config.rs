@@ -25,6 +25,7 @@ pub fn show(config: &Config) -> String {
     page.header("[retry]");
     page.set("base", &text(&spelt(retry.base)));
     page.set("attempts", &retry.attempts.to_string());
+    page.set("timeout", &text(&spelt(retry.timeout)));
     detection(detect, &mut page);
     for each in notifiers {
         notifier(each, &mut page);

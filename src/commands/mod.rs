@@ -11,6 +11,7 @@ pub mod init;
 pub mod replay;
 pub mod run;
 pub mod scan;
+pub mod state;
 pub mod status;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -125,6 +126,7 @@ pub fn run(cli: Cli) -> Exit {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
         Command::Status { format } => status::status(&global, format),
+        Command::State(what) => state::state(&global, &what),
     };
     match done {
         Ok(exit) => exit,

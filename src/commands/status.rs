@@ -8,7 +8,7 @@ use super::{Trouble, load_if_any, look, state_path};
 use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
-use crate::coverage::coverage;
+use crate::coverage::{coverage, nobody_privileged};
 use crate::cycle::{credentials, scored_sites};
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
@@ -61,7 +61,7 @@ fn tenant(
 ) -> Result<Tenant, StoreError> {
     let stored = store.stream_status(row)?;
     let (actions, _) = store.actions(row.id)?;
-    let seen = coverage(settings, &actions, &stored);
+    let mut seen = coverage(settings, &actions, &stored);
     let findings = store.findings(Some(&row.name))?;
     let deliveries = store.delivery_counts(row.id)?;
     let detect = config
@@ -78,6 +78,9 @@ fn tenant(
         sites: &sites,
         detect: &detect,
     };
+    let privileged = analyse::privileged_count(store, &subject, now)?;
+    let nobody = nobody_privileged(privileged).filter(|_| row.roster_success.is_some());
+    seen.notes.extend(nobody.map(str::to_owned));
     let streams = stored
         .into_iter()
         .map(|stored| stream(store, stored, now))
@@ -86,8 +89,7 @@ fn tenant(
         name: row.name.clone(),
         streams,
         admins: Admins {
-            accounts: u64::try_from(analyse::privileged_count(store, &subject, now)?)
-                .unwrap_or(u64::MAX),
+            accounts: u64::try_from(privileged).unwrap_or(u64::MAX),
             as_of: row.roster_success,
             last_error: row.roster_error.clone(),
         },

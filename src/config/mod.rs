@@ -203,6 +203,8 @@ pub struct Retry {
     pub base: Duration,
     /// Tries in all, at least one.
     pub attempts: u32,
+    /// How long one try may take, its answer included.
+    pub timeout: Duration,
 }
 
 /// One place that is told of findings.

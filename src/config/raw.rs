@@ -35,7 +35,7 @@ const KEYS: &[(&str, &[&str])] = &[
         &["access", "audit", "admins", "lookback"],
     ),
     ("tenant.admins", &["roles", "groups", "accounts"]),
-    ("retry", &["base", "attempts"]),
+    ("retry", &["base", "attempts", "timeout"]),
     (
         "detect",
         &[

@@ -39,6 +39,7 @@ create table checkpoint (
     span_from_ms integer,
     span_until_ms integer,
     received integer not null default 0,
+    -- Of a backfill: 1 when all of it was read, 2 when it was also summed up.
     done integer not null default 0,
     primary key (stream, walk)
 ) strict, without rowid;

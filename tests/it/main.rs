@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod config;
@@ -17,9 +19,13 @@ mod exactly_once;
 #[cfg(test)]
 mod ignored;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
@@ -30,6 +36,10 @@ mod same_findings;
 mod service;
 #[cfg(test)]
 mod sight;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
