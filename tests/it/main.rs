@@ -17,6 +17,8 @@ mod desk;
 #[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod ignored;
 #[cfg(test)]
 mod kills;
@@ -32,6 +34,8 @@ mod replay;
 mod roster;
 #[cfg(test)]
 mod same_findings;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
