@@ -6,6 +6,7 @@ use super::draft::{Draft, Tracker};
 use super::running::{Reach, Running};
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
+use crate::baseline::mixture::TAUGHT_BITS;
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
@@ -21,6 +22,8 @@ pub(super) struct AccountState {
     pub(super) sittings: Sittings,
     /// The rarity of its days, in steps of two bits.
     pub(super) rarity: History,
+    /// Pages new to it, by day.
+    pub(super) new_pages: History,
     pub(super) slow: Slow,
     pub(super) seen: Seen,
     /// All sessions and rarities ever, for the fit of the peer group.
@@ -36,6 +39,7 @@ impl AccountState {
             group,
             sittings: Sittings::default(),
             rarity: History::default(),
+            new_pages: History::default(),
             slow: Slow::default(),
             seen: Seen::default(),
             ever_sessions: Person::default(),
@@ -153,6 +157,9 @@ impl AccountState {
         let cap = cap(tail, &habits.rarity.survival);
         self.slow.close(day, surprise, run.new_pages);
         self.rarity.learn(rarity, day, cap);
+        if surprise < TAUGHT_BITS {
+            self.new_pages.learn(run.new_pages, day, u32::MAX);
+        }
         let experience = self.experience();
         self.ever_rarities.add(rarity);
         self.seen.add(run.reading.pages());

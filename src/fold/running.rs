@@ -7,7 +7,7 @@ use super::account::AccountState;
 use super::draft::Told;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
-use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
+use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
 use crate::detect::{Detector, REGISTRY, Score, Subject, Unit, Usual};
 use crate::model::{Expected, WordId};
 use crate::sessionize::{OpenDay, Read};
@@ -235,7 +235,7 @@ impl Running {
                 because: detector.because(&subject, &usual, rules.detect),
                 signals: detector.signals(&subject, &usual, rules.detect),
                 expected: Expected {
-                    pages: usual.mean,
+                    pages: usual.mean.unwrap_or(usual.newcomer),
                     pages_p99: usual.p99,
                 },
                 new_pages: self.new_pages,
@@ -262,9 +262,12 @@ impl Running {
         } else {
             Unit::Day
         };
+        let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Usual {
             unit,
-            mean: law.mean() + 1.0,
+            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            newcomer: law.mean() + 1.0,
+            new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
             colleagues: session.min(day),
             slow: account.slow.since(),
