@@ -83,7 +83,7 @@ impl Subject<'_> {
 /// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// Which of session and day is the rarer one among colleagues.
+    /// What is told of: the session, or the day where it is clearly rarer among colleagues.
     pub unit: Unit,
     /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
     /// 60 days, 20 at most. None for an account that has not read before.

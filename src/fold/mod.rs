@@ -6,6 +6,8 @@
 mod account;
 mod draft;
 mod running;
+#[cfg(test)]
+mod sentence_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;

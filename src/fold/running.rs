@@ -257,10 +257,11 @@ impl Running {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
-        let unit = if session <= day {
-            Unit::Session
+        // A sitting says more than a day, unless the day is clearly the rarer one.
+        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+            (Unit::Session, session)
         } else {
-            Unit::Day
+            (Unit::Day, day)
         };
         let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Usual {
@@ -269,7 +270,7 @@ impl Running {
             newcomer: law.mean() + 1.0,
             new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
-            colleagues: session.min(day),
+            colleagues,
             slow: account.slow.since(),
         }
     }

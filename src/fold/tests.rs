@@ -7,7 +7,7 @@ use crate::model::settings::Detect;
 use crate::model::{Auth, Class, Family, Severity, Status};
 
 /// 1970-01-05 was a Monday.
-const MONDAY: i64 = 4 * DAY_SECONDS;
+pub(super) const MONDAY: i64 = 4 * DAY_SECONDS;
 
 fn read(account: WordId, at: i64, page: WordId) -> Read {
     let mut key = [0; 16];
@@ -32,7 +32,7 @@ fn read(account: WordId, at: i64, page: WordId) -> Read {
 }
 
 /// Forty people who read three pages on each of so many days.
-fn quiet(days: i64) -> Vec<Read> {
+pub(super) fn quiet(days: i64) -> Vec<Read> {
     let mut reads = Vec::new();
     for day in 0..days {
         for account in 1..=40 {
@@ -50,7 +50,7 @@ fn quiet(days: i64) -> Vec<Read> {
     reads
 }
 
-fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
+pub(super) fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
     Rules {
         detect,
         roster,
@@ -66,7 +66,7 @@ fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
 }
 
 /// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
+pub(super) fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
     let mut fold = Fold::new(rules);
     let mut kept = State::default();
     let mut drafts = Vec::new();
@@ -91,14 +91,14 @@ fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
     drafts
 }
 
-fn with(mut reads: Vec<Read>, more: impl IntoIterator<Item = Read>) -> Vec<Read> {
+pub(super) fn with(mut reads: Vec<Read>, more: impl IntoIterator<Item = Read>) -> Vec<Read> {
     reads.extend(more);
     reads.sort_by_key(|read| (read.at, read.key));
     reads
 }
 
 /// A harvest of so many pages by an account on a day, one in two seconds.
-fn harvest(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
+pub(super) fn harvest(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
     (0..pages).map(move |page| {
         read(
             account,
