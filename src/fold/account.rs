@@ -65,7 +65,7 @@ impl AccountState {
             let same_day = self
                 .open
                 .as_ref()
-                .is_some_and(|run| run.reading.day == day_of(read.at));
+                .is_some_and(|run| run.reading.holds(read.at));
             if same_day {
                 if let Some(run) = self.open.as_mut() {
                     run.begin_session(read, reach.rules);
@@ -173,7 +173,7 @@ impl AccountState {
     /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.
     pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) -> bool {
         let over = self.open.as_ref().is_some_and(|run| {
-            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, reach.rules.gap())
+            !run.reading.holds(instant) && !run.reading.goes_on(instant, reach.rules.gap())
         });
         if over {
             self.close_session(account, reach);
