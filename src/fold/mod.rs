@@ -5,6 +5,8 @@
 
 mod account;
 mod draft;
+#[cfg(test)]
+mod evasion_tests;
 mod running;
 #[cfg(test)]
 mod sentence_tests;
