@@ -3,21 +3,24 @@
 //! Everything before the settle line is folded in for good and its state kept; the tail behind it is folded anew each
 //! time, so whatever comes up to `settle` late gives the same findings. What comes later still makes the fold begin anew.
 
+mod feed;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::feed::Feed;
 use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
 use crate::fold::{Draft, Fold, Ignored, Rules, Told};
 use crate::model::id::digest16;
 use crate::model::{
     Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
-    RosterHistory, Signal, SpaceKey, Status, StreamName, WordId,
+    RosterHistory, Signal, SpaceKey, Status, WordId,
 };
-use crate::store::{FoldState, Recorded, Store, StoreError, StreamId, Stretch, TenantId};
+use crate::store::{FoldState, Recorded, Store, StoreError, TenantId};
 use crate::time::{DAY_SECONDS, moment};
 
 /// Changes when the same events may give another state or other findings.
-const VERSION: &[u8] = b"fold 1";
+const VERSION: &[u8] = b"fold 2";
 
 /// Of which tenant, and by which rules.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +51,8 @@ pub struct Analysis {
 /// Folds everything that is stored and says what is new. Records nothing: findings that are told for good here are handed
 /// out once, so they and the working state behind them must be kept in one transaction.
 pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
-    let Some(stream) = access_stream(store, subject.tenant)? else {
-        return Ok(Analysis::default());
-    };
-    let Some((newest, stored)) = store.extent(stream)? else {
+    let feed = Feed::of(store, subject.tenant)?;
+    let Some((newest, stored)) = feed.extent(store)? else {
         return Ok(Analysis::default());
     };
     let roster = roster(store, subject)?;
@@ -62,14 +63,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
     let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
     let line = newest.saturating_sub(settle).max(from);
-    store.read(
-        Stretch {
-            stream,
-            from,
-            until: line,
-        },
-        |read| fold.take(read),
-    )?;
+    feed.read(store, (from, line), |read| fold.take(read))?;
     let folded = fold
         .state()
         .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
@@ -80,14 +74,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         state: folded,
     };
     let settled = fold.finished();
-    store.read(
-        Stretch {
-            stream,
-            from: line,
-            until: i64::MAX,
-        },
-        |read| fold.take(read),
-    )?;
+    feed.read(store, (line, i64::MAX), |read| fold.take(read))?;
     let mut standing = fold.finished();
     standing.extend(fold.standing());
     store.keep_ignored(subject.tenant, fold.ignored())?;
@@ -98,7 +85,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let lookup = Lookup {
         store,
         subject,
-        stream,
+        feed,
     };
     let mut analysis = compare(&lookup, drafts, anew)?;
     analysis.state = Some((state, anew));
@@ -127,14 +114,6 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
         RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via))
             .listing(&subject.admins.accounts),
     )
-}
-
-fn access_stream(store: &Store, tenant: TenantId) -> Result<Option<StreamId>, StoreError> {
-    let streams = store.streams(tenant)?;
-    Ok(streams
-        .into_iter()
-        .find(|(_, name)| *name == StreamName::Access)
-        .map(|(stream, _)| stream))
 }
 
 /// A digest of everything but events that the state at a line depends on.
@@ -271,7 +250,7 @@ fn compare<'d>(
 struct Lookup<'a> {
     store: &'a Store,
     subject: &'a Subject<'a>,
-    stream: StreamId,
+    feed: Feed,
 }
 
 impl Lookup<'_> {
@@ -337,7 +316,7 @@ impl Lookup<'_> {
             });
         }
         Ok(Evidence {
-            event_ids: self.store.event_ids(self.stream, &events)?,
+            event_ids: self.feed.event_ids(self.store, &events)?,
             pages,
             omitted: told.tally.omitted,
         })

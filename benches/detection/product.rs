@@ -330,6 +330,7 @@ fn read(event: &Event) -> Read {
         space: None,
         address: None,
         site: None,
+        extent: None,
     }
 }
 

@@ -173,6 +173,8 @@ fn detection(detect: &Detect, page: &mut Page) {
         "pages_per_day",
         &detect.privileged_reading.pages_per_day.to_string(),
     );
+    page.header("[detect.bulk-export]");
+    page.set("enabled", &detect.bulk_export.enabled.to_string());
     page.header("[detect.canary-page]");
     page.set("enabled", &detect.canary_page.enabled.to_string());
     for IgnoreRule {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use crate::model::settings::{
-    CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+    BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
 };
 pub use network::network_holds;
 pub use problem::{LoadError, Problem, Problems, nearest};

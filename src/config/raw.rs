@@ -47,6 +47,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "canary_pages",
             "volume-anomaly",
             "privileged-reading",
+            "bulk-export",
             "canary-page",
             "ignore",
         ],
@@ -56,6 +57,7 @@ const KEYS: &[(&str, &[&str])] = &[
         "detect.privileged-reading",
         &["enabled", "mode", "pages_per_day"],
     ),
+    ("detect.bulk-export", &["enabled"]),
     ("detect.canary-page", &["enabled"]),
     (
         "detect.ignore",
@@ -78,12 +80,16 @@ const KEYS: &[(&str, &[&str])] = &[
 const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
 
 /// The detectors of this version.
-const DETECTORS: &[&str] = &["volume-anomaly", "privileged-reading", "canary-page"];
+const DETECTORS: &[&str] = &[
+    "volume-anomaly",
+    "privileged-reading",
+    "bulk-export",
+    "canary-page",
+];
 
 /// Detectors that are known by name and not built yet.
 const LATER: &[&str] = &[
     "scripted-reading",
-    "bulk-export",
     "admin-grant",
     "blind-spot",
 ];

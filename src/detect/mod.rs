@@ -1,9 +1,11 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
+mod bulk_export;
 mod canary_page;
 mod privileged_reading;
 mod volume_anomaly;
 
+pub use self::bulk_export::Exported;
 use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -70,6 +72,8 @@ pub struct Subject<'a> {
     pub privileged_pages: u32,
     /// How often a canary page was opened in it.
     pub canaries: u32,
+    /// What was exported in it, and how usual that is.
+    pub exported: Exported,
 }
 
 impl Subject<'_> {
@@ -125,9 +129,10 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 3] = [
+pub static REGISTRY: [&dyn Detector; 4] = [
     &volume_anomaly::VolumeAnomaly,
     &privileged_reading::PrivilegedReading,
+    &bulk_export::BulkExport,
     &canary_page::CanaryPage,
 ];
 
@@ -135,7 +140,7 @@ pub static REGISTRY: [&dyn Detector; 3] = [
 pub(crate) mod kit {
     //! A subject to try detectors on.
 
-    use super::{Signals, Subject, Tally, Unit, Usual, Worth};
+    use super::{Exported, Signals, Subject, Tally, Unit, Usual, Worth};
 
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
@@ -173,6 +178,7 @@ pub(crate) mod kit {
             privileged: false,
             privileged_pages: 0,
             canaries: 0,
+            exported: Exported::default(),
         }
     }
 }

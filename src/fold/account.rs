@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Tracker};
+use super::exporting::ExportHabit;
 use super::running::{Reach, Running};
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
@@ -26,6 +27,7 @@ pub(super) struct AccountState {
     /// All sessions and rarities ever, for the fit of the peer group.
     pub(super) ever_sessions: Person,
     pub(super) ever_rarities: Person,
+    pub(super) exports: ExportHabit,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -40,6 +42,7 @@ impl AccountState {
             seen: Seen::default(),
             ever_sessions: Person::default(),
             ever_rarities: Person::default(),
+            exports: ExportHabit::default(),
             open: None,
             trackers: Vec::new(),
         }
@@ -132,6 +135,15 @@ impl AccountState {
                 bits: run.worth.score,
                 person_days_a_week: run.person_days_a_week,
             });
+        }
+        self.exports.learn(
+            run.reading.day,
+            &run.exports,
+            &run.reading.whole,
+            &reach.tenant.exports,
+        );
+        if self.group == PeerGroup::People {
+            reach.tenant.exports.record(run.reading.day, &run.exports);
         }
         if run.reading.whole.pages == 0 {
             return;

@@ -5,6 +5,7 @@
 
 mod account;
 mod draft;
+mod exporting;
 mod running;
 mod tenant;
 #[cfg(test)]

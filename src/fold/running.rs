@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
 use super::draft::Told;
+use super::exporting::ExportDay;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
 use crate::detect::{REGISTRY, Subject, Unit, Usual};
-use crate::model::{Expected, WordId};
+use crate::model::{Expected, Family, WordId};
 use crate::sessionize::{OpenDay, Read};
 use crate::time::day_of;
 
@@ -51,6 +52,7 @@ pub(super) struct Running {
     /// Different pages of the day, opened in sessions that began privileged.
     privileged_pages: u32,
     canaries: u32,
+    pub(super) exports: ExportDay,
 }
 
 impl Running {
@@ -82,6 +84,7 @@ impl Running {
             session_via: via,
             privileged_pages: 0,
             canaries: 0,
+            exports: ExportDay::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Running {
             .page
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
+        let exported = self.exports.take(read, account, &reach.tenant.exports);
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_via.is_empty());
             if let Some(page) = read.page {
@@ -116,7 +120,7 @@ impl Running {
             let habits = reach.tenant.habits(account.group, self.refits);
             self.weigh(account, habits);
         }
-        new.to_session || canary
+        new.to_session || canary || exported
     }
 
     fn open_page(
@@ -183,6 +187,7 @@ impl Running {
             privileged: !self.day_via.is_empty(),
             privileged_pages: self.privileged_pages,
             canaries: self.canaries,
+            exported: self.exports.facts,
         }
     }
 
@@ -222,9 +227,10 @@ impl Running {
                 },
                 new_pages: self.new_pages,
                 via: self.day_via.clone(),
-                tally: match usual.unit {
-                    Unit::Session => self.reading.session.clone(),
-                    Unit::Day => self.reading.whole.clone(),
+                tally: match (detector.meta().family, usual.unit) {
+                    (Family::Export, _) => self.exports.tally(&self.reading.whole),
+                    (_, Unit::Session) => self.reading.session.clone(),
+                    (_, Unit::Day) => self.reading.whole.clone(),
                 },
             })
             .collect()

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PeerGroup;
 use super::account::AccountState;
+use super::exporting::ExportPeers;
 use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::{
@@ -126,6 +127,7 @@ pub(super) struct TenantState {
     rarity: Rarity,
     people: GroupState,
     apps: GroupState,
+    pub(super) exports: ExportPeers,
 }
 
 impl TenantState {
@@ -149,6 +151,7 @@ impl TenantState {
             rarity: Rarity::default(),
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
             apps: GroupState::new(app, app),
+            exports: ExportPeers::new(),
         }
     }
 
@@ -302,6 +305,7 @@ impl TenantState {
                 .refit(until, &sessions, &rarities, fallback);
         }
         self.rarity = self.openings.rarity(until);
+        self.exports.refit(until);
         self.refits += 1;
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::settings::Detect;
-use crate::model::{Auth, Class, Severity};
+use crate::model::{Auth, Class, Extent, Family, Severity};
 
 /// 1970-01-05 was a Monday.
 const MONDAY: i64 = 4 * DAY_SECONDS;
@@ -28,6 +28,7 @@ fn read(account: WordId, at: i64, page: WordId) -> Read {
         space: Some(page % 5),
         address: None,
         site: None,
+        extent: None,
     }
 }
 
@@ -176,6 +177,85 @@ fn a_second_day_is_a_revision_and_the_next_week_continues() {
     assert!(drafts.len() >= 2, "{drafts:?}");
     assert!(drafts.iter().skip(1).all(|draft| draft.continues));
     assert!(drafts.iter().any(|draft| draft.revision > 4), "{drafts:?}");
+}
+
+/// An export by an account on a day.
+fn export(account: WordId, day: i64, extent: Extent, space: Option<WordId>) -> Read {
+    Read {
+        class: Class::Export,
+        page: None,
+        space,
+        extent: Some(extent),
+        ..read(account, MONDAY + day * DAY_SECONDS + 60_000, 0)
+    }
+}
+
+/// Whose, how grave, on which day: everything told of a family.
+fn told_of(family: Family, drafts: &[Draft]) -> Vec<(WordId, Severity, i64)> {
+    drafts
+        .iter()
+        .filter(|draft| draft.family == family)
+        .map(|draft| {
+            let day = day_of(draft.first_seen - MONDAY);
+            (draft.account, draft.severity, day)
+        })
+        .collect()
+}
+
+#[test]
+fn a_backup_that_is_made_every_week_is_told_three_times_and_one_out_of_turn_again() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let weekly = (0..8).map(|week| export(7, week * 7 + 1, Extent::Site, None));
+    let reads = with(quiet(60), weekly.chain([export(7, 52, Extent::Site, None)]));
+    let told = told_of(Family::Export, &fold(&rules, &reads, &[]));
+    assert_eq!(
+        told,
+        [1, 8, 15, 52].map(|day| (7, Severity::High, day)).to_vec()
+    );
+}
+
+#[test]
+fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let reads = with(
+        quiet(20),
+        [
+            export(7, 15, Extent::Space, Some(3)),
+            export(8, 15, Extent::Space, Some(77)),
+            // A record and its twin, of a space whose key the record does not tell.
+            export(9, 15, Extent::Space, None),
+            export(9, 15, Extent::Space, None),
+        ],
+    );
+    let drafts = fold(&rules, &reads, &[]);
+    assert_eq!(
+        told_of(Family::Export, &drafts),
+        vec![
+            (7, Severity::Medium, 15),
+            (8, Severity::High, 15),
+            (9, Severity::Medium, 15)
+        ]
+    );
+    let because = &drafts[2].told[0].because;
+    assert!(because.starts_with("Exported 1 whole space;"), "{because}");
+}
+
+#[test]
+fn many_downloads_are_told_and_a_few_are_not() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let downloads = |account: WordId, number: i64| {
+        (0..number).map(move |n| {
+            let mut one = export(account, 20, Extent::Piece, Some(3));
+            one.at += n * 20;
+            one
+        })
+    };
+    let reads = with(quiet(30), downloads(7, 4).chain(downloads(8, 60)));
+    let told = told_of(Family::Export, &fold(&rules, &reads, &[]));
+    assert!(matches!(told.as_slice(), [(8, _, 20)]), "{told:?}");
 }
 
 proptest! {

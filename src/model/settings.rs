@@ -23,6 +23,8 @@ pub struct Detect {
     pub volume_anomaly: VolumeAnomaly,
     /// The `privileged-reading` detector.
     pub privileged_reading: PrivilegedReading,
+    /// The `bulk-export` detector.
+    pub bulk_export: BulkExport,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
     /// What is kept from being told.
@@ -45,6 +47,13 @@ pub struct PrivilegedReading {
     pub mode: PrivilegedMode,
     /// Strict: more different pages a day than this are told.
     pub pages_per_day: u32,
+}
+
+/// The `bulk-export` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkExport {
+    /// Whether it looks at all.
+    pub enabled: bool,
 }
 
 /// The `canary-page` detector.
@@ -98,6 +107,7 @@ impl Default for Detect {
             canary_pages: Vec::new(),
             volume_anomaly: VolumeAnomaly::default(),
             privileged_reading: PrivilegedReading::default(),
+            bulk_export: BulkExport::default(),
             canary_page: CanaryPage::default(),
             ignore: Vec::new(),
         }
@@ -118,6 +128,12 @@ impl Default for PrivilegedReading {
             mode: PrivilegedMode::Strict,
             pages_per_day: 25,
         }
+    }
+}
+
+impl Default for BulkExport {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

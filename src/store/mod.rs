@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};
 pub use finding::Recorded;
-pub use fold::{FoldState, Stretch};
+pub use fold::{FoldState, Stretch, TWINS_WITHIN};
 pub use lease::Lease;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};
 pub use tenant::{BackfillState, StreamId, TenantId};

@@ -7,7 +7,7 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+    BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -53,6 +53,9 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
             enabled: enabled(section, "volume-anomaly", "detect.volume-anomaly", report),
         },
         privileged_reading: privileged_reading(section, report),
+        bulk_export: BulkExport {
+            enabled: enabled(section, "bulk-export", "detect.bulk-export", report),
+        },
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
         },
