@@ -157,6 +157,17 @@ fn rules<'a>(
             .into_iter()
             .flatten()
             .collect(),
+        integrations: accounts
+            .iter()
+            .filter(|(_, account)| {
+                subject
+                    .detect
+                    .scripted_reading
+                    .integrations
+                    .contains(account)
+            })
+            .map(|(id, _)| *id)
+            .collect(),
         ignored: ignored(store, subject.detect, &accounts)?,
     })
 }

@@ -46,6 +46,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
             .collect(),
         sites: None,
         canaries: std::collections::HashSet::default(),
+        integrations: FxHashSet::default(),
         ignored: Ignored::default(),
     }
 }

@@ -56,7 +56,11 @@ impl Feed {
         let mut others = Vec::new();
         for stream in &self.audit {
             let stream = *stream;
-            for read in store.exports(Stretch { stream, from, until })? {
+            for read in store.exports(Stretch {
+                stream,
+                from,
+                until,
+            })? {
                 if !self.holds_twin(store, &read)? {
                     others.push(read);
                 }
@@ -65,14 +69,21 @@ impl Feed {
         others.sort_by_key(|read| (read.at, read.key));
         let mut others = others.iter().peekable();
         if let Some(stream) = self.access {
-            store.read(Stretch { stream, from, until }, |read| {
-                while let Some(other) =
-                    others.next_if(|other| (other.at, other.key) < (read.at, read.key))
-                {
-                    take(other);
-                }
-                take(read);
-            })?;
+            store.read(
+                Stretch {
+                    stream,
+                    from,
+                    until,
+                },
+                |read| {
+                    while let Some(other) =
+                        others.next_if(|other| (other.at, other.key) < (read.at, read.key))
+                    {
+                        take(other);
+                    }
+                    take(read);
+                },
+            )?;
         }
         others.for_each(take);
         Ok(())

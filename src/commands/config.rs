@@ -173,6 +173,18 @@ fn detection(detect: &Detect, page: &mut Page) {
         "pages_per_day",
         &detect.privileged_reading.pages_per_day.to_string(),
     );
+    page.header("[detect.scripted-reading]");
+    page.set("enabled", &detect.scripted_reading.enabled.to_string());
+    page.set(
+        "integrations",
+        &list(
+            detect
+                .scripted_reading
+                .integrations
+                .iter()
+                .map(crate::model::AccountId::as_str),
+        ),
+    );
     page.header("[detect.bulk-export]");
     page.set("enabled", &detect.bulk_export.enabled.to_string());
     page.header("[detect.canary-page]");

@@ -46,6 +46,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "min_pages",
             "canary_pages",
             "volume-anomaly",
+            "scripted-reading",
             "privileged-reading",
             "bulk-export",
             "canary-page",
@@ -57,6 +58,7 @@ const KEYS: &[(&str, &[&str])] = &[
         "detect.privileged-reading",
         &["enabled", "mode", "pages_per_day"],
     ),
+    ("detect.scripted-reading", &["enabled", "integrations"]),
     ("detect.bulk-export", &["enabled"]),
     ("detect.canary-page", &["enabled"]),
     (
@@ -82,17 +84,14 @@ const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"
 /// The detectors of this version.
 const DETECTORS: &[&str] = &[
     "volume-anomaly",
+    "scripted-reading",
     "privileged-reading",
     "bulk-export",
     "canary-page",
 ];
 
 /// Detectors that are known by name and not built yet.
-const LATER: &[&str] = &[
-    "scripted-reading",
-    "admin-grant",
-    "blind-spot",
-];
+const LATER: &[&str] = &["admin-grant", "blind-spot"];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[

@@ -281,7 +281,10 @@ mod tests {
         assert_eq!(severity(many), Some(Severity::Low));
         assert_eq!(severity(Exported { bits: 12.9, ..many }), None);
         assert_eq!(severity(Exported { pieces: 4, ..many }), None);
-        assert_eq!(severity(Exported { bits: 17.5, ..many }), Some(Severity::High));
+        assert_eq!(
+            severity(Exported { bits: 17.5, ..many }),
+            Some(Severity::High)
+        );
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod bulk_export;
 mod canary_page;
 mod privileged_reading;
+mod scripted_reading;
 mod volume_anomaly;
 
 pub use self::bulk_export::Exported;
+pub use self::scripted_reading::Scripted;
 use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -74,6 +76,8 @@ pub struct Subject<'a> {
     pub canaries: u32,
     /// What was exported in it, and how usual that is.
     pub exported: Exported,
+    /// What in it speaks for a program.
+    pub scripted: Scripted,
 }
 
 impl Subject<'_> {
@@ -129,8 +133,9 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 4] = [
+pub static REGISTRY: [&dyn Detector; 5] = [
     &volume_anomaly::VolumeAnomaly,
+    &scripted_reading::ScriptedReading,
     &privileged_reading::PrivilegedReading,
     &bulk_export::BulkExport,
     &canary_page::CanaryPage,
@@ -140,7 +145,7 @@ pub static REGISTRY: [&dyn Detector; 4] = [
 pub(crate) mod kit {
     //! A subject to try detectors on.
 
-    use super::{Exported, Signals, Subject, Tally, Unit, Usual, Worth};
+    use super::{Exported, Scripted, Signals, Subject, Tally, Unit, Usual, Worth};
 
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
@@ -179,6 +184,7 @@ pub(crate) mod kit {
             privileged_pages: 0,
             canaries: 0,
             exported: Exported::default(),
+            scripted: Scripted::default(),
         }
     }
 }

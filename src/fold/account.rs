@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::draft::{Draft, Tracker};
 use super::exporting::ExportHabit;
 use super::running::{Reach, Running};
+use super::scripted::ScriptHabit;
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{
@@ -28,6 +29,7 @@ pub(super) struct AccountState {
     pub(super) ever_sessions: Person,
     pub(super) ever_rarities: Person,
     pub(super) exports: ExportHabit,
+    pub(super) script: ScriptHabit,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -43,6 +45,7 @@ impl AccountState {
             ever_sessions: Person::default(),
             ever_rarities: Person::default(),
             exports: ExportHabit::default(),
+            script: ScriptHabit::default(),
             open: None,
             trackers: Vec::new(),
         }
@@ -142,6 +145,8 @@ impl AccountState {
             &run.reading.whole,
             &reach.tenant.exports,
         );
+        self.script
+            .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
         if self.group == PeerGroup::People {
             reach.tenant.exports.record(run.reading.day, &run.exports);
         }

@@ -89,7 +89,13 @@ pub(super) struct ExportHabit {
 
 impl ExportHabit {
     /// Learns a day that is over.
-    pub(super) fn learn(&mut self, day: i64, exports: &ExportDay, whole: &Tally, peers: &ExportPeers) {
+    pub(super) fn learn(
+        &mut self,
+        day: i64,
+        exports: &ExportDay,
+        whole: &Tally,
+        peers: &ExportPeers,
+    ) {
         self.backups.learn(day, exports.facts.backups);
         self.spaces.learn(day, exports.facts.spaces);
         let tail = exports
@@ -117,7 +123,12 @@ pub(super) struct ExportDay {
 
 impl ExportDay {
     /// Takes an event; tells whether it exported anything.
-    pub(super) fn take(&mut self, read: &Read, account: &AccountState, peers: &ExportPeers) -> bool {
+    pub(super) fn take(
+        &mut self,
+        read: &Read,
+        account: &AccountState,
+        peers: &ExportPeers,
+    ) -> bool {
         let Some(extent) = read.extent else {
             return false;
         };

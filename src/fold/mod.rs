@@ -7,6 +7,7 @@ mod account;
 mod draft;
 mod exporting;
 mod running;
+mod scripted;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ pub struct Rules<'a> {
     pub sites: Option<FxHashSet<WordId>>,
     /// The pages that nobody has a reason to open.
     pub canaries: FxHashSet<WordId>,
+    /// The accounts that are known to be programs.
+    pub integrations: FxHashSet<WordId>,
     /// What is kept from being told.
     pub ignored: Ignored,
 }
@@ -62,6 +65,15 @@ impl Rules<'_> {
     /// The stable number of an account.
     fn stable(&self, account: WordId) -> u64 {
         self.stable.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Whose habits the account of an event is held against.
+    fn group(&self, read: &Read) -> PeerGroup {
+        if self.integrations.contains(&read.account) {
+            PeerGroup::Apps
+        } else {
+            PeerGroup::of(read.actor)
+        }
     }
 
     /// Why an account is privileged at a moment.
@@ -246,7 +258,7 @@ impl<'a> Fold<'a> {
         let state = self
             .accounts
             .entry(read.account)
-            .or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
+            .or_insert_with(|| AccountState::new(self.rules.group(read)));
         let mut reach = Reach {
             rules: self.rules,
             tenant: &mut self.tenant,

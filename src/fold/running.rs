@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountState;
 use super::draft::Told;
 use super::exporting::ExportDay;
+use super::scripted::ScriptDay;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
@@ -53,6 +54,7 @@ pub(super) struct Running {
     privileged_pages: u32,
     canaries: u32,
     pub(super) exports: ExportDay,
+    pub(super) script: ScriptDay,
 }
 
 impl Running {
@@ -85,12 +87,14 @@ impl Running {
             privileged_pages: 0,
             canaries: 0,
             exports: ExportDay::default(),
+            script: ScriptDay::default(),
         }
     }
 
     /// Begins another session of the day.
     pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
         self.reading.begin_session(read.at);
+        self.script.begin_session();
         self.session_via = rules.privileged(read.account, read.at);
         if self.day_via.is_empty() {
             self.day_via.clone_from(&self.session_via);
@@ -109,6 +113,7 @@ impl Running {
             .page
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
+        self.script.take(read, new, account, reach);
         let exported = self.exports.take(read, account, &reach.tenant.exports);
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_via.is_empty());
@@ -188,6 +193,7 @@ impl Running {
             privileged_pages: self.privileged_pages,
             canaries: self.canaries,
             exported: self.exports.facts,
+            scripted: self.script.facts,
         }
     }
 

@@ -61,6 +61,7 @@ fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
             .collect(),
         sites: None,
         canaries: std::iter::once(999).collect(),
+        integrations: FxHashSet::default(),
         ignored: Ignored::default(),
     }
 }
@@ -256,6 +257,100 @@ fn many_downloads_are_told_and_a_few_are_not() {
     let reads = with(quiet(30), downloads(7, 4).chain(downloads(8, 60)));
     let told = told_of(Family::Export, &fold(&rules, &reads, &[]));
     assert!(matches!(told.as_slice(), [(8, _, 20)]), "{told:?}");
+}
+
+/// So many pages on a day, one after the other with such pauses, with such a proof of who it is.
+fn run(account: WordId, day: i64, pages: u32, pause: impl Fn(u32) -> i64, auth: Auth) -> Vec<Read> {
+    let mut at = MONDAY + day * DAY_SECONDS + 50_003;
+    (0..pages)
+        .map(|page| {
+            at += pause(page);
+            Read {
+                auth,
+                actor: if account > 50 {
+                    ActorKind::App
+                } else {
+                    ActorKind::Person
+                },
+                ..read(account, at, 20_000 + page)
+            }
+        })
+        .collect()
+}
+
+/// Whose, and on which day: everything that a detector told.
+fn by(detector: &str, drafts: &[Draft]) -> Vec<(WordId, i64)> {
+    drafts
+        .iter()
+        .flat_map(|draft| {
+            let told = draft.told.iter().filter(|told| told.detector == detector);
+            told.map(|told| (draft.account, day_of(told.tally.first - MONDAY)))
+        })
+        .collect()
+}
+
+/// Pauses of a person.
+fn uneven(page: u32) -> i64 {
+    i64::from([4, 170, 33, 600, 12, 61, 95, 2][usize::try_from(page % 8).unwrap()])
+}
+
+#[test]
+fn a_crawler_is_told_by_its_pace_and_a_person_who_reads_as_much_is_not() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let crawler = run(7, 20, 40, |page| 19 + i64::from(page % 3), Auth::Session);
+    let person = run(8, 20, 40, uneven, Auth::Session);
+    let reads = with(quiet(28), crawler.into_iter().chain(person));
+    assert_eq!(
+        by("scripted-reading", &fold(&rules, &reads, &[])),
+        [(7, 20)]
+    );
+}
+
+#[test]
+fn a_log_without_seconds_tells_of_no_pace() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    for pause in [20, 60] {
+        let mut reads = with(quiet(28), run(7, 20, 200, |_| pause, Auth::Session));
+        for read in &mut reads {
+            read.at -= read.at % 60;
+        }
+        reads.sort_by_key(|read| (read.at, read.key));
+        assert_eq!(by("scripted-reading", &fold(&rules, &reads, &[])), []);
+    }
+}
+
+#[test]
+fn a_token_is_told_when_it_is_new_to_the_account_and_not_again() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let rules = rules(&detect, &roster);
+    let days = [20, 27, 34];
+    let token = days.map(|day| run(7, day, 6, uneven, Auth::ApiToken));
+    let few = days.map(|day| run(8, day, 4, uneven, Auth::ApiToken));
+    let newcomer = days.map(|day| run(45, day, 6, uneven, Auth::ApiToken));
+    let reads = with(
+        quiet(42),
+        [token, few, newcomer].into_iter().flatten().flatten(),
+    );
+    assert_eq!(
+        by("scripted-reading", &fold(&rules, &reads, &[])),
+        [(7, 20)]
+    );
+}
+
+#[test]
+fn an_app_is_told_when_it_first_reads_unless_it_was_there_when_the_log_began_or_is_known() {
+    let (detect, roster) = (Detect::default(), RosterHistory::default());
+    let mut rules = rules(&detect, &roster);
+    let nights = |app, from| (from..42).flat_map(move |day| run(app, day, 40, |_| 2, Auth::Oauth));
+    let reads = with(quiet(42), nights(60, 0).chain(nights(61, 20)));
+    assert_eq!(
+        by("scripted-reading", &fold(&rules, &reads, &[])),
+        [(61, 20)]
+    );
+    rules.integrations.insert(61);
+    assert_eq!(by("scripted-reading", &fold(&rules, &reads, &[])), []);
 }
 
 proptest! {

@@ -48,16 +48,40 @@ mod tests {
     #[test]
     fn the_words_of_an_action_tell_how_much_left() {
         for (class, action, expected) in [
-            (Class::Export, "confluence_site_backup_created", Extent::Site),
-            (Class::Download, "confluence_backup_downloaded", Extent::Site),
+            (
+                Class::Export,
+                "confluence_site_backup_created",
+                Extent::Site,
+            ),
+            (
+                Class::Download,
+                "confluence_backup_downloaded",
+                Extent::Site,
+            ),
             (Class::Export, "Site exported", Extent::Site),
             (Class::Export, "Space exported", Extent::Space),
-            (Class::Download, "confluence_space_export_downloaded", Extent::Space),
-            (Class::Download, "confluence_page_export_downloaded", Extent::Piece),
-            (Class::Download, "confluence_attachment_downloaded", Extent::Piece),
+            (
+                Class::Download,
+                "confluence_space_export_downloaded",
+                Extent::Space,
+            ),
+            (
+                Class::Download,
+                "confluence_page_export_downloaded",
+                Extent::Piece,
+            ),
+            (
+                Class::Download,
+                "confluence_attachment_downloaded",
+                Extent::Piece,
+            ),
             (Class::Download, "something_new", Extent::Piece),
         ] {
-            assert_eq!(Extent::of(class, action, false, false), Some(expected), "{action}");
+            assert_eq!(
+                Extent::of(class, action, false, false),
+                Some(expected),
+                "{action}"
+            );
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Detect {
     pub volume_anomaly: VolumeAnomaly,
     /// The `privileged-reading` detector.
     pub privileged_reading: PrivilegedReading,
+    /// The `scripted-reading` detector.
+    pub scripted_reading: ScriptedReading,
     /// The `bulk-export` detector.
     pub bulk_export: BulkExport,
     /// The `canary-page` detector.
@@ -47,6 +49,15 @@ pub struct PrivilegedReading {
     pub mode: PrivilegedMode,
     /// Strict: more different pages a day than this are told.
     pub pages_per_day: u32,
+}
+
+/// The `scripted-reading` detector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptedReading {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// Accounts that are known to be programs.
+    pub integrations: Vec<AccountId>,
 }
 
 /// The `bulk-export` detector.
@@ -107,6 +118,7 @@ impl Default for Detect {
             canary_pages: Vec::new(),
             volume_anomaly: VolumeAnomaly::default(),
             privileged_reading: PrivilegedReading::default(),
+            scripted_reading: ScriptedReading::default(),
             bulk_export: BulkExport::default(),
             canary_page: CanaryPage::default(),
             ignore: Vec::new(),
@@ -127,6 +139,15 @@ impl Default for PrivilegedReading {
             enabled: true,
             mode: PrivilegedMode::Strict,
             pages_per_day: 25,
+        }
+    }
+}
+
+impl Default for ScriptedReading {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            integrations: Vec::new(),
         }
     }
 }

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::commit::stored_id;
-use super::words::text_of;
 use super::tenant::name_of;
 use super::words::kind_of;
+use super::words::text_of;
 use super::{Store, StoreError, StreamId, TenantId};
 use crate::fold::State;
 use crate::model::{Auth, Class, EventId, Extent, StreamName, WordId};

@@ -7,7 +7,8 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading, VolumeAnomaly,
+    BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
+    ScriptedReading, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -53,6 +54,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
             enabled: enabled(section, "volume-anomaly", "detect.volume-anomaly", report),
         },
         privileged_reading: privileged_reading(section, report),
+        scripted_reading: scripted_reading(section, report),
         bulk_export: BulkExport {
             enabled: enabled(section, "bulk-export", "detect.bulk-export", report),
         },
@@ -98,6 +100,20 @@ fn privileged_reading(section: &Section<'_>, report: &mut Report<'_>) -> Privile
                 values::whole(value, 0..=MANY_PAGES)
             })
             .unwrap_or(default.pages_per_day),
+    }
+}
+
+/// `[detect.scripted-reading]`.
+fn scripted_reading(section: &Section<'_>, report: &mut Report<'_>) -> ScriptedReading {
+    let default = ScriptedReading::default();
+    let Some(table) = section.table("scripted-reading", "detect.scripted-reading", report) else {
+        return default;
+    };
+    ScriptedReading {
+        enabled: table
+            .take("enabled", report, values::switch)
+            .unwrap_or(default.enabled),
+        integrations: list(&table, "integrations", report, account).unwrap_or_default(),
     }
 }
 
