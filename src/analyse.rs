@@ -282,8 +282,12 @@ impl Lookup<'_> {
     }
 
     fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
-        let actor = self.store.account(draft.account)?;
-        let id = |period| finding_id(self.subject.name, draft, &actor.id, period);
+        let actor = match draft.account {
+            Some(account) => Some(self.store.account(account)?),
+            None => None,
+        };
+        let whose = actor.as_ref().map(|actor| &actor.id);
+        let id = |period| finding_id(self.subject.name, draft, whose, period);
         let [strongest, ..] = draft.told.as_slice() else {
             return Err(StoreError::Unreadable(
                 "a finding without a signal".to_owned(),
@@ -302,14 +306,14 @@ impl Lookup<'_> {
             privileged_via: strongest.via.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
             observed: observed(strongest),
-            expected: Some(strongest.expected),
+            expected: actor.is_some().then_some(strongest.expected),
             because: strongest.because.clone(),
             signals: signals(draft),
             evidence: self.evidence(strongest)?,
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
             last_seen: moment(draft.last_seen),
-            account: Some(Account::from(actor)),
+            account: actor.map(Account::from),
         })
     }
 
@@ -383,14 +387,12 @@ fn observed(told: &Told) -> Observed {
 }
 
 /// One finding per tenant, family, account and period, and nothing else in its id.
-fn finding_id(tenant: &str, draft: &Draft, account: &AccountId, period: i64) -> FindingId {
-    let digest = digest16(&[
-        b"finding",
-        tenant.as_bytes(),
-        draft.family.as_str().as_bytes(),
-        account.as_str().as_bytes(),
-        &period.to_le_bytes(),
-    ]);
+fn finding_id(tenant: &str, draft: &Draft, account: Option<&AccountId>, period: i64) -> FindingId {
+    let (family, period) = (draft.family.as_str(), period.to_le_bytes());
+    let mut fields: Vec<&[u8]> = vec![b"finding", tenant.as_bytes(), family.as_bytes()];
+    fields.extend(account.map(|account| account.as_str().as_bytes()));
+    fields.push(&period);
+    let digest = digest16(&fields);
     FindingId::new(EventKey(digest).hex())
 }
 

@@ -173,6 +173,7 @@ fn detection(detect: &Detect, page: &mut Page) {
         "pages_per_day",
         &detect.privileged_reading.pages_per_day.to_string(),
     );
+    page.set("weekly", &detect.privileged_reading.weekly.to_string());
     page.header("[detect.scripted-reading]");
     page.set("enabled", &detect.scripted_reading.enabled.to_string());
     page.set(

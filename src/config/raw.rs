@@ -56,7 +56,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("detect.volume-anomaly", &["enabled"]),
     (
         "detect.privileged-reading",
-        &["enabled", "mode", "pages_per_day"],
+        &["enabled", "mode", "pages_per_day", "weekly"],
     ),
     ("detect.scripted-reading", &["enabled", "integrations"]),
     ("detect.bulk-export", &["enabled"]),

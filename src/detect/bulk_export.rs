@@ -162,21 +162,24 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
         ));
     }
     if space(exported).is_some() {
-        let foreign = if exported.foreign_spaces > 0 {
-            format!(
-                ", {} of which it had not read in before",
-                exported.foreign_spaces
-            )
-        } else {
-            String::new()
+        let foreign = match (exported.spaces, exported.foreign_spaces) {
+            (_, 0) => String::new(),
+            (1, _) => ", which it had not read in before".to_owned(),
+            (_, foreign) => format!(", {foreign} of which it had not read in before"),
+        };
+        let colleagues = match exported.colleagues_spaces {
+            0 => "nobody did in the last four weeks".to_owned(),
+            days => format!(
+                "in the last four weeks spaces were exported on {}",
+                text::count(u64::from(days), "person-day")
+            ),
         };
         said.push((
             "space-export",
             format!(
-                "Exported {}{foreign}; {}, and in the last four weeks anybody did so on {}.",
+                "Exported {}{foreign}; {}, and {colleagues}.",
                 text::count(u64::from(exported.spaces), "whole space"),
                 earlier(exported.space_days),
-                text::count(u64::from(exported.colleagues_spaces), "person-day"),
             ),
         ));
     }
@@ -309,8 +312,8 @@ mod tests {
             BulkExport.because(&subject, &USUAL, &Detect::default()),
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
              whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
-             anybody did so on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account usually \
-             does so 0.3 times a day, and of its colleagues' days, 1 in 9,000 has as many."
+             spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \
+             usually does so 0.3 times a day, and of its colleagues' days, 1 in 9,000 has as many."
         );
     }
 }

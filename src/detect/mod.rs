@@ -7,6 +7,7 @@ mod scripted_reading;
 mod volume_anomaly;
 
 pub use self::bulk_export::Exported;
+pub use self::privileged_reading::ID as PRIVILEGED_READING;
 pub use self::scripted_reading::Scripted;
 use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;

@@ -107,7 +107,7 @@ fn said(scripted: &Scripted, settings: &Detect) -> Vec<(&'static str, Severity, 
             "steady-pace",
             of_pages(pace.pauses).max(Severity::Medium),
             format!(
-                "Paused {} between pages, {:.1} seconds each, give or take {:.0} %; no person is that even.",
+                "Paused {} between pages, {:.1} seconds each, give or take {:.0} %; people's pauses vary by 100 % or more.",
                 text::count(u64::from(pace.pauses), "time"),
                 pace.seconds,
                 100.0 * pace.deviation,
@@ -241,8 +241,8 @@ mod tests {
         };
         assert_eq!(
             ScriptedReading.because(&subject, &USUAL, &Detect::default()),
-            "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; no person is that even. Opened 300 different \
-             pages in one sitting, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
+            "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
+             different pages in one sitting, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
              the 31 days on which it read before it had not."
         );
     }

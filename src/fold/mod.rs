@@ -6,6 +6,7 @@
 mod account;
 mod draft;
 mod exporting;
+mod privileged_weeks;
 mod running;
 mod scripted;
 mod tenant;
@@ -306,6 +307,8 @@ impl<'a> Fold<'a> {
             }
             self.tenant
                 .begin_day(next, self.rules.detect.alerts_per_week);
+            let over = self.tenant.privileged.pass(next, self.rules);
+            self.out.drafts.extend(over);
         }
     }
 

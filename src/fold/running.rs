@@ -114,6 +114,10 @@ impl Running {
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
         self.script.take(read, new, account, reach);
+        let weekly = reach.rules.detect.privileged_reading;
+        if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
+            reach.tenant.privileged.note(read, self.reading.day);
+        }
         let exported = self.exports.take(read, account, &reach.tenant.exports);
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_via.is_empty());

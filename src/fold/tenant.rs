@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::PeerGroup;
 use super::account::AccountState;
 use super::exporting::ExportPeers;
+use super::privileged_weeks::PrivilegedWeeks;
 use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::{
@@ -128,6 +129,7 @@ pub(super) struct TenantState {
     people: GroupState,
     apps: GroupState,
     pub(super) exports: ExportPeers,
+    pub(super) privileged: PrivilegedWeeks,
 }
 
 impl TenantState {
@@ -152,6 +154,7 @@ impl TenantState {
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
             apps: GroupState::new(app, app),
             exports: ExportPeers::new(),
+            privileged: PrivilegedWeeks::default(),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct PrivilegedReading {
     pub mode: PrivilegedMode,
     /// Strict: more different pages a day than this are told.
     pub pages_per_day: u32,
+    /// Whether what privileged accounts read is summed up every week.
+    pub weekly: bool,
 }
 
 /// The `scripted-reading` detector.
@@ -133,12 +135,12 @@ impl Default for VolumeAnomaly {
 }
 
 impl Default for PrivilegedReading {
-    /// `strict`, until baselines of privileged accounts are calibrated.
     fn default() -> Self {
         Self {
             enabled: true,
-            mode: PrivilegedMode::Strict,
+            mode: PrivilegedMode::Unusual,
             pages_per_day: 25,
+            weekly: true,
         }
     }
 }

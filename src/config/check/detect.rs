@@ -100,6 +100,9 @@ fn privileged_reading(section: &Section<'_>, report: &mut Report<'_>) -> Privile
                 values::whole(value, 0..=MANY_PAGES)
             })
             .unwrap_or(default.pages_per_day),
+        weekly: table
+            .take("weekly", report, values::switch)
+            .unwrap_or(default.weekly),
     }
 }
 
