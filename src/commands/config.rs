@@ -188,6 +188,10 @@ fn detection(detect: &Detect, page: &mut Page) {
     );
     page.header("[detect.bulk-export]");
     page.set("enabled", &detect.bulk_export.enabled.to_string());
+    page.header("[detect.admin-grant]");
+    page.set("enabled", &detect.admin_grant.enabled.to_string());
+    page.set("within", &text(&spelt(detect.admin_grant.within)));
+    page.set("pages", &detect.admin_grant.pages.to_string());
     page.header("[detect.canary-page]");
     page.set("enabled", &detect.canary_page.enabled.to_string());
     for IgnoreRule {

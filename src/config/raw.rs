@@ -49,6 +49,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "scripted-reading",
             "privileged-reading",
             "bulk-export",
+            "admin-grant",
             "canary-page",
             "ignore",
         ],
@@ -60,6 +61,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     ("detect.scripted-reading", &["enabled", "integrations"]),
     ("detect.bulk-export", &["enabled"]),
+    ("detect.admin-grant", &["enabled", "within", "pages"]),
     ("detect.canary-page", &["enabled"]),
     (
         "detect.ignore",
@@ -87,11 +89,12 @@ const DETECTORS: &[&str] = &[
     "scripted-reading",
     "privileged-reading",
     "bulk-export",
+    "admin-grant",
     "canary-page",
 ];
 
 /// Detectors that are known by name and not built yet.
-const LATER: &[&str] = &["admin-grant", "blind-spot"];
+const LATER: &[&str] = &["blind-spot"];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[

@@ -1,11 +1,13 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
+mod admin_grant;
 mod bulk_export;
 mod canary_page;
 mod privileged_reading;
 mod scripted_reading;
 mod volume_anomaly;
 
+pub use self::admin_grant::Granted;
 pub use self::bulk_export::Exported;
 pub use self::privileged_reading::ID as PRIVILEGED_READING;
 pub use self::scripted_reading::Scripted;
@@ -79,6 +81,8 @@ pub struct Subject<'a> {
     pub exported: Exported,
     /// What in it speaks for a program.
     pub scripted: Scripted,
+    /// What it read since it became privileged, where that was lately.
+    pub granted: Option<&'a Granted>,
 }
 
 impl Subject<'_> {
@@ -134,11 +138,12 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 5] = [
+pub static REGISTRY: [&dyn Detector; 6] = [
     &volume_anomaly::VolumeAnomaly,
     &scripted_reading::ScriptedReading,
     &privileged_reading::PrivilegedReading,
     &bulk_export::BulkExport,
+    &admin_grant::AdminGrant,
     &canary_page::CanaryPage,
 ];
 
@@ -186,6 +191,7 @@ pub(crate) mod kit {
             canaries: 0,
             exported: Exported::default(),
             scripted: Scripted::default(),
+            granted: None,
         }
     }
 }

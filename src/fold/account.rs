@@ -11,7 +11,7 @@ use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::{Detector, REGISTRY};
+use crate::detect::{Detector, Granted, REGISTRY};
 use crate::model::WordId;
 use crate::sessionize::Read;
 use crate::time::day_of;
@@ -30,6 +30,10 @@ pub(super) struct AccountState {
     pub(super) ever_rarities: Person,
     pub(super) exports: ExportHabit,
     pub(super) script: ScriptHabit,
+    /// Pages of a day that it never opened on an earlier one.
+    pub(super) new_pages: History,
+    /// What it read since it became privileged, where that was lately.
+    pub(super) granted: Option<Granted>,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -46,6 +50,8 @@ impl AccountState {
             ever_rarities: Person::default(),
             exports: ExportHabit::default(),
             script: ScriptHabit::default(),
+            new_pages: History::default(),
+            granted: None,
             open: None,
             trackers: Vec::new(),
         }
@@ -153,6 +159,9 @@ impl AccountState {
         if run.reading.whole.pages == 0 {
             return;
         }
+        self.new_pages
+            .learn(run.new_pages, run.reading.day, u32::MAX);
+        self.granted.clone_from(&run.granted);
         let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
         let habits = reach.tenant.habits(self.group, run.refits);
         let tail: &Tail = run.slow.tail();

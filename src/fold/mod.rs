@@ -6,6 +6,7 @@
 mod account;
 mod draft;
 mod exporting;
+mod granted;
 mod privileged_weeks;
 mod running;
 mod scripted;

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountState;
 use super::draft::Told;
 use super::exporting::ExportDay;
+use super::granted;
 use super::scripted::ScriptDay;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{REGISTRY, Subject, Unit, Usual};
+use crate::detect::{Granted, REGISTRY, Subject, Unit, Usual};
 use crate::model::{Expected, Family, WordId};
 use crate::sessionize::{OpenDay, Read};
 use crate::time::day_of;
@@ -55,6 +56,9 @@ pub(super) struct Running {
     canaries: u32,
     pub(super) exports: ExportDay,
     pub(super) script: ScriptDay,
+    /// Pages that it opened anew on a usual day before this one, where that is known.
+    usual_new: Option<f64>,
+    pub(super) granted: Option<Granted>,
 }
 
 impl Running {
@@ -67,6 +71,8 @@ impl Running {
         let refits = reach.tenant.refits();
         let habits = reach.tenant.habits(account.group, refits);
         let via = reach.rules.privileged(read.account, read.at);
+        let usual_new = granted::usual(account, day);
+        let who = (read.account, read.at);
         Self {
             reading: OpenDay::begin(read.at),
             line: reach.tenant.line(),
@@ -88,6 +94,8 @@ impl Running {
             canaries: 0,
             exports: ExportDay::default(),
             script: ScriptDay::default(),
+            usual_new,
+            granted: granted::count(reach.rules, who, account.granted.as_ref(), usual_new),
         }
     }
 
@@ -95,6 +103,10 @@ impl Running {
     pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
         self.reading.begin_session(read.at);
         self.script.begin_session();
+        if self.granted.is_none() {
+            let who = (read.account, read.at);
+            self.granted = granted::count(rules, who, None, self.usual_new);
+        }
         self.session_via = rules.privileged(read.account, read.at);
         if self.day_via.is_empty() {
             self.day_via.clone_from(&self.session_via);
@@ -145,6 +157,9 @@ impl Running {
                 .tenant
                 .opened_first(account.group, reach.pages.get(&page));
             self.new_pages += 1;
+            if let Some(granted) = &mut self.granted {
+                granted.new_pages += 1;
+            }
             self.stale_pages += u32::from(stale);
             self.rarity += bits;
             self.slow.reach(self.rarity);
@@ -198,6 +213,7 @@ impl Running {
             canaries: self.canaries,
             exported: self.exports.facts,
             scripted: self.script.facts,
+            granted: self.granted.as_ref(),
         }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::settings::{Detect, PrivilegedMode};
-use crate::model::{Auth, Class, Extent, Family, Severity};
+use crate::model::{Auth, Change, Class, Extent, Family, Membership, Severity, Via};
 
 /// 1970-01-05 was a Monday.
 const MONDAY: i64 = 4 * DAY_SECONDS;
@@ -395,6 +395,36 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
         ..rules
     };
     assert_eq!(weeks(fold(&rules, &quiet(20), &[])), vec![]);
+}
+
+#[test]
+fn who_becomes_privileged_and_then_reads_what_it_never_read_is_told() {
+    let detect = Detect::default();
+    let joined = |day: i64| {
+        let change = Change {
+            account: AccountId::new("admin"),
+            via: Via::Group("owners".to_owned()),
+            to: Membership::Joined,
+        };
+        let at = crate::time::moment(MONDAY + day * DAY_SECONDS);
+        RosterHistory::new(&[], &[(at, change)], |_| true)
+    };
+    let reads = |pages| {
+        let slow = run(2, 22, pages, |page| uneven(page) * 2, Auth::Session);
+        with(quiet(28), slow)
+    };
+    let told = |joined_on: i64, pages| {
+        let roster = joined(joined_on);
+        let rules = rules(&detect, &roster);
+        let mut drafts = fold(&rules, &reads(pages), &[]);
+        drafts.retain(|draft| draft.account.is_some());
+        by("admin-grant", &drafts)
+    };
+    assert_eq!(told(20, 22), [(2, 22)]);
+    // Too few; too long ago; not yet.
+    assert_eq!(told(20, 12), []);
+    assert_eq!(told(5, 22), []);
+    assert_eq!(told(23, 22), []);
 }
 
 proptest! {

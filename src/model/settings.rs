@@ -27,6 +27,8 @@ pub struct Detect {
     pub scripted_reading: ScriptedReading,
     /// The `bulk-export` detector.
     pub bulk_export: BulkExport,
+    /// The `admin-grant` detector.
+    pub admin_grant: AdminGrant,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
     /// What is kept from being told.
@@ -67,6 +69,17 @@ pub struct ScriptedReading {
 pub struct BulkExport {
     /// Whether it looks at all.
     pub enabled: bool,
+}
+
+/// The `admin-grant` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminGrant {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// For how long after it became privileged an account is watched.
+    pub within: Duration,
+    /// The least number of new pages that is told.
+    pub pages: u32,
 }
 
 /// The `canary-page` detector.
@@ -122,6 +135,7 @@ impl Default for Detect {
             privileged_reading: PrivilegedReading::default(),
             scripted_reading: ScriptedReading::default(),
             bulk_export: BulkExport::default(),
+            admin_grant: AdminGrant::default(),
             canary_page: CanaryPage::default(),
             ignore: Vec::new(),
         }
@@ -157,6 +171,16 @@ impl Default for ScriptedReading {
 impl Default for BulkExport {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Default for AdminGrant {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            within: Duration::from_hours(14 * 24),
+            pages: 20,
+        }
     }
 }
 

@@ -15,6 +15,8 @@ mod desk;
 #[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod privacy;

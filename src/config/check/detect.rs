@@ -7,8 +7,8 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
-    ScriptedReading, VolumeAnomaly,
+    AdminGrant, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
+    PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -58,6 +58,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
         bulk_export: BulkExport {
             enabled: enabled(section, "bulk-export", "detect.bulk-export", report),
         },
+        admin_grant: admin_grant(section, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
         },
@@ -117,6 +118,29 @@ fn scripted_reading(section: &Section<'_>, report: &mut Report<'_>) -> ScriptedR
             .take("enabled", report, values::switch)
             .unwrap_or(default.enabled),
         integrations: list(&table, "integrations", report, account).unwrap_or_default(),
+    }
+}
+
+/// `[detect.admin-grant]`.
+fn admin_grant(section: &Section<'_>, report: &mut Report<'_>) -> AdminGrant {
+    let default = AdminGrant::default();
+    let Some(table) = section.table("admin-grant", "detect.admin-grant", report) else {
+        return default;
+    };
+    AdminGrant {
+        enabled: table
+            .take("enabled", report, values::switch)
+            .unwrap_or(default.enabled),
+        within: table
+            .take("within", report, |value| {
+                values::duration(value, DAY..=365 * DAY)
+            })
+            .unwrap_or(default.within),
+        pages: table
+            .take("pages", report, |value| {
+                values::whole(value, 1..=MANY_PAGES)
+            })
+            .unwrap_or(default.pages),
     }
 }
 
