@@ -10,11 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::feed::Feed;
 use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
-use crate::fold::{Draft, Fold, Ignored, Rules, Told};
+use crate::fold::{Draft, Fold, Ignored, Judged, Rules, Told, Verdicts};
 use crate::model::id::digest16;
 use crate::model::{
-    Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead,
-    RosterHistory, Signal, SpaceKey, Status, WordId,
+    Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Matter, Observed, PageId,
+    PageRead, RosterHistory, Signal, SpaceKey, Status, Verdict, WordId,
 };
 use crate::store::{FoldState, Recorded, Store, StoreError, TenantId};
 use crate::time::{DAY_SECONDS, moment};
@@ -56,8 +56,9 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         return Ok(Analysis::default());
     };
     let roster = roster(store, subject)?;
-    let rules = rules(store, subject, &roster)?;
-    let basis = |line| basis(subject, &roster, line);
+    let verdicts = verdicts(store, subject)?;
+    let rules = rules(store, subject, &roster, &verdicts)?;
+    let basis = |line| basis(subject, &roster, &verdicts, line);
     let resumed = resume(store, subject, &rules, &basis)?;
     let anew = resumed.is_none();
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
@@ -92,6 +93,24 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     Ok(analysis)
 }
 
+/// Folds everything that is stored from the first event on, and gives every finding as it would be recorded; changes nothing.
+pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>, StoreError> {
+    let feed = Feed::of(store, subject.tenant)?;
+    let roster = roster(store, subject)?;
+    let verdicts = verdicts(store, subject)?;
+    let rules = rules(store, subject, &roster, &verdicts)?;
+    let mut fold = Fold::new(&rules);
+    feed.read(store, (i64::MIN, i64::MAX), |read| fold.take(read))?;
+    let mut drafts = fold.finished();
+    drafts.extend(fold.standing());
+    let lookup = Lookup {
+        store,
+        subject,
+        feed,
+    };
+    drafts.iter().map(|draft| lookup.finding(draft)).collect()
+}
+
 /// The fold as it was kept at its line; none where it has to begin anew.
 fn resume<'a>(
     store: &Store,
@@ -117,15 +136,78 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
 }
 
 /// A digest of everything but events that the state at a line depends on.
-fn basis(subject: &Subject<'_>, roster: &RosterHistory, line: i64) -> [u8; 16] {
+fn basis(
+    subject: &Subject<'_>,
+    roster: &RosterHistory,
+    verdicts: &[Verdict],
+    line: i64,
+) -> [u8; 16] {
     let settings = format!("{:?} {:?}", subject.detect, subject.sites);
-    digest16(&[VERSION, settings.as_bytes(), &roster.before(line)])
+    // What was confirmed reaches back; everything else holds for what comes after it.
+    let said: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| verdict.status == Status::Confirmed || verdict.at.timestamp() < line)
+        .map(|verdict| (verdict.status, verdict.at, &verdict.matter))
+        .collect();
+    digest16(&[
+        VERSION,
+        settings.as_bytes(),
+        &roster.before(line),
+        format!("{said:?}").as_bytes(),
+    ])
+}
+
+/// What people said of the tenant's findings, oldest first.
+fn verdicts(store: &Store, subject: &Subject<'_>) -> Result<Vec<Verdict>, StoreError> {
+    let mut verdicts = store.verdicts(None)?;
+    verdicts.retain(|verdict| verdict.matter.tenant == subject.name);
+    Ok(verdicts)
+}
+
+/// The last word on each finding, as the fold knows it.
+fn judged(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
+    let numbers: FxHashMap<&AccountId, WordId> = accounts
+        .iter()
+        .map(|(number, account)| (account, *number))
+        .collect();
+    let mut judged = Verdicts::default();
+    let mut known = FxHashSet::default();
+    for verdict in verdicts
+        .iter()
+        .rev()
+        .filter(|verdict| known.insert(&verdict.finding))
+    {
+        let Matter {
+            account,
+            family,
+            from,
+            until,
+            bits,
+            severity,
+            ..
+        } = &verdict.matter;
+        if let Some(account) = account.as_ref().and_then(|account| numbers.get(account)) {
+            judged.add(
+                *account,
+                Judged {
+                    status: verdict.status,
+                    at: verdict.at.timestamp(),
+                    family: *family,
+                    span: (from.timestamp(), until.timestamp()),
+                    bits: *bits,
+                    severity: *severity,
+                },
+            );
+        }
+    }
+    judged
 }
 
 fn rules<'a>(
     store: &Store,
     subject: &Subject<'a>,
     roster: &'a RosterHistory,
+    verdicts: &[Verdict],
 ) -> Result<Rules<'a>, StoreError> {
     let accounts = store.accounts()?;
     let rostered: FxHashSet<&AccountId> = roster.accounts().collect();
@@ -169,6 +251,7 @@ fn rules<'a>(
             .map(|(id, _)| *id)
             .collect(),
         ignored: ignored(store, subject.detect, &accounts)?,
+        verdicts: judged(verdicts, &accounts),
     })
 }
 

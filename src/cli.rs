@@ -143,6 +143,15 @@ pub enum Command {
     /// Looks at what was found.
     #[command(subcommand)]
     Findings(Findings),
+    /// Scores the stored events again and says what would have been found, and what not; changes nothing.
+    Replay {
+        /// The config to score by [default: the one in force].
+        #[arg(long, value_name = "CONFIG")]
+        with: Option<PathBuf>,
+        /// How to write it.
+        #[arg(long, value_enum, default_value_t)]
+        format: StatusFormat,
+    },
     /// Tells what a detector looks for, needs, and cannot see.
     Explain {
         /// Which detector; all of them in short, if none is named.
@@ -157,6 +166,9 @@ pub enum Command {
     /// Looks at the config.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Takes care of the state file.
+    #[command(subcommand)]
+    State(State),
     /// Tells how far every stream was read, and what cannot be seen.
     Status {
         /// How to write it.
@@ -209,6 +221,18 @@ pub enum Findings {
         /// Why, for whoever reads it later.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+    },
+}
+
+/// Takes care of the state file.
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Looks whether it is whole, and whether what it counts is there; also while a service runs.
+    Check,
+    /// Copies it to a new file, for its owner only; also while a service runs.
+    Backup {
+        /// Where to; what is there already is not overwritten.
+        file: PathBuf,
     },
 }
 

@@ -56,6 +56,14 @@ pub fn coverage(
     coverage
 }
 
+/// What is said where the roster was read and names nobody: then every reading is judged as that of anybody.
+pub fn nobody_privileged(accounts: usize) -> Option<&'static str> {
+    (accounts == 0).then_some(
+        "nobody counts as privileged: the directories name no account with one of the roles or groups of [tenant.admins]; \
+         check that the credentials may read them",
+    )
+}
+
 fn views(access: &StreamStatus, actions: &[EventAction], coverage: &mut Coverage) {
     if access.reading > 0 {
         coverage.page_views = Some(true);

@@ -1,9 +1,10 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod look;
 mod source;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -14,12 +15,12 @@ use crate::admins::{self, Directories};
 use crate::analyse;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
-use crate::coverage::coverage;
+use crate::coverage::{coverage, nobody_privileged};
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
-use crate::judge::{Judging, summarise};
+use crate::judge::{Judging, summarised};
 use crate::model::{FindingId, Severity, Stream, StreamName};
 use crate::output::summary::History;
-use crate::store::{BackfillState, Store, StoreError, StreamId, TenantId};
+use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::happening::{
     ActionsUnknown, CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept,
     RosterRead, WalkEnded,
@@ -83,6 +84,8 @@ pub struct Watch {
     streams: Vec<Followed>,
     mapper: Mapper,
     stop: CancellationToken,
+    /// Whether failures are logged; not where whoever asked tells them.
+    logs_failures: bool,
 }
 
 impl Watch {
@@ -118,12 +121,18 @@ impl Watch {
             tenant,
             streams,
             stop: stop.clone(),
+            logs_failures: true,
         })
     }
 
     /// The tenant's name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Leaves it to the caller to tell failures, which are in every [`Outcome`]: not twice on one terminal.
+    pub const fn leave_failures(&mut self) {
+        self.logs_failures = false;
     }
 
     /// When what is polled.
@@ -170,10 +179,12 @@ impl Watch {
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
         outcome.add(self.judge()?);
-        if complete && self.store.begin_present(self.tenant)? {
+        outcome.add(self.look()?);
+        if complete && !self.store.is_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
-            self.summarise(History::Scan, Window { from, until })?;
+            let (summary, now) = self.summary(History::Scan, Window { from, until })?;
+            self.store.begin_present(self.tenant, &summary, now)?;
         }
         Ok(outcome)
     }
@@ -203,6 +214,10 @@ impl Watch {
                     changed,
                 }
                 .emit();
+                let listed = !self.settings.admins.accounts.is_empty();
+                if let Some(what) = nobody_privileged(accounts).filter(|_| changed && !listed) {
+                    CoverageMissing { tenant, what }.emit();
+                }
                 Ok(Outcome::default())
             }
             Err(admins::RosterError::Store(error)) => Err(error),
@@ -210,12 +225,14 @@ impl Watch {
             Err(error) => {
                 let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
                 let (tenant, why) = (self.name(), error.to_string());
-                RosterKept {
-                    tenant,
-                    as_of,
-                    why: &why,
+                if self.logs_failures {
+                    RosterKept {
+                        tenant,
+                        as_of,
+                        why: &why,
+                    }
+                    .emit();
                 }
-                .emit();
                 let kept = as_of.map_or(
                     "there is none yet, so nobody counts as privileged".to_owned(),
                     |as_of| {
@@ -261,19 +278,6 @@ impl Watch {
         self.poll(StreamName::Access, self.plan()).await
     }
 
-    /// The same, but the first poll begins now: what lies before is left to a backfill behind it.
-    pub async fn poll_access_live(&self) -> Result<Outcome, StoreError> {
-        let lookback = Duration::ZERO;
-        self.poll(
-            StreamName::Access,
-            Plan {
-                lookback,
-                ..self.plan()
-            },
-        )
-        .await
-    }
-
     /// Polls the audit log of every site once.
     pub async fn poll_audits(&self) -> Result<Outcome, StoreError> {
         self.poll(StreamName::Audit, self.plan()).await
@@ -283,6 +287,7 @@ impl Watch {
         let mut outcome = Outcome::default();
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
+            outcome.add(self.look_back(followed)?);
             let began = Instant::now();
             let mut go_on = |_: &Read, _| true;
             let target = self.target(followed, plan);
@@ -335,12 +340,14 @@ impl Watch {
             IngestError::Store(error) => return Err(error),
             error => error.to_string(),
         };
-        PollFailed {
-            stream: &followed.stream,
-            why: &why,
-            needs_person,
+        if self.logs_failures {
+            PollFailed {
+                stream: &followed.stream,
+                why: &why,
+                needs_person,
+            }
+            .emit();
         }
-        .emit();
         self.store.record_poll(followed.id, Err(&why))?;
         Ok(self.failure(&followed.words(), &why))
     }
@@ -364,7 +371,7 @@ impl Watch {
             kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
         };
         let kept = self.backfills()?;
-        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.done);
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.told);
         for followed in &self.streams {
             let kept = self.store.backfill(followed.id)?;
             // What was read to its end before the rest was stopped is not read again.
@@ -419,7 +426,7 @@ impl Watch {
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
     fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let kept = self.store.backfill(stream)?;
-        if let Some(kept) = kept.filter(|kept| !kept.done && kept.span.from == from) {
+        if let Some(kept) = kept.filter(|kept| !kept.told && kept.span.from == from) {
             return Ok(kept.span.until);
         }
         let began = self.store.live(stream)?.began;
@@ -434,15 +441,15 @@ impl Watch {
             let begun = self.store.live(followed.id)?.began.is_some();
             // The audit log's own first window reaches back as far, in one request.
             let access = followed.stream.name == StreamName::Access;
-            if access && !begun && self.store.backfill(followed.id)?.is_none() {
-                self.store
-                    .request_backfill(followed.id, Window { from, until })?;
+            if access && !begun {
+                self.store.begin_live(followed.id, Window { from, until })?;
             }
         }
         Ok(())
     }
 
-    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up.
+    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up, also what an
+    /// earlier process had read and could not sum up any more.
     pub async fn backfill(
         &self,
         progress: SpanProgress<'_>,
@@ -451,9 +458,17 @@ impl Watch {
         let mut whole: Option<Window> = None;
         for followed in &self.streams {
             let kept = self.store.backfill(followed.id)?;
-            let Some(kept) = kept.filter(|kept| !kept.done) else {
+            let Some(kept) = kept.filter(|kept| !kept.told) else {
                 continue;
             };
+            let span = whole.unwrap_or(kept.span);
+            whole = Some(Window {
+                from: span.from.min(kept.span.from),
+                until: span.until.max(kept.span.until),
+            });
+            if kept.done {
+                continue;
+            }
             let (began, words) = (Instant::now(), followed.words());
             let mut tell = |read: &Read, reached| progress(&words, kept.span, read, reached);
             match self.read_span(followed, kept.span, &mut tell).await {
@@ -469,18 +484,14 @@ impl Watch {
                 .emit(),
                 Err(error) => outcome.add(self.not_read(followed, error)?),
             }
-            let span = whole.unwrap_or(kept.span);
-            whole = Some(Window {
-                from: span.from.min(kept.span.from),
-                until: span.until.max(kept.span.until),
-            });
         }
         // What was read is judged in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
             outcome.add(self.judge()?);
             if complete {
-                self.summarise(History::Backfill, span)?;
+                let (summary, now) = self.summary(History::Backfill, span)?;
+                self.store.tell_backfills(self.tenant, &summary, now)?;
             }
         }
         Ok((outcome, Ended::CaughtUp))
@@ -538,9 +549,9 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether a backfill is asked for and not read to its end.
+    /// Whether a backfill is asked for and not read to its end and summed up.
     pub fn has_backfill(&self) -> Result<bool, StoreError> {
-        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done))
+        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.told))
     }
 
     /// Whether events are stored that have not been judged.
@@ -566,10 +577,15 @@ impl Watch {
         judging.judge()
     }
 
-    /// Puts one message about a walk of history into the outbox, if it found anything.
-    fn summarise(&self, walk: History, span: Window) -> Result<(), StoreError> {
+    /// The messages about a walk of history, and when they were made.
+    fn summary(
+        &self,
+        walk: History,
+        span: Window,
+    ) -> Result<(Vec<NewDelivery>, DateTime<Utc>), StoreError> {
         let now = self.clock.now();
         let (store, notifiers) = (&self.store, &self.notifiers);
-        summarise(store, self.tenant, self.name(), notifiers, walk, span, now)
+        let summary = summarised(store, self.tenant, self.name(), notifiers, walk, span, now)?;
+        Ok((summary, now))
     }
 }

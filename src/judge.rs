@@ -62,7 +62,9 @@ impl Judging<'_> {
                 .as_ref()
                 .is_none_or(|before| finding.revision > before.revision);
             if grown && (rose || !history) {
-                deliveries.extend(self.messages(finding)?);
+                // What comes in late is waited for: then the first message tells it too.
+                let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
+                deliveries.extend(messages(self.store, self.notifiers, finding, due)?);
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
@@ -76,23 +78,27 @@ impl Judging<'_> {
         )?;
         Ok(outcome)
     }
+}
 
-    fn messages(&self, finding: &Finding) -> Result<Vec<NewDelivery>, StoreError> {
-        let finding = self.store.with_verdicts(finding.clone())?;
-        // What comes in late is waited for: then the first message tells it too.
-        let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
-        let routes = notify::route(self.notifiers, finding.severity);
-        Ok(routes
-            .map(|notifier| NewDelivery {
-                id: notify::message_id(&finding),
-                subject: finding.id.to_string(),
-                notifier: notifier.to_owned(),
-                severity: finding.severity,
-                body: json::one(&finding),
-                due,
-            })
-            .collect())
-    }
+/// The messages about a finding, one for each notifier that is told of such.
+pub(crate) fn messages(
+    store: &Store,
+    notifiers: &[config::Notifier],
+    finding: &Finding,
+    due: DateTime<Utc>,
+) -> Result<Vec<NewDelivery>, StoreError> {
+    let finding = store.with_verdicts(finding.clone())?;
+    let routes = notify::route(notifiers, finding.severity);
+    Ok(routes
+        .map(|notifier| NewDelivery {
+            id: notify::message_id(&finding),
+            subject: finding.id.to_string(),
+            notifier: notifier.to_owned(),
+            severity: finding.severity,
+            body: json::one(&finding),
+            due,
+        })
+        .collect())
 }
 
 /// Puts one message about a walk of history into the outbox, if it found anything.
@@ -105,6 +111,20 @@ pub fn summarise(
     span: Window,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let deliveries = summarised(store, tenant, name, notifiers, walk, span, now)?;
+    store.record(tenant, &[], &[], &deliveries, now)
+}
+
+/// One message about a walk of history for everybody who is told, if it found anything.
+pub fn summarised(
+    store: &Store,
+    tenant: TenantId,
+    name: &str,
+    notifiers: &[config::Notifier],
+    walk: summary::History,
+    span: Window,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewDelivery>, StoreError> {
     let installed = store.installed(tenant)?;
     let mut findings = store.findings(Some(name))?;
     findings.retain(|finding| {
@@ -114,9 +134,9 @@ pub fn summarise(
     });
     let summary = summary::Summary::new(name, walk, span, &findings);
     let Some(severity) = summary.severity() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let deliveries: Vec<NewDelivery> = notify::route(notifiers, severity)
+    Ok(notify::route(notifiers, severity)
         .map(|notifier| NewDelivery {
             id: summary.id(),
             subject: summary.id(),
@@ -125,6 +145,5 @@ pub fn summarise(
             body: summary.body(),
             due: now,
         })
-        .collect();
-    store.record(tenant, &[], &[], &deliveries, now)
+        .collect())
 }

@@ -7,8 +7,8 @@
 //! 2. logic: [`sessionize`], [`baseline`], [`detect`], [`fold`]: pure, over the ground floor.
 //! 3. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`store`], [`notify`],
 //!    [`output`], [`telemetry`].
-//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`deliver`],
-//!    [`cycle`].
+//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`sight`], [`ignored`],
+//!    [`deliver`], [`cycle`].
 //! 5. top: [`service`], [`simulator`], [`commands`], [`cli`].
 //!
 //! The life of an event: polled or imported, mapped to an [`model::Event`], stored once together with the checkpoint,
@@ -41,5 +41,7 @@ pub mod analyse;
 pub mod coverage;
 pub mod cycle;
 pub mod deliver;
+pub mod ignored;
 pub mod ingest;
 pub mod judge;
+pub mod sight;

@@ -48,6 +48,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
         canaries: std::collections::HashSet::default(),
         integrations: FxHashSet::default(),
         ignored: Ignored::default(),
+        verdicts: pagewarden::fold::Verdicts::default(),
     }
 }
 

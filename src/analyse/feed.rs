@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{EventId, StreamName};
 use crate::sessionize::Read;
-use crate::store::{Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
+use crate::store::{EventPlace, Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
 
 /// The streams of a tenant.
 #[derive(Debug)]
@@ -109,9 +109,9 @@ impl Feed {
     pub(super) fn event_ids(
         &self,
         store: &Store,
-        events: &[(i64, [u8; 16])],
+        events: &[EventPlace],
     ) -> Result<Vec<EventId>, StoreError> {
-        let mut known: FxHashMap<(i64, [u8; 16]), EventId> = FxHashMap::default();
+        let mut known: FxHashMap<EventPlace, EventId> = FxHashMap::default();
         for stream in self.access.iter().chain(&self.audit) {
             let left: Vec<_> = events
                 .iter()

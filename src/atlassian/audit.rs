@@ -6,8 +6,8 @@ use super::classify::{self, MembershipOf, Words};
 use super::map::{clip, mended, unusable};
 use super::{Mapper, changes, find, wire};
 use crate::model::{
-    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, SpaceKey, Unusable,
-    id::digest16,
+    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, LogChange, PageId,
+    SpaceKey, Unusable, id::digest16,
 };
 
 /// A site audit record. It has no id; equal twins are told apart by how many came before.
@@ -54,11 +54,16 @@ impl Mapper {
     pub(super) fn map_audit(&self, record: &wire::Audit<'_>) -> Result<AuditRecord, &'static str> {
         let at = record.creation_date.0.ok_or("no time that can be read")?;
         let summary = record.summary.get().ok_or("no summary")?;
+        let words = Words::of(summary);
         let class = self
             .class_by(summary, true)
             .unwrap_or_else(|| by_category(record.category.or_empty()));
-        let change = classify::membership_of(&Words::of(summary))
-            .filter(|change| change.of == MembershipOf::Group);
+        let longer = class == Class::Logging
+            && classify::log_change_of(&words) == Some(LogChange::Retention)
+            && is_longer(record);
+        let class = if longer { Class::Other } else { class };
+        let change =
+            classify::membership_of(&words).filter(|change| change.of == MembershipOf::Group);
         let digest = digest(at.timestamp_millis(), record);
         let key = key(&digest, 0);
         let event = Event {
@@ -89,6 +94,41 @@ fn by_category(category: &str) -> Class {
         "groups" => Class::Group,
         _ => Class::Other,
     }
+}
+
+/// Whether a retention that changed is not shorter than before, as far as the record tells both.
+fn is_longer(record: &wire::Audit<'_>) -> bool {
+    let changed = &record.changed_values.0;
+    let days = |pick: &dyn Fn(&wire::Changed<'_>) -> String| {
+        let all: Vec<String> = changed.iter().map(pick).collect();
+        days_of(&all.join(" "))
+    };
+    let old = days(&|changed| changed.old_value.or_empty().to_owned());
+    let new = days(&|changed| changed.new_value.or_empty().to_owned());
+    old.zip(new).is_some_and(|(old, new)| new >= old)
+}
+
+/// A length of time in words, such as `12 MONTHS`, in days; none where it is not one number with one unit.
+fn days_of(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let (mut numbers, mut units) = (Vec::new(), Vec::new());
+    for word in words.filter(|word| !word.is_empty()) {
+        if let Ok(count) = word.parse::<u64>() {
+            numbers.push(count);
+        }
+        match word.trim_end_matches('s') {
+            "day" => units.push(1_u64),
+            "week" => units.push(7),
+            "month" => units.push(30),
+            "year" => units.push(365),
+            _ => {}
+        }
+    }
+    let ([number], [unit]) = (numbers.as_slice(), units.as_slice()) else {
+        return None;
+    };
+    number.checked_mul(*unit)
 }
 
 /// What identifies a record: not names or flags, which are rendered anew whenever it is asked for.

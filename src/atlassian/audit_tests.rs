@@ -164,3 +164,27 @@ fn sparse_and_odd_records_are_kept_and_hopeless_ones_told() {
         assert_eq!(mapper.audit(json).unwrap_err().reason, reason, "{json}");
     }
 }
+
+#[test]
+fn only_a_shorter_retention_is_a_matter_of_the_log() {
+    let class = |changed: Value| {
+        let mut record = with("/summary", json!("Audit log retention changed"));
+        record["changedValues"] = changed;
+        read(&record).event.class
+    };
+    let values = |pairs: &[(&str, &str, &str)]| -> Value {
+        pairs
+            .iter()
+            .map(|(name, old, new)| json!({ "name": name, "oldValue": old, "newValue": new }))
+            .collect()
+    };
+    let shorter = values(&[("Retention", "12 months", "1 month")]);
+    assert_eq!(class(shorter), Class::Logging);
+    let in_parts = values(&[("number", "1", "11"), ("units", "YEARS", "MONTHS")]);
+    assert_eq!(class(in_parts), Class::Logging);
+    assert_eq!(class(json!([])), Class::Logging);
+    let longer = values(&[("Retention", "1 month", "1 year")]);
+    assert_eq!(class(longer), Class::Other);
+    let longer = values(&[("number", "30", "2"), ("units", "DAYS", "MONTHS")]);
+    assert_eq!(class(longer), Class::Other);
+}

@@ -2,7 +2,7 @@
 //!
 //! The ids of views and exports are not documented, so the words decide; the config can overrule them.
 
-use crate::model::{Class, Membership};
+use crate::model::{Class, LogChange, Membership};
 
 /// A membership that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,9 @@ const BLOGS: &[&str] = &["blog", "blogs", "blogpost", "blogposts"];
 
 /// What an action is, by its words; none where they say nothing. `confluence`: whether it is known to be Confluence's.
 pub(super) fn class_of(words: &Words, confluence: bool) -> Option<Class> {
+    if log_change_of(words).is_some() {
+        return Some(Class::Logging);
+    }
     let signs_in = words.any(&["login", "logout", "signin", "signout"])
         || words.row(&["logged", "in"])
         || words.row(&["logged", "out"])
@@ -215,6 +218,50 @@ fn reading(words: &Words) -> Option<Class> {
     }
 }
 
+/// What an action id, a name or a summary says was done to a log, if anything.
+pub fn log_change(action: &str) -> Option<LogChange> {
+    log_change_of(&Words::of(action))
+}
+
+/// What an action does to a log, if anything: less to see, or the log taken out. What shows more is none.
+pub(super) fn log_change_of(words: &Words) -> Option<LogChange> {
+    let nothing = [
+        "failed",
+        "cancelled",
+        "canceled",
+        "blocked",
+        "denied",
+        "record",
+    ];
+    if words.any(SEEN_BEFORE) || words.any(&nothing) {
+        return None;
+    }
+    let log = words.any(&["auditlog", "auditlogs"])
+        || words.row(&["audit", "log"])
+        || words.row(&["audit", "logs"])
+        || words.row(&["audit", "logging"]);
+    let audit = log || words.any(&["audit"]);
+    let ended = words.any(&["deleted", "delete", "disabled", "disable", "cleared"]);
+    let removed = words.any(REMOVED) || ended;
+    let events = words.any(&["event", "events", "activity", "activities"]);
+    if audit && words.any(&["retention"]) {
+        let longer = words.any(&["extended", "increased", "lengthened"]);
+        return (!longer).then_some(LogChange::Retention);
+    }
+    if audit && words.any(&["webhook", "webhooks"]) {
+        let made = words.any(&["created", "create"]) || words.any(ADDED);
+        return (!made && (removed || words.any(CHANGED))).then_some(LogChange::Webhook);
+    }
+    if (audit || events) && words.any(&["exclusion", "exclusions", "excluded"]) {
+        return (!removed).then_some(LogChange::Exclusion);
+    }
+    if log && (words.starting("export") || words.starting("download")) {
+        return Some(LogChange::Exported);
+    }
+    let kept = words.any(&["setting", "settings", "coverage", "configuration"]);
+    (log && ((kept && (removed || words.any(CHANGED))) || ended)).then_some(LogChange::Settings)
+}
+
 /// The membership that an action changes, if it changes one.
 pub(super) fn membership_of(words: &Words) -> Option<MembershipChange> {
     let to = if words.any(REMOVED) {
@@ -285,7 +332,7 @@ pub(super) fn role_word(role: &str) -> String {
 mod tests {
     use super::*;
     use Class::{
-        BlogView, Download, Export, Group, Other, Permission, Search, SignIn, Token, View,
+        BlogView, Download, Export, Group, Logging, Other, Permission, Search, SignIn, Token, View,
     };
     use Membership::{Joined, Left};
     use MembershipOf::{Named, Role};
@@ -352,7 +399,7 @@ mod tests {
             ("Viewed API token", Token),
             ("Created API token", Token),
             ("Exported API tokens", Token),
-            ("Exported organization audit log", Other),
+            ("Exported organization audit log", Logging),
             ("Changed authentication policy for domain", Permission),
             ("Logged in to account", SignIn),
             ("Logged out of account", SignIn),
@@ -422,13 +469,46 @@ mod tests {
             ("Space permission added", Permission),
             ("Content restriction removed", Permission),
             ("Public link enabled", Permission),
-            ("Audit log exported", Other),
+            ("Audit log exported", Logging),
         ] {
             assert_eq!(
                 class_of(&Words::of(summary), true).unwrap_or(Other),
                 expected,
                 "{summary}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_log_is_told_by_the_words() {
+        for (action, expected) in [
+            ("organization_audit_log_exported", Some(LogChange::Exported)),
+            ("Exported organization audit log", Some(LogChange::Exported)),
+            ("Audit log exported", Some(LogChange::Exported)),
+            ("Audit log retention changed", Some(LogChange::Retention)),
+            (
+                "audit_log_retention_period_updated",
+                Some(LogChange::Retention),
+            ),
+            ("audit_log_webhook_deleted", Some(LogChange::Webhook)),
+            ("Disabled audit log webhook", Some(LogChange::Webhook)),
+            ("Updated event exclusions", Some(LogChange::Exclusion)),
+            ("audit_log_event_excluded", Some(LogChange::Exclusion)),
+            ("audit_log_settings_updated", Some(LogChange::Settings)),
+            ("Audit logging disabled", Some(LogChange::Settings)),
+            // Near misses: more to see, another matter, or nothing done.
+            ("Audit log retention extended", None),
+            ("audit_log_webhook_created", None),
+            ("Removed event exclusion from audit log", None),
+            ("webhook_deleted", None),
+            ("Space retention rule updated", None),
+            ("Viewed organization audit log", None),
+            ("audit_log_export_failed", None),
+            ("confluence_audit_record_removed_content_restriction", None),
+            ("confluence_page_exported", None),
+            ("page_excluded_from_search", None),
+        ] {
+            assert_eq!(log_change_of(&Words::of(action)), expected, "{action}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Organisation events in our form.
 
+use std::time::Duration;
+
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -10,9 +12,14 @@ use crate::model::{
     AccountId, Actor, ActorKind, Auth, Class, Event, EventAction, EventId, EventKey, PageId,
     SpaceKey, Unusable,
 };
+use crate::time::after;
 
 /// The longest text that is kept of a record, in bytes.
 const LONGEST: usize = 512;
+
+/// How far before its own time an event may have been processed: clocks differ, but what lies farther ahead would move on
+/// everything that counts back from the newest event.
+const FORWARD: Duration = Duration::from_hours(24);
 
 /// Maps records of the logs to events: which class an action is of, by the config, then by the words of its id, then
 /// by those of its name.
@@ -134,13 +141,17 @@ impl Mapper {
         let id = event.id.get().ok_or("no id")?;
         let at = attributes.time.0.ok_or("no time that can be read")?;
         let action = attributes.action.get().ok_or("no action")?;
+        let processed = attributes.processed_at.0;
+        if processed.is_some_and(|processed| at > after(processed, FORWARD)) {
+            return Err("a time more than a day after it was processed");
+        }
         let known = self.known(action, memo);
         let place = Place::of(event);
         Ok(Event {
             key: EventKey::of_id(id),
             id: EventId::new(id),
             at,
-            processed_at: attributes.processed_at.0,
+            processed_at: processed,
             action: clip(action),
             class: known.class,
             actor: actor(&attributes.actor.0),
@@ -169,7 +180,8 @@ pub fn is_unresolved(event: &Event) -> bool {
         | Class::Permission
         | Class::Group
         | Class::Token
-        | Class::Other => false,
+        | Class::Other
+        | Class::Logging => false,
     }
 }
 

@@ -337,3 +337,23 @@ fn long_texts_are_clipped_between_characters() {
     assert_eq!(clip(&"é".repeat(1000)).len(), 512);
     assert_eq!(clip("short"), "short");
 }
+
+#[test]
+fn a_time_more_than_a_day_after_its_processing_is_not_believed() {
+    let event = |time: &str, processed: Option<&str>| {
+        let value = json!({ "id": "e-1", "attributes": {
+            "time": time, "processedAt": processed, "action": "confluence_page_viewed", "actor": { "id": "712020:ada" }
+        } });
+        Mapper::default().event(&value.to_string())
+    };
+    let processed = Some("2026-05-12T19:00:00Z");
+    let unusable = event("2026-05-13T19:00:01Z", processed).unwrap_err();
+    assert_eq!(
+        unusable.reason,
+        "a time more than a day after it was processed"
+    );
+    assert!(event("2099-01-01T00:00:00Z", processed).is_err());
+    assert!(event("2026-05-13T19:00:00Z", processed).is_ok());
+    // Where nobody says when it was processed, there is nothing to hold it against.
+    assert!(event("2026-05-13T19:00:01Z", None).is_ok());
+}

@@ -37,6 +37,8 @@ pub(super) struct End {
     pub(super) limit: Option<usize>,
     /// The link to more.
     pub(super) next: Option<String>,
+    /// How many results there are, as far as the server says; some count those of the page, some all of them.
+    pub(super) told: usize,
 }
 
 impl End {
@@ -45,6 +47,11 @@ impl End {
         Self {
             limit: page.limit.get().and_then(|limit| limit.parse().ok()),
             next: page.links.0.next.get().map(Into::into),
+            told: [&page.size, &page.total]
+                .into_iter()
+                .filter_map(|text| text.get()?.parse().ok())
+                .max()
+                .unwrap_or_default(),
         }
     }
 

@@ -36,6 +36,10 @@ pub(super) struct ResultsPage<'a, T> {
     pub(super) results: Rows<T>,
     #[serde(default, borrow)]
     pub(super) limit: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) size: Text<'a>,
+    #[serde(default, borrow, alias = "totalSize")]
+    pub(super) total: Text<'a>,
     #[serde(default, borrow, rename = "_links")]
     pub(super) links: Part<Next<'a>>,
 }

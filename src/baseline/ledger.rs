@@ -24,15 +24,15 @@ pub struct Signals {
 pub struct Worth {
     /// Each alone.
     pub each: Signals,
-    /// The mean of the three that speak of volume.
+    /// The mean of the four that speak of one day.
     pub mean: f64,
-    /// The strongest of volume, rarity and slow excess, each with its share of the alarms.
+    /// The strongest of the day, rarity alone and slow excess, each with its share of the alarms.
     pub strongest: f64,
     /// The score: `2^-score` of all person-days come to as much.
     pub score: f64,
 }
 
-/// Shares of the alarms: volume, rarity, slow excess.
+/// Shares of the alarms: the day as a whole, rarity alone, slow excess.
 const SHARES: [f64; 3] = [0.65, 0.10, 0.25];
 
 /// How many strata of experience there are.
@@ -116,9 +116,9 @@ impl Ledger {
             rare: experience.of_list(&self.rare).k(signals.rare),
             slow: self.slow.k(signals.slow),
         };
-        let mean = (each.peers + each.own + each.new) / 3.0;
-        let [volume, rare, slow] = SHARES.map(f64::log2);
-        let strongest = (self.mean.k(mean) + volume)
+        let mean = (each.peers + each.own + each.new + each.rare) / 4.0;
+        let [day, rare, slow] = SHARES.map(f64::log2);
+        let strongest = (self.mean.k(mean) + day)
             .max(each.rare + rare)
             .max(each.slow + slow)
             .max(0.0);

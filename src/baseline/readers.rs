@@ -137,10 +137,14 @@ impl Openings {
     pub fn rarity(&mut self, until: i64) -> Rarity {
         let start = self.known.start(until, ENOUGH_PERSON_DAYS);
         self.known.forget_before(start);
-        self.unseen.forget_before(until - UNSEEN_WEEKS);
-        let of = |openings: &Weekly| openings.pooled(until - UNSEEN_WEEKS, until).total();
-        let (known, unseen) = (of(&self.known), of(&self.unseen));
-        Rarity::fitted(&self.known.pooled(start, until), known, unseen)
+        self.unseen.forget_before(start);
+        let lately = |openings: &Weekly| real(openings.pooled(until - UNSEEN_WEEKS, until).total());
+        let (known, unseen) = (lately(&self.known), lately(&self.unseen));
+        Rarity::fitted(
+            &self.known.pooled(start, until),
+            self.unseen.pooled(start, until).total(),
+            (unseen + 1.0) / (known + unseen + 1.0),
+        )
     }
 }
 
@@ -168,12 +172,12 @@ impl Default for Rarity {
 
 impl Rarity {
     /// From the first openings of a window.
-    fn fitted(openings: &Histogram, known: u64, unseen: u64) -> Self {
-        let all = openings.total();
-        if all == 0 {
+    fn fitted(known: &Histogram, unseen: u64, unseen_lately: f64) -> Self {
+        if known.total() == 0 {
             return Self::default();
         }
-        let rarer = openings.at_least(whole(LAST_STEP));
+        let all = known.total().saturating_add(unseen);
+        let rarer = known.at_least(whole(LAST_STEP));
         let bits = rarer
             .iter()
             .map(|rarer| {
@@ -184,16 +188,14 @@ impl Rarity {
         let median = rarer
             .iter()
             .zip(0_u32..)
-            .take_while(|(rarer, _)| **rarer * 2 >= all)
+            .take_while(|(rarer, _)| **rarer * 2 >= known.total())
             .last();
         Self {
             usual: median.map_or(USUAL_RATE, |(_, step)| {
                 (-(f64::from(step) + 0.5) / STEPS).exp2()
             }),
             bits,
-            unseen: ((real(known) + real(unseen) + 1.0) / (real(unseen) + 1.0))
-                .log2()
-                .clamp(1.0, MOST_BITS),
+            unseen: (0.0 - unseen_lately.log2()).clamp(0.0, MOST_BITS),
         }
     }
 

@@ -54,6 +54,7 @@ fn own(
     fail_on: Severity,
 ) -> Result<Exit, Trouble> {
     let stop = bench.stop.clone();
+    bench.tell_failures_once(global);
     let outcome = runtime()?.block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         let mut progress = Progress::new();
@@ -131,7 +132,7 @@ fn ask_service(
             for watch in &watches {
                 for (what, kept) in watch.backfills()? {
                     progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
-                    left |= !kept.done;
+                    left |= !kept.told;
                 }
                 // Read is not judged yet.
                 left |= watch.has_unjudged()?;

@@ -25,6 +25,7 @@ pub fn show(config: &Config) -> String {
     page.header("[retry]");
     page.set("base", &text(&spelt(retry.base)));
     page.set("attempts", &retry.attempts.to_string());
+    page.set("timeout", &text(&spelt(retry.timeout)));
     detection(detect, &mut page);
     for each in notifiers {
         notifier(each, &mut page);
@@ -160,6 +161,27 @@ fn detection(detect: &Detect, page: &mut Page) {
         "canary_pages",
         &list(detect.canary_pages.iter().map(crate::model::PageId::as_str)),
     );
+    detectors(detect, page);
+    for IgnoreRule {
+        what,
+        reason,
+        until,
+    } in &detect.ignore
+    {
+        page.header("[[detect.ignore]]");
+        match what {
+            Ignored::Account(account) => page.set("account", &text(account.as_str())),
+            Ignored::Group(group) => page.set("group", &text(group)),
+            Ignored::Space(space) => page.set("space", &text(space)),
+            Ignored::Network(network) => page.set("network", &text(network)),
+        }
+        page.set("reason", &text(reason));
+        page.set("until", &text(&until.to_string()));
+    }
+}
+
+/// The table of each detector.
+fn detectors(detect: &Detect, page: &mut Page) {
     page.header("[detect.volume-anomaly]");
     page.set("enabled", &detect.volume_anomaly.enabled.to_string());
     page.header("[detect.privileged-reading]");
@@ -194,22 +216,8 @@ fn detection(detect: &Detect, page: &mut Page) {
     page.set("pages", &detect.admin_grant.pages.to_string());
     page.header("[detect.canary-page]");
     page.set("enabled", &detect.canary_page.enabled.to_string());
-    for IgnoreRule {
-        what,
-        reason,
-        until,
-    } in &detect.ignore
-    {
-        page.header("[[detect.ignore]]");
-        match what {
-            Ignored::Account(account) => page.set("account", &text(account.as_str())),
-            Ignored::Group(group) => page.set("group", &text(group)),
-            Ignored::Space(space) => page.set("space", &text(space)),
-            Ignored::Network(network) => page.set("network", &text(network)),
-        }
-        page.set("reason", &text(reason));
-        page.set("until", &text(&until.to_string()));
-    }
+    page.header("[detect.blind-spot]");
+    page.set("enabled", &detect.blind_spot.enabled.to_string());
 }
 
 /// `[[notifier]]`.

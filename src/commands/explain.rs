@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 
 use super::{Trouble, print};
 use crate::config::nearest;
-use crate::detect::{Detector, Meta, REGISTRY};
+use crate::detect::{Meta, metas};
 use crate::exit::Exit;
 
 /// Tells one detector in full, or all of them in short.
 pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
-    let metas = || REGISTRY.into_iter().map(Detector::meta);
     let Some(id) = detector else {
         let mut text = String::new();
         for meta in metas() {
@@ -63,10 +62,7 @@ mod tests {
 
     #[test]
     fn every_detector_explains_itself() {
-        let all: Vec<String> = REGISTRY
-            .into_iter()
-            .map(|detector| full(detector.meta()).unwrap())
-            .collect();
+        let all: Vec<String> = metas().map(|meta| full(meta).unwrap()).collect();
         insta::assert_snapshot!(all.join("\n---\n"));
     }
 }

@@ -20,7 +20,11 @@ pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
             findings.retain(|finding| all || finding.status == Status::Open);
             terminal::list(&findings, look(global), &mut out)?;
         }
-        Findings::Show { id } => terminal::show(one(&findings, &id)?, look(global), &mut out)?,
+        Findings::Show { id } => {
+            let finding = one(&findings, &id)?;
+            let said = store.verdicts(Some(&finding.id))?;
+            terminal::show(finding, &said, look(global), &mut out)?;
+        }
         Findings::Export { format } => match format {
             ExportFormat::Json => json::write_json(&findings, &mut out)?,
             ExportFormat::Ndjson => json::write_ndjson(&findings, &mut out)?,
@@ -50,6 +54,7 @@ fn mark(
         note,
         at: SystemClock.now(),
         revision: recorded,
+        matter: finding.into(),
     })?;
     print(&format!(
         "{} is {} now; should it grow, it opens again.\n",

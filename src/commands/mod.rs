@@ -8,8 +8,10 @@ pub mod explain;
 pub mod findings;
 pub mod import;
 pub mod init;
+pub mod replay;
 pub mod run;
 pub mod scan;
+pub mod state;
 pub mod status;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -117,12 +119,14 @@ pub fn run(cli: Cli) -> Exit {
             fail_on.severity,
         ),
         Command::Findings(what) => findings::findings(&global, what),
+        Command::Replay { with, format } => replay::replay(&global, with.as_deref(), format),
         Command::Explain { detector } => explain::explain(detector.as_deref()),
         Command::Check { .. } => check_offline(&global),
         Command::Config(ConfigCommand::Show) => {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
         Command::Status { format } => status::status(&global, format),
+        Command::State(what) => state::state(&global, &what),
     };
     match done {
         Ok(exit) => exit,
@@ -274,6 +278,17 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Has failures told once where people read: as a message at the end, not as a log line too.
+    fn tell_failures_once(&mut self, global: &Global) {
+        if global.log_format == cli::LogFormat::Text {
+            for watch in &mut self.watches {
+                watch.leave_failures();
+            }
+        }
+    }
+}
+
 /// A runtime for the commands that speak to the network.
 fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
     tokio::runtime::Builder::new_multi_thread()
@@ -313,11 +328,11 @@ async fn signal() -> &'static str {
 
 /// How a run that polls or reads ends.
 fn exit_of(outcome: &Outcome, fail_on: Severity, stopped: bool) -> Exit {
-    if stopped {
-        return Exit::Interrupted;
-    }
     for failure in &outcome.failures {
         complain(failure);
+    }
+    if stopped {
+        return Exit::Interrupted;
     }
     if !outcome.failures.is_empty() {
         return Exit::Incomplete;

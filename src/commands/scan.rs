@@ -24,6 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     let stop = CancellationToken::new();
     let mut bench = Bench::open(load(global)?, stop.clone())?;
+    bench.tell_failures_once(global);
     let outcome = runtime()?.block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         for watch in &mut bench.watches {

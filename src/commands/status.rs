@@ -8,8 +8,8 @@ use super::{Trouble, load_if_any, look, state_path};
 use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
-use crate::coverage::coverage;
-use crate::cycle::credentials;
+use crate::coverage::{coverage, nobody_privileged};
+use crate::cycle::{credentials, scored_sites};
 use crate::exit::Exit;
 use crate::model::Status as FindingStatus;
 use crate::output::status::{
@@ -61,7 +61,7 @@ fn tenant(
 ) -> Result<Tenant, StoreError> {
     let stored = store.stream_status(row)?;
     let (actions, _) = store.actions(row.id)?;
-    let seen = coverage(settings, &actions, &stored);
+    let mut seen = coverage(settings, &actions, &stored);
     let findings = store.findings(Some(&row.name))?;
     let deliveries = store.delivery_counts(row.id)?;
     let detect = config
@@ -70,13 +70,17 @@ fn tenant(
     let admins = settings
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
+    let sites = settings.map(scored_sites).unwrap_or_default();
     let subject = analyse::Subject {
         tenant: row.id,
         name: &row.name,
         admins: &admins,
-        sites: &[],
+        sites: &sites,
         detect: &detect,
     };
+    let privileged = analyse::privileged_count(store, &subject, now)?;
+    let nobody = nobody_privileged(privileged).filter(|_| row.roster_success.is_some());
+    seen.notes.extend(nobody.map(str::to_owned));
     let streams = stored
         .into_iter()
         .map(|stored| stream(store, stored, now))
@@ -85,8 +89,7 @@ fn tenant(
         name: row.name.clone(),
         streams,
         admins: Admins {
-            accounts: u64::try_from(analyse::privileged_count(store, &subject, now)?)
-                .unwrap_or(u64::MAX),
+            accounts: u64::try_from(privileged).unwrap_or(u64::MAX),
             as_of: row.roster_success,
             last_error: row.roster_error.clone(),
         },
@@ -114,6 +117,7 @@ fn tenant(
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
         ignored: store.ignored(row.id)?,
+        ignore_rules: crate::ignored::count(store, &subject, now.date_naive())?,
     })
 }
 

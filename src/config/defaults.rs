@@ -51,6 +51,7 @@ impl Default for Retry {
         Self {
             base: Duration::from_secs(5),
             attempts: 4,
+            timeout: Duration::from_mins(1),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use crate::model::settings::{
-    AdminGrant, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
     PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
 pub use network::network_holds;
@@ -203,6 +203,8 @@ pub struct Retry {
     pub base: Duration,
     /// Tries in all, at least one.
     pub attempts: u32,
+    /// How long one try may take, its answer included.
+    pub timeout: Duration,
 }
 
 /// One place that is told of findings.

@@ -35,7 +35,7 @@ const KEYS: &[(&str, &[&str])] = &[
         &["access", "audit", "admins", "lookback"],
     ),
     ("tenant.admins", &["roles", "groups", "accounts"]),
-    ("retry", &["base", "attempts"]),
+    ("retry", &["base", "attempts", "timeout"]),
     (
         "detect",
         &[
@@ -51,6 +51,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "bulk-export",
             "admin-grant",
             "canary-page",
+            "blind-spot",
             "ignore",
         ],
     ),
@@ -63,6 +64,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("detect.bulk-export", &["enabled"]),
     ("detect.admin-grant", &["enabled", "within", "pages"]),
     ("detect.canary-page", &["enabled"]),
+    ("detect.blind-spot", &["enabled"]),
     (
         "detect.ignore",
         &["account", "group", "space", "network", "reason", "until"],
@@ -82,19 +84,6 @@ const KEYS: &[(&str, &[&str])] = &[
 
 /// The tables that may come several times, each under a header with two brackets.
 const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
-
-/// The detectors of this version.
-const DETECTORS: &[&str] = &[
-    "volume-anomaly",
-    "scripted-reading",
-    "privileged-reading",
-    "bulk-export",
-    "admin-grant",
-    "canary-page",
-];
-
-/// Detectors that are known by name and not built yet.
-const LATER: &[&str] = &["blind-spot"];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[
@@ -347,12 +336,6 @@ pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
     }
     if let Some(meant) = meant(path, key) {
         return Some(format!("is not a setting; did you mean `{meant}`?"));
-    }
-    if path == "detect" && LATER.contains(&key) {
-        return Some(format!(
-            "is not a detector of this version, which has {}",
-            list(DETECTORS)
-        ));
     }
     if let Some((table, _)) = KEYS
         .iter()

@@ -1,6 +1,7 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
 mod admin_grant;
+pub mod blind_spot;
 mod bulk_export;
 mod canary_page;
 mod privileged_reading;
@@ -95,12 +96,17 @@ impl Subject<'_> {
 /// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// Which of session and day is the rarer one among colleagues.
+    /// What is told of: the session, or the day where it is clearly rarer among colleagues.
     pub unit: Unit,
-    /// Different pages in a session on average, for this account.
-    pub mean: f64,
+    /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
+    /// 60 days, 20 at most. None for an account that has not read before.
+    pub mean: Option<f64>,
     /// Different pages that 99 of 100 of its own sessions stay at or under.
     pub p99: u32,
+    /// Different pages in a session on average that the model expects.
+    pub newcomer: f64,
+    /// Pages new to it that it opens on average on a day of reading, likewise.
+    pub new_pages: Option<f64>,
     /// The share of the colleagues' sessions, or days, that are as large.
     pub colleagues: f64,
     /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
@@ -147,6 +153,12 @@ pub static REGISTRY: [&dyn Detector; 6] = [
     &canary_page::CanaryPage,
 ];
 
+/// What `explain` lists: the registry, and what judges no reading.
+pub fn metas() -> impl Iterator<Item = &'static Meta> {
+    let registry = REGISTRY.into_iter().map(Detector::meta);
+    registry.chain([&blind_spot::META])
+}
+
 #[cfg(test)]
 pub(crate) mod kit {
     //! A subject to try detectors on.
@@ -156,8 +168,10 @@ pub(crate) mod kit {
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
         unit: Unit::Session,
-        mean: 4.1,
+        mean: Some(4.1),
+        newcomer: 4.0,
         p99: 31,
+        new_pages: Some(1.2),
         colleagues: 1.0 / 9_000.0,
         slow: None,
     };

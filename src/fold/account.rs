@@ -8,13 +8,14 @@ use super::running::{Reach, Running};
 use super::scripted::ScriptHabit;
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
+use crate::baseline::mixture::TAUGHT_BITS;
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::{Detector, Granted, REGISTRY};
+use crate::detect::{Detector, Granted};
 use crate::model::WordId;
 use crate::sessionize::Read;
-use crate::time::day_of;
+use crate::time::{DAY_SECONDS, day_of};
 
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub(super) struct AccountState {
     pub(super) sittings: Sittings,
     /// The rarity of its days, in steps of two bits.
     pub(super) rarity: History,
+    /// Pages new to it, by day.
+    pub(super) new_pages: History,
     pub(super) slow: Slow,
     pub(super) seen: Seen,
     /// All sessions and rarities ever, for the fit of the peer group.
@@ -30,8 +33,6 @@ pub(super) struct AccountState {
     pub(super) ever_rarities: Person,
     pub(super) exports: ExportHabit,
     pub(super) script: ScriptHabit,
-    /// Pages of a day that it never opened on an earlier one.
-    pub(super) new_pages: History,
     /// What it read since it became privileged, where that was lately.
     pub(super) granted: Option<Granted>,
     open: Option<Box<Running>>,
@@ -44,13 +45,13 @@ impl AccountState {
             group,
             sittings: Sittings::default(),
             rarity: History::default(),
+            new_pages: History::default(),
             slow: Slow::default(),
             seen: Seen::default(),
             ever_sessions: Person::default(),
             ever_rarities: Person::default(),
             exports: ExportHabit::default(),
             script: ScriptHabit::default(),
-            new_pages: History::default(),
             granted: None,
             open: None,
             trackers: Vec::new(),
@@ -69,11 +70,11 @@ impl AccountState {
             .as_ref()
             .map(|run| run.reading.goes_on(read.at, reach.rules.gap()));
         if goes_on == Some(false) {
-            self.close_session(reach);
+            self.close_session(read.account, reach);
             let same_day = self
                 .open
                 .as_ref()
-                .is_some_and(|run| run.reading.day == day_of(read.at));
+                .is_some_and(|run| run.reading.holds(read.at));
             if same_day {
                 if let Some(run) = self.open.as_mut() {
                     run.begin_session(read, reach.rules);
@@ -83,6 +84,10 @@ impl AccountState {
             }
         }
         if self.open.is_none() {
+            let since = self.slow.day() * DAY_SECONDS;
+            if reach.rules.verdicts.closed(read.account, since, read.at) {
+                self.slow.reset();
+            }
             let run = Running::begin(read, self, reach);
             self.open = Some(Box::new(run));
         }
@@ -95,30 +100,30 @@ impl AccountState {
         };
         if run.extend(read, self, reach) {
             let subject = run.subject();
-            for detector in REGISTRY
-                .into_iter()
-                .filter(|detector| detector.enabled(reach.rules.detect))
-            {
-                if let Some(score) = detector.inspect(&subject, reach.rules.detect) {
-                    let period = period_of(run.reading.day, reach.rules.stable(read.account));
-                    let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
-                    tracker.cross(score.severity, run.reading.day, read.at);
-                }
+            for (detector, score) in run.scores(read.account, &subject, reach.rules) {
+                let period = period_of(run.reading.day, reach.rules.stable(read.account));
+                let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
+                tracker.cross(score.severity, run.reading.day, read.at);
             }
         }
         self.open = Some(run);
     }
 
     /// Keeps what is told of the session that ends, and learns from it.
-    fn close_session(&mut self, reach: &mut Reach<'_>) {
+    fn close_session(&mut self, account: WordId, reach: &mut Reach<'_>) {
         let Some(run) = self.open.take() else {
             return;
         };
-        for told in run.told(self, reach.rules, reach.tenant) {
+        for told in run.told(account, self, reach.rules, reach.tenant) {
             merge(&mut self.trackers, told);
         }
-        if run.reading.session.pages > 0 {
-            let x = run.reading.session.pages - 1;
+        let session = &run.reading.session;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (session.first, session.last));
+        if session.pages > 0 && !confirmed {
+            let x = session.pages - 1;
             let habits = reach.tenant.habits(self.group, run.refits);
             let law = Predictive::new(
                 &habits.session.shape,
@@ -145,23 +150,26 @@ impl AccountState {
                 person_days_a_week: run.person_days_a_week,
             });
         }
-        self.exports.learn(
-            run.reading.day,
-            &run.exports,
-            &run.reading.whole,
-            &reach.tenant.exports,
-        );
-        self.script
-            .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
-        if self.group == PeerGroup::People {
-            reach.tenant.exports.record(run.reading.day, &run.exports);
+        let whole = &run.reading.whole;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (whole.first, whole.last));
+        if !confirmed {
+            self.exports
+                .learn(run.reading.day, &run.exports, whole, &reach.tenant.exports);
+            self.script
+                .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
+            if self.group == PeerGroup::People {
+                reach.tenant.exports.record(run.reading.day, &run.exports);
+            }
         }
-        if run.reading.whole.pages == 0 {
+        if whole.pages > 0 {
+            self.granted.clone_from(&run.granted);
+        }
+        if whole.pages == 0 || confirmed {
             return;
         }
-        self.new_pages
-            .learn(run.new_pages, run.reading.day, u32::MAX);
-        self.granted.clone_from(&run.granted);
         let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
         let habits = reach.tenant.habits(self.group, run.refits);
         let tail: &Tail = run.slow.tail();
@@ -170,6 +178,9 @@ impl AccountState {
         let cap = cap(tail, &habits.rarity.survival);
         self.slow.close(day, surprise, run.new_pages);
         self.rarity.learn(rarity, day, cap);
+        if surprise < TAUGHT_BITS {
+            self.new_pages.learn(run.new_pages, day, u32::MAX);
+        }
         let experience = self.experience();
         self.ever_rarities.add(rarity);
         self.seen.add(run.reading.pages());
@@ -183,10 +194,10 @@ impl AccountState {
     /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.
     pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) -> bool {
         let over = self.open.as_ref().is_some_and(|run| {
-            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, reach.rules.gap())
+            !run.reading.holds(instant) && !run.reading.goes_on(instant, reach.rules.gap())
         });
         if over {
-            self.close_session(reach);
+            self.close_session(account, reach);
             self.close_day(account, reach);
         }
         let stable = reach.rules.stable(account);
@@ -216,7 +227,7 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            for told in run.told(self, rules, tenant) {
+            for told in run.told(account, self, rules, tenant) {
                 merge(&mut trackers, told);
             }
         }

@@ -10,7 +10,6 @@ use crate::baseline::{
 use crate::detect::Exported;
 use crate::model::{Extent, WordId};
 use crate::sessionize::{EVIDENCE, Read, Seen, Tally};
-use crate::time::day_of;
 
 /// What is assumed of the pages and files that somebody takes on a day of reading: mostly none, now and then many.
 const PIECES: Shape = Shape {
@@ -126,13 +125,14 @@ impl ExportDay {
     pub(super) fn take(
         &mut self,
         read: &Read,
+        day: i64,
         account: &AccountState,
         peers: &ExportPeers,
     ) -> bool {
         let Some(extent) = read.extent else {
             return false;
         };
-        let (day, habit) = (day_of(read.at), &account.exports);
+        let habit = &account.exports;
         match extent {
             Extent::Site => {
                 let [backup, _] = &mut self.last;

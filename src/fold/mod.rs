@@ -4,15 +4,22 @@
 //! event, storing [`Fold::state`], and going on later gives the same as never having stopped.
 
 mod account;
+#[cfg(test)]
+mod detector_tests;
 mod draft;
+#[cfg(test)]
+mod evasion_tests;
 mod exporting;
 mod granted;
 mod privileged_weeks;
 mod running;
 mod scripted;
+#[cfg(test)]
+mod sentence_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +30,7 @@ use self::account::AccountState;
 pub use self::draft::{Draft, Told};
 use self::running::Reach;
 use self::tenant::TenantState;
+pub use self::verdicts::{Judged, Verdicts};
 use crate::baseline::Readers;
 use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
@@ -48,6 +56,8 @@ pub struct Rules<'a> {
     pub integrations: FxHashSet<WordId>,
     /// What is kept from being told.
     pub ignored: Ignored,
+    /// What people said of findings.
+    pub verdicts: Verdicts,
 }
 
 /// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).

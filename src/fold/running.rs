@@ -10,8 +10,8 @@ use super::granted;
 use super::scripted::ScriptDay;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
-use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{Granted, REGISTRY, Subject, Unit, Usual};
+use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
+use crate::detect::{Detector, Granted, REGISTRY, Score, Subject, Unit, Usual};
 use crate::model::{Expected, Family, WordId};
 use crate::sessionize::{OpenDay, Read};
 use crate::time::day_of;
@@ -125,12 +125,15 @@ impl Running {
             .page
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
-        self.script.take(read, new, account, reach);
+        self.script
+            .take((read, self.reading.day), new, account, reach);
         let weekly = reach.rules.detect.privileged_reading;
         if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
             reach.tenant.privileged.note(read, self.reading.day);
         }
-        let exported = self.exports.take(read, account, &reach.tenant.exports);
+        let exported = self
+            .exports
+            .take(read, self.reading.day, account, &reach.tenant.exports);
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_via.is_empty());
             if let Some(page) = read.page {
@@ -152,10 +155,14 @@ impl Running {
         reach: &mut Reach<'_>,
     ) {
         let today = reach.tenant.today();
+        // An app that walks through everything makes no page a popular one, and a confirmed harvest teaches nothing.
+        let teaches = account.group == PeerGroup::People
+            && !reach
+                .rules
+                .verdicts
+                .confirmed(read.account, (read.at, read.at));
         if !account.seen.holds(page) {
-            let (bits, stale) = reach
-                .tenant
-                .opened_first(account.group, reach.pages.get(&page));
+            let (bits, stale) = reach.tenant.opened_first(reach.pages.get(&page), teaches);
             self.new_pages += 1;
             if let Some(granted) = &mut self.granted {
                 granted.new_pages += 1;
@@ -164,8 +171,7 @@ impl Running {
             self.rarity += bits;
             self.slow.reach(self.rarity);
         }
-        // An app that walks through everything makes no page a popular one.
-        if account.group == PeerGroup::People {
+        if teaches {
             reach
                 .pages
                 .entry(page)
@@ -190,7 +196,7 @@ impl Running {
                 .max(self.signals.own),
             new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
             rare: (1.0 + self.rarity).log2(),
-            slow: account.slow.with(self.reading.day, surprise),
+            slow: account.slow.signal(self.reading.day, surprise),
         };
         self.worth = match account.group {
             PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
@@ -217,22 +223,37 @@ impl Running {
         }
     }
 
+    /// What the detectors say of the day as it stands, but for what people have called expected.
+    pub(super) fn scores<'s>(
+        &'s self,
+        account: WordId,
+        subject: &'s Subject<'s>,
+        rules: &'s Rules<'_>,
+    ) -> impl Iterator<Item = (&'static dyn Detector, Score)> + 's {
+        let began = self.reading.whole.first;
+        REGISTRY
+            .into_iter()
+            .filter(|detector| detector.enabled(rules.detect))
+            .filter_map(|detector| {
+                let score = detector.inspect(subject, rules.detect)?;
+                Some((detector, score))
+            })
+            .filter(move |(detector, score)| {
+                let family = detector.meta().family;
+                !rules.verdicts.quiet(account, family, began, score)
+            })
+    }
+
     /// What the detectors tell of the day as it stands.
     pub(super) fn told(
         &self,
+        id: WordId,
         account: &AccountState,
         rules: &Rules<'_>,
         tenant: &TenantState,
     ) -> Vec<Told> {
         let subject = self.subject();
-        let scores: Vec<_> = REGISTRY
-            .into_iter()
-            .filter(|detector| detector.enabled(rules.detect))
-            .filter_map(|detector| {
-                let score = detector.inspect(&subject, rules.detect)?;
-                Some((detector, score))
-            })
-            .collect();
+        let scores: Vec<_> = self.scores(id, &subject, rules).collect();
         if scores.is_empty() {
             return Vec::new();
         }
@@ -248,7 +269,7 @@ impl Running {
                 because: detector.because(&subject, &usual, rules.detect),
                 signals: detector.signals(&subject, &usual, rules.detect),
                 expected: Expected {
-                    pages: usual.mean,
+                    pages: usual.mean.unwrap_or(usual.newcomer),
                     pages_p99: usual.p99,
                 },
                 new_pages: self.new_pages,
@@ -271,16 +292,20 @@ impl Running {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
-        let unit = if session <= day {
-            Unit::Session
+        // A sitting says more than a day, unless the day is clearly the rarer one.
+        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+            (Unit::Session, session)
         } else {
-            Unit::Day
+            (Unit::Day, day)
         };
+        let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Usual {
             unit,
-            mean: law.mean() + 1.0,
+            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            newcomer: law.mean() + 1.0,
+            new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
-            colleagues: session.min(day),
+            colleagues,
             slow: account.slow.since(),
         }
     }

@@ -9,7 +9,6 @@ use crate::baseline::Cadence;
 use crate::detect::Scripted;
 use crate::model::Auth;
 use crate::sessionize::{New, Read};
-use crate::time::day_of;
 
 /// How long (in days) a way of proving who it is stays familiar.
 const FAMILIAR_DAYS: i64 = 180;
@@ -59,7 +58,7 @@ impl ScriptDay {
     /// Takes an event.
     pub(super) fn take(
         &mut self,
-        read: &Read,
+        (read, day): (&Read, i64),
         new: New,
         account: &AccountState,
         reach: &Reach<'_>,
@@ -73,18 +72,17 @@ impl ScriptDay {
             self.facts.hasty = self.cadence.hasty().or(self.facts.hasty);
         }
         if new.to_day && (read.auth != Auth::Session || account.group == PeerGroup::Apps) {
-            self.count(read, account, reach);
+            self.count((read, day), account, reach);
         }
     }
 
-    fn count(&mut self, read: &Read, account: &AccountState, reach: &Reach<'_>) {
+    fn count(&mut self, (read, day): (&Read, i64), account: &AccountState, reach: &Reach<'_>) {
         let place = self.pages.iter().position(|(auth, _)| *auth == read.auth);
         let (auth, pages) = match place.and_then(|place| self.pages.get_mut(place)) {
             Some(known) => known,
             None => self.pages.push_mut((read.auth, 0)),
         };
         *pages += 1;
-        let day = day_of(read.at);
         let known = account.script.knows(*auth, day);
         match account.group {
             PeerGroup::People if !known && account.ever_rarities.m >= KNOWN_DAYS => {

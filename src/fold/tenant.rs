@@ -264,7 +264,7 @@ impl TenantState {
 
     /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
     /// opened by nobody in four weeks.
-    pub(super) fn opened_first(&mut self, group: PeerGroup, page: Option<&Readers>) -> (f64, bool) {
+    pub(super) fn opened_first(&mut self, page: Option<&Readers>, teaches: bool) -> (f64, bool) {
         let known = page.filter(|page| page.first() < self.today).map(|page| {
             let back = (self.today - page.first()).min(READER_DAYS);
             let active = usize::try_from(back)
@@ -275,7 +275,7 @@ impl TenantState {
             (self.rarity.rate(readers, active.unwrap_or(0)), readers == 0)
         });
         let rate = known.map(|(rate, _)| rate);
-        if group == PeerGroup::People {
+        if teaches {
             self.openings.record(week_of(self.today), rate);
         }
         let bits = rate.map_or(self.rarity.unseen(), |rate| self.rarity.bits(rate));

@@ -28,9 +28,6 @@ const REFUSAL_CAP: usize = 64 << 10;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a request may take, its body included, unless set.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// An answer that is what was asked for, as far as HTTP can tell: status 200, and a body that begins like JSON.
 #[derive(Debug)]
 pub struct Answer {
@@ -52,7 +49,6 @@ pub struct Client {
     retry: Retry,
     pace: Pace,
     stop: CancellationToken,
-    timeout: Duration,
     cap: usize,
     clock: Arc<dyn ClockDebug>,
 }
@@ -98,17 +94,9 @@ impl Client {
             retry,
             pace,
             stop,
-            timeout: REQUEST_TIMEOUT,
             cap: CAP,
             clock: Arc::new(SystemClock),
         })
-    }
-
-    /// The same client with another limit to how long a request may take.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
     }
 
     /// The same client with another pace.
@@ -200,7 +188,7 @@ impl Client {
 
     /// Sends a request with the credential, to the one origin.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let mut request = request.timeout(self.timeout);
+        let mut request = request.timeout(self.retry.timeout);
         if let Some(header) = &self.header {
             request = request.header(AUTHORIZATION, header.clone());
         }

@@ -202,7 +202,19 @@ async fn a_server_that_is_not_there_is_told_without_its_address() {
 async fn a_server_that_does_not_answer_in_time_is_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let client = client(&url).with_timeout(Duration::from_millis(30));
+    let hasty = Retry {
+        timeout: Duration::from_millis(30),
+        ..QUICK
+    };
+    let key = Authorization::Bearer(secret());
+    let client = Client::new(
+        &url,
+        key,
+        hasty,
+        Pace::unlimited(),
+        CancellationToken::new(),
+    )
+    .unwrap();
     let error = client.get_json(&[], &[]).await.unwrap_err();
     assert!(matches!(
         error,

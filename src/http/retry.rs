@@ -94,6 +94,7 @@ mod tests {
     const POLICY: Retry = Retry {
         base: Duration::from_secs(5),
         attempts: 4,
+        timeout: Duration::from_mins(1),
     };
 
     fn denied(status: u16) -> Error {

@@ -144,6 +144,7 @@ pub(crate) fn json(status: u16, body: impl Into<String>) -> Response {
 pub(crate) const QUICK: Retry = Retry {
     base: Duration::from_millis(1),
     attempts: 3,
+    timeout: Duration::from_mins(1),
 };
 
 /// A secret that must never be seen.

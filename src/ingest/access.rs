@@ -28,7 +28,11 @@ pub async fn poll_access(
     let kept = target.store.live(target.id)?;
     let from = match kept.watermark {
         Some(watermark) => before(watermark, target.plan.overlap),
-        None => first_from(target)?,
+        // Not from that moment itself: the server's clock may be behind ours.
+        None => match kept.began {
+            Some(began) => before(began, target.plan.overlap),
+            None => first_from(target)?,
+        },
     };
     let walk = AccessWalk {
         organization,

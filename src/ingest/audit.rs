@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
-use crate::atlassian::{AuditRecord, Mapper, Site};
-use crate::model::{Checkpoint, Walk};
+use crate::atlassian::{AuditPage, AuditRecord, Mapper, Site};
+use crate::model::{Checkpoint, Stream, Walk};
 use crate::store::Batch;
+use crate::telemetry::happening::CoverageMissing;
 use crate::time::{Window, before, moment};
 
 /// How many pages in a row may equal the one before: equal records of one bulk change may fill a few small pages.
@@ -133,6 +134,26 @@ async fn read_window(
     ))
 }
 
+/// Says that a log of which nothing was ever seen claims to hold records: they may be withheld from us.
+fn tell_withheld(pending: &Pending<'_>, start: usize, page: &AuditPage) -> Result<(), IngestError> {
+    let told = page.told;
+    let withheld = start == 0 && page.received == 0 && told > 0;
+    if withheld && pending.store.extent(pending.stream)?.is_none() {
+        let Stream { tenant, site, .. } = pending.of;
+        let site = site.as_deref().unwrap_or_default();
+        let what = format!(
+            "the audit log of {site} says that it holds {told} records, and shows none of them; check the permissions and \
+             scopes of its token"
+        );
+        CoverageMissing {
+            tenant,
+            what: &what,
+        }
+        .emit();
+    }
+    Ok(())
+}
+
 /// What one reading of a window found.
 #[derive(Default)]
 struct Reading {
@@ -165,6 +186,7 @@ async fn read_once(
     loop {
         let page = site.audit(from, last, start, mapper).await?;
         reading.began = reading.began.or(page.server_time);
+        tell_withheld(pending, start, &page)?;
         let shown: Vec<[u8; 16]> = page
             .records
             .iter()

@@ -29,11 +29,13 @@ pub enum Class {
     Token,
     /// Everything else, other products included.
     Other,
+    /// What is logged, for how long, or who is sent it changed; or the log itself was taken out.
+    Logging,
 }
 
 impl Class {
     /// Every class, in the order of their numbers in the state file.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::View,
         Self::BlogView,
         Self::Export,
@@ -44,6 +46,7 @@ impl Class {
         Self::Group,
         Self::Token,
         Self::Other,
+        Self::Logging,
     ];
 
     /// The word used in config and output.
@@ -59,6 +62,7 @@ impl Class {
             Self::Group => "group",
             Self::Token => "token",
             Self::Other => "other",
+            Self::Logging => "logging",
         }
     }
 
@@ -71,9 +75,25 @@ impl Class {
             | Self::Permission
             | Self::Group
             | Self::Token
-            | Self::Other => false,
+            | Self::Other
+            | Self::Logging => false,
         }
     }
+}
+
+/// What was done to a log itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogChange {
+    /// It was taken out as a file.
+    Exported,
+    /// It is kept for another time.
+    Retention,
+    /// A webhook that receives it was removed or changed.
+    Webhook,
+    /// Kinds of event were excluded from it.
+    Exclusion,
+    /// Anything else about what it holds.
+    Settings,
 }
 
 /// What sort of actor did it.

@@ -1,7 +1,7 @@
 //! Something a person should look at. Its serde form is the state file's, not the one for users (`output`).
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AccountId, ActorKind, EventId, FindingId, PageId, SpaceKey};
 
@@ -103,7 +103,7 @@ impl Status {
 }
 
 /// What a person said of a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// Of which.
     pub finding: FindingId,
@@ -115,6 +115,44 @@ pub struct Verdict {
     pub at: DateTime<Utc>,
     /// The revision that was judged: a later one reopens the finding.
     pub revision: u32,
+    /// What the finding was at that time, so that what is learnt from the verdict does not change with it.
+    pub matter: Matter,
+}
+
+/// What a finding was when it was judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Whom it was about, if anybody.
+    pub account: Option<AccountId>,
+    /// What sort of matter.
+    pub family: Family,
+    /// Its first event.
+    pub from: DateTime<Utc>,
+    /// Its last event.
+    pub until: DateTime<Utc>,
+    /// How surprising it was, in bits.
+    pub bits: f64,
+    /// How grave.
+    pub severity: Severity,
+}
+
+impl From<&Finding> for Matter {
+    fn from(finding: &Finding) -> Self {
+        let (from, until) = finding
+            .window
+            .unwrap_or((finding.first_seen, finding.last_seen));
+        Self {
+            tenant: finding.tenant.clone(),
+            account: finding.account.as_ref().map(|account| account.id.clone()),
+            family: finding.family,
+            from: from.min(finding.first_seen),
+            until: until.max(finding.last_seen),
+            bits: finding.bits,
+            severity: finding.severity,
+        }
+    }
 }
 
 /// What was seen in the window.
@@ -208,7 +246,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The strongest detector's bits.
     pub bits: f64,
-    /// The line in force for it, in bits.
+    /// The line in force for it, in bits; infinite on the first day of a tenant, on which only fixed rules tell anything.
+    #[serde(deserialize_with = "or_infinite")]
     pub line: f64,
     /// What became of it.
     pub status: Status,
@@ -234,4 +273,9 @@ pub struct Finding {
     pub first_seen: DateTime<Utc>,
     /// Event time of the last event in it.
     pub last_seen: DateTime<Utc>,
+}
+
+/// A number that JSON writes as null where it is infinite.
+fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }

@@ -11,11 +11,11 @@ pub mod settings;
 
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
-pub use event::{Actor, ActorKind, Auth, Change, Class, Event, Membership, Unusable};
+pub use event::{Actor, ActorKind, Auth, Change, Class, Event, LogChange, Membership, Unusable};
 pub use extent::Extent;
 pub use finding::{
-    Account, Evidence, Expected, Family, Finding, Observed, PageRead, Severity, Signal, Status,
-    Verdict,
+    Account, Evidence, Expected, Family, Finding, Matter, Observed, PageRead, Severity, Signal,
+    Status, Verdict,
 };
 pub use id::{AccountId, EventId, EventKey, FindingId, PageId, SpaceKey, WordId};
 pub use roster::{Group, Privilege, RosterHistory, Snapshot, Via};

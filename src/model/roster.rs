@@ -169,7 +169,7 @@ impl RosterHistory {
         let begins = |(via, spans): (_, &Vec<(i64, bool)>)| {
             let begins = spans.iter().filter(|(from, held)| {
                 *held
-                    && *from > after.max(i64::MIN)
+                    && *from > after
                     && *from <= until
                     && !vias.values().any(|spans| holds(spans, from - 1))
             });

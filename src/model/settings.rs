@@ -31,6 +31,8 @@ pub struct Detect {
     pub admin_grant: AdminGrant,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
+    /// The `blind-spot` detector.
+    pub blind_spot: BlindSpot,
     /// What is kept from being told.
     pub ignore: Vec<IgnoreRule>,
 }
@@ -89,6 +91,13 @@ pub struct CanaryPage {
     pub enabled: bool,
 }
 
+/// The `blind-spot` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlindSpot {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
 /// How privileged reading is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivilegedMode {
@@ -137,6 +146,7 @@ impl Default for Detect {
             bulk_export: BulkExport::default(),
             admin_grant: AdminGrant::default(),
             canary_page: CanaryPage::default(),
+            blind_spot: BlindSpot::default(),
             ignore: Vec::new(),
         }
     }
@@ -185,6 +195,12 @@ impl Default for AdminGrant {
 }
 
 impl Default for CanaryPage {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for BlindSpot {
     fn default() -> Self {
         Self { enabled: true }
     }

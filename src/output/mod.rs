@@ -5,6 +5,7 @@
 
 pub mod json;
 pub mod progress;
+pub mod replay;
 pub mod status;
 pub mod summary;
 pub mod terminal;

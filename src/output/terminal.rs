@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::json::{attack, tenths};
 use super::style::{Ink, Look, pad, wrap};
 use crate::model::finding::Account;
-use crate::model::{ActorKind, Finding, FindingId, Observed, PageRead, Severity, Status};
+use crate::model::{ActorKind, Finding, FindingId, Observed, PageRead, Severity, Status, Verdict};
 use crate::text::{self, count, plain};
 
 /// How many pages are shown of one finding.
@@ -78,7 +78,12 @@ pub fn list(findings: &[Finding], look: Look, out: &mut dyn io::Write) -> io::Re
 }
 
 /// Writes one finding of the list: severity, who, when; what it says; by what it can be told apart.
-fn entry(finding: &Finding, tenant: bool, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn entry(
+    finding: &Finding,
+    tenant: bool,
+    look: Look,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let width = look.columns();
     let severity = look.paint(
         Ink::Severity(finding.severity),
@@ -114,7 +119,12 @@ fn entry(finding: &Finding, tenant: bool, look: Look, out: &mut dyn io::Write) -
 }
 
 /// Writes one finding in full: what it says, the facts, the measures that spoke, the pages, and what to do next.
-pub fn show(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn show(
+    finding: &Finding,
+    verdicts: &[Verdict],
+    look: Look,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let severity = look.paint(Ink::Severity(finding.severity), finding.severity.as_str());
     let detector = look.paint(Ink::Bold, &plain(&finding.detector, NAME));
     writeln!(
@@ -140,6 +150,7 @@ pub fn show(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Resul
     }
     signals(finding, look, out)?;
     pages(finding, look, out)?;
+    said(verdicts, look, out)?;
     next(finding, look, out)
 }
 
@@ -176,10 +187,12 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     if finding.bits > 0.0 {
         let (bits, line) = (tenths(finding.bits), tenths(finding.line));
         let rare = text::one_in(finding.bits);
-        facts.push((
-            "surprise",
-            format!("{bits} bits, or {rare}; the line is {line} bits"),
-        ));
+        let line = if finding.line.is_finite() {
+            format!("the line is {line} bits")
+        } else {
+            "there was no line yet".to_owned()
+        };
+        facts.push(("surprise", format!("{bits} bits, or {rare}; {line}")));
     }
     if let Some(attack) = attack(finding.family, &finding.detector) {
         facts.push((
@@ -259,6 +272,38 @@ fn pages(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<(
     } else if omitted > 0 {
         let rest = format!("and {} not kept as evidence", count(omitted, "page"));
         writeln!(out, "  {}", look.paint(Ink::Dim, &rest))?;
+    }
+    Ok(())
+}
+
+/// Writes what people said of it, oldest first.
+fn said(verdicts: &[Verdict], look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+    if verdicts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", look.paint(Ink::Bold, "What people said"))?;
+    for verdict in verdicts {
+        let Verdict {
+            matter: _,
+            finding: _,
+            status,
+            note,
+            at,
+            revision: _,
+        } = verdict;
+        let note = note
+            .as_ref()
+            .map_or_else(String::new, |note| format!(": {}", plain(note, SENTENCE)));
+        let text = format!("{}{note}", status.as_str());
+        let at = moment(*at, false);
+        let margin = at.len() + 4;
+        for (nth, line) in wrap(&text, look.columns() - margin).iter().enumerate() {
+            if nth == 0 {
+                writeln!(out, "  {}  {line}", look.paint(Ink::Dim, &at))?;
+            } else {
+                writeln!(out, "{}{line}", " ".repeat(margin))?;
+            }
+        }
     }
     Ok(())
 }
@@ -427,6 +472,41 @@ mod tests {
     }
 
     #[test]
+    fn a_finding_of_a_day_without_a_line_is_read_back_and_shown() {
+        let first = Finding {
+            line: f64::INFINITY,
+            ..harvest()
+        };
+        let kept = serde_json::to_string(&first).unwrap();
+        assert_eq!(serde_json::from_str::<Finding>(&kept).unwrap(), first);
+        let shown = text(|out| show(&first, &[], Look::default(), out));
+        assert!(shown.contains("there was no line yet"), "{shown}");
+    }
+
+    #[test]
+    fn what_people_said_is_shown_with_its_note_as_text() {
+        let said = |status, note: &str, at: &str| Verdict {
+            finding: harvest().id,
+            status,
+            note: (!note.is_empty()).then(|| note.to_owned()),
+            at: at.parse().unwrap(),
+            revision: 1,
+            matter: (&harvest()).into(),
+        };
+        let verdicts = [
+            said(
+                Status::Expected,
+                "an audit\u{1b}[2J by an outside firm, which reads everything there is from Monday on",
+                "2026-11-21T09:00:00Z",
+            ),
+            said(Status::Confirmed, "", "2026-11-22T10:30:00Z"),
+        ];
+        let text = text(|out| show(&harvest(), &verdicts, Look::default(), out));
+        let part = text.split_once("What people said").unwrap().1;
+        insta::assert_snapshot!(part.split_once("What to do").unwrap().0);
+    }
+
+    #[test]
     fn a_list_tells_who_when_and_why_gravest_first() {
         let findings = [blindness(), harvest(), hostile()];
         insta::assert_snapshot!(text(|out| list(&findings, Look::default(), out)));
@@ -434,12 +514,12 @@ mod tests {
 
     #[test]
     fn one_finding_in_full_tells_what_to_do_next() {
-        insta::assert_snapshot!(text(|out| show(&harvest(), Look::default(), out)));
+        insta::assert_snapshot!(text(|out| show(&harvest(), &[], Look::default(), out)));
     }
 
     #[test]
     fn a_finding_about_no_account_has_no_empty_facts() {
-        insta::assert_snapshot!(text(|out| show(&blindness(), Look::default(), out)));
+        insta::assert_snapshot!(text(|out| show(&blindness(), &[], Look::default(), out)));
     }
 
     #[test]
@@ -469,7 +549,7 @@ mod tests {
     fn hostile_words_do_not_reach_the_terminal() {
         for shown in [
             text(|out| list(&[hostile()], Look::default(), out)),
-            text(|out| show(&hostile(), Look::default(), out)),
+            text(|out| show(&hostile(), &[], Look::default(), out)),
         ] {
             assert!(
                 !shown.contains(|char: char| char.is_control() && char != '\n'),

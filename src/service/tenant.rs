@@ -14,9 +14,6 @@ use crate::store::StoreError;
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long history rests at least after it could not be read.
-const LEAST_REST: Duration = Duration::from_mins(1);
-
 /// When what is due next.
 struct Due {
     access: Instant,
@@ -58,7 +55,7 @@ pub(super) async fn watch(
             fresh = true;
         }
         if due.access <= now {
-            watch.poll_access_live().await?;
+            watch.poll_access().await?;
             due.access = later(schedule.access);
         }
         if due.audit <= now {
@@ -72,6 +69,10 @@ pub(super) async fn watch(
             tokio::task::block_in_place(|| watch.judge())?;
             wake.notify_one();
         }
+        if fresh {
+            tokio::task::block_in_place(|| watch.look())?;
+            wake.notify_one();
+        }
         let next = due.next();
         if due.history <= now && watch.has_backfill()? {
             let stopping = stop.clone();
@@ -80,8 +81,8 @@ pub(super) async fn watch(
             let (outcome, _) = watch.backfill(&mut go_on).await?;
             wake.notify_one();
             if !outcome.failures.is_empty() {
-                // What refuses now is not asked again and again.
-                due.history = later(schedule.access.max(LEAST_REST));
+                // What refuses now is asked no more often than live polling asks.
+                due.history = later(schedule.access);
             }
         }
         tokio::select! {

@@ -1,6 +1,7 @@
 //! What can go wrong between here and Atlassian, on demand.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::world::dice::Dice;
 
@@ -30,18 +31,24 @@ pub enum Fault {
     ServerErrorHtml(u16),
     /// The connection is reset before an answer.
     Reset,
+    /// The connection is reset, and for a while connections are refused.
+    Refused,
     /// The JSON ends in the middle, with a length that says so.
     Truncated,
     /// The connection ends in the middle of the body.
     CutBody,
     /// No answer ever comes.
     Stall,
+    /// The answer stops in the middle of its body, and the connection stays open.
+    StalledBody,
     /// 200 with an HTML page.
     HtmlOk,
     /// 200 with plain text.
     PlainText,
     /// 200 with plain text that claims to be JSON.
     PlainAsJson,
+    /// The right answer, under a type that is not JSON.
+    OddType,
     /// 302 to a sign-in page at another origin.
     Redirect,
     /// The right page, with a next link to another origin and no cursor.
@@ -58,11 +65,13 @@ pub enum Fault {
     GzipBomb,
     /// 200 without anybody, where people or groups were asked for.
     EmptyRoster,
+    /// The right page of events, each of them twice.
+    Doubled,
 }
 
 impl Fault {
-    /// Every fault that passes by itself and needs no patience: all but [`Fault::Stall`], [`Fault::Oversized`],
-    /// [`Fault::GzipBomb`], and those that leave something out while saying that all is well.
+    /// Every fault that passes by itself and needs no patience: all but those that stall or are
+    /// huge, and those that leave something out while saying that all is well.
     pub const PASSING: [Self; 17] = [
         Self::Throttled(Hint::Seconds),
         Self::Throttled(Hint::HttpDate),
@@ -83,25 +92,63 @@ impl Fault {
         Self::RefusedCursor,
     ];
 
+    /// Everything that can go wrong at all.
+    pub const ALL: [Self; 29] = [
+        Self::Throttled(Hint::Seconds),
+        Self::Throttled(Hint::HttpDate),
+        Self::Throttled(Hint::XRetryAfter),
+        Self::Throttled(Hint::Reset),
+        Self::Throttled(Hint::None),
+        Self::ServerError(500),
+        Self::ServerError(502),
+        Self::ServerError(504),
+        Self::ServerErrorHtml(500),
+        Self::ServerErrorHtml(503),
+        Self::Reset,
+        Self::Refused,
+        Self::Truncated,
+        Self::CutBody,
+        Self::Stall,
+        Self::StalledBody,
+        Self::HtmlOk,
+        Self::PlainText,
+        Self::PlainAsJson,
+        Self::OddType,
+        Self::Redirect,
+        Self::ForeignNext,
+        Self::RepeatingCursor,
+        Self::EndlessCursors,
+        Self::RefusedCursor,
+        Self::Oversized,
+        Self::GzipBomb,
+        Self::EmptyRoster,
+        Self::Doubled,
+    ];
+
     /// Whether it can happen to such a request at all.
     pub(crate) fn fits(self, path: &str, has_cursor: bool) -> bool {
         let events = path.contains("/events");
         let roster = path.contains("/users/search") || path.contains("/rest/api/group");
         match self {
             Self::RefusedCursor => events && has_cursor,
-            Self::RepeatingCursor | Self::EndlessCursors => events,
+            Self::RepeatingCursor | Self::EndlessCursors | Self::Doubled => {
+                path.contains("/events-stream")
+            }
             Self::ForeignNext => events || path.ends_with("/rest/api/audit"),
             Self::EmptyRoster => roster,
             Self::Throttled(_)
             | Self::ServerError(_)
             | Self::ServerErrorHtml(_)
             | Self::Reset
+            | Self::Refused
             | Self::Truncated
             | Self::CutBody
             | Self::Stall
+            | Self::StalledBody
             | Self::HtmlOk
             | Self::PlainText
             | Self::PlainAsJson
+            | Self::OddType
             | Self::Redirect
             | Self::Oversized
             | Self::GzipBomb => true,
@@ -128,6 +175,8 @@ pub struct Faults {
     pub oversized: usize,
     /// The bytes that a gzip bomb unpacks to.
     pub bomb: usize,
+    /// For how long connections are refused.
+    pub away: Duration,
 }
 
 impl Default for Faults {
@@ -148,6 +197,7 @@ impl Faults {
             wait: 0,
             oversized: 80 * 1_024 * 1_024,
             bomb: 256 * 1_024 * 1_024,
+            away: Duration::from_millis(30),
         }
     }
 

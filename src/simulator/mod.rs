@@ -19,10 +19,10 @@ mod words;
 mod world;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::serve::Listener as _;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -57,9 +57,8 @@ impl Simulator {
     /// Must be called within a tokio runtime.
     pub fn start(world: impl Into<Arc<World>>, options: Options) -> io::Result<Self> {
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let origin = format!("http://{}", listener.local_addr()?);
+        let lines = Lines::open()?;
+        let origin = format!("http://{}", lines.local_addr()?);
         let base = Url::parse(&origin).map_err(io::Error::other)?;
         let world = world.into();
         let seed = world.settings().seed;
@@ -76,13 +75,12 @@ impl Simulator {
             .fallback(server::take)
             .with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
-        let listener = Lines(tokio::net::TcpListener::from_std(listener)?);
         let stopped = stop.clone().cancelled_owned();
         let mut tasks = JoinSet::new();
         let serving = async move {
             let service = router.into_make_service_with_connect_info::<Line>();
             // It ends by being stopped, and never fails.
-            axum::serve(listener, service)
+            axum::serve(lines, service)
                 .with_graceful_shutdown(stopped)
                 .await
                 .unwrap_or_default();
@@ -176,6 +174,16 @@ impl Simulator {
     /// The messages that the webhook received so far, taken or not.
     pub fn received(&self) -> Vec<Received> {
         self.shared.received()
+    }
+
+    /// How many requests there were so far.
+    pub fn request_count(&self) -> usize {
+        self.shared.request_count()
+    }
+
+    /// How many messages the webhook received so far.
+    pub fn received_count(&self) -> usize {
+        self.shared.received_count()
     }
 
     /// Forgets the requests and messages so far.

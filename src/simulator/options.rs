@@ -1,5 +1,7 @@
 //! How the simulated tenant answers where the documentation leaves it open, and what it refuses.
 
+use chrono::TimeDelta;
+
 use super::faults::Faults;
 
 /// What the last page of the events stream says of a cursor.
@@ -89,6 +91,8 @@ pub struct Options {
     pub gzip: bool,
     /// The origin that events name as their site; none for the simulator's own.
     pub site_origin: Option<String>,
+    /// How far the clock of the `Date` header is ahead of the simulated now.
+    pub clock_ahead: TimeDelta,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -107,6 +111,7 @@ impl Default for Options {
             site: SiteState::Good,
             gzip: false,
             site_origin: None,
+            clock_ahead: TimeDelta::zero(),
             faults: Faults::none(),
         }
     }

@@ -91,6 +91,13 @@ impl Shared {
             page.entries.as_slice()
         };
         let foreign = fault == Some(Fault::ForeignNext);
+        let twice: Vec<&Entry>;
+        let entries = if fault == Some(Fault::Doubled) {
+            twice = entries.iter().flat_map(|entry| [*entry; 2]).collect();
+            twice.as_slice()
+        } else {
+            entries
+        };
         Ok(Answer::written(self.write_events(
             asked, entries, next, stream, foreign, options,
         )))

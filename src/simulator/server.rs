@@ -15,8 +15,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::faults::{Fault, Faults, Hint, Plan};
-use super::line::Line;
+use super::faults::{Fault, Hint, Plan};
+use super::line::{End, Line};
 use super::options::Options;
 use super::organization::ELSEWHERE;
 use super::site::Door;
@@ -224,6 +224,16 @@ impl Shared {
         hold(&self.requests).clone()
     }
 
+    /// How many requests there were so far.
+    pub(crate) fn request_count(&self) -> usize {
+        hold(&self.requests).len()
+    }
+
+    /// How many messages there were so far.
+    pub(crate) fn received_count(&self) -> usize {
+        hold(&self.received).len()
+    }
+
     /// The messages so far.
     pub(crate) fn received(&self) -> Vec<Received> {
         hold(&self.received).clone()
@@ -283,13 +293,13 @@ impl Shared {
         answer.unwrap_or_else(|refusal| refusal)
     }
 
-    /// The answer to a request with what goes wrong on the way, and after how many bytes it is cut; none for silence.
-    fn reply(&self, asked: &Asked) -> Option<(Answer, Option<usize>)> {
+    /// The answer to a request with what goes wrong on the way, and how it ends where it does not end well; none for silence.
+    fn reply(&self, asked: &Asked) -> Option<(Answer, Option<End>)> {
         let options = hold(&self.options).clone();
         let has_cursor = asked.query("cursor").is_some();
         let fault = hold(&self.plan).next(&options.faults, &asked.path, has_cursor);
         let reply = self.spoiled(asked, &options, fault);
-        let whole = reply.as_ref().filter(|(_, cut)| cut.is_none());
+        let whole = reply.as_ref().filter(|(_, end)| end.is_none());
         hold(&self.requests).push(Request {
             at: self.started.elapsed(),
             method: asked.method.clone(),
@@ -315,7 +325,9 @@ impl Shared {
             };
             hold(&self.received).push(message);
         }
-        let (mut answer, cut) = reply?;
+        let (mut answer, end) = reply?;
+        let now = self.moment() + options.clock_ahead;
+        answer = answer.with("date", http_date(now));
         let accepts = asked
             .header("accept-encoding")
             .is_some_and(|accepted| accepted.contains("gzip"));
@@ -323,7 +335,7 @@ impl Shared {
             answer.body = gzip(&answer.body, 1);
             answer = answer.with("content-encoding", "gzip");
         }
-        Some((answer, cut))
+        Some((answer, end))
     }
 
     /// The answer to a request as a fault leaves it.
@@ -332,7 +344,7 @@ impl Shared {
         asked: &Asked,
         options: &Options,
         fault: Option<Fault>,
-    ) -> Option<(Answer, Option<usize>)> {
+    ) -> Option<(Answer, Option<End>)> {
         let faults = &options.faults;
         let good = || self.answer(asked, options, fault);
         let answer = match fault {
@@ -342,31 +354,36 @@ impl Shared {
                 | Fault::RepeatingCursor
                 | Fault::EndlessCursors
                 | Fault::RefusedCursor
-                | Fault::EmptyRoster,
+                | Fault::EmptyRoster
+                | Fault::Doubled,
             ) => good(),
-            Some(Fault::Throttled(hint)) => self.throttled(hint, faults),
+            Some(Fault::Throttled(hint)) => self.throttled(hint, options),
             Some(Fault::ServerError(status)) => match status {
                 500 => Answer::admin(500, "ADMIN-500-1", "Internal server error"),
                 _ => Answer::proxy(status, "upstream connect error"),
             },
             Some(Fault::ServerErrorHtml(status)) => Answer::html(status),
-            Some(Fault::Reset) => return Some((good(), Some(0))),
+            Some(Fault::Reset) => return Some((good(), Some(End::Cut(0)))),
+            Some(Fault::Refused) => return Some((good(), Some(End::Away(faults.away)))),
             Some(Fault::Truncated) => {
                 let mut answer = good();
                 answer.body.truncate(answer.body.len() / 2);
                 answer
             }
-            Some(Fault::CutBody) => {
-                let mut answer = good();
-                // White space after JSON is JSON; so the cut lies in the body and not in the headers.
-                answer.body.resize(answer.body.len() + 8_192, b' ');
-                let after = 4_096 + answer.body.len() / 4;
-                return Some((answer, Some(after)));
+            Some(Fault::CutBody | Fault::StalledBody) => {
+                let (answer, middle) = with_middle(good());
+                let hangs = fault == Some(Fault::StalledBody);
+                let end = if hangs { End::Hang } else { End::Cut };
+                return Some((answer, Some(end(middle))));
             }
             Some(Fault::Stall) => return None,
             Some(Fault::HtmlOk) => Answer::html(200),
             Some(Fault::PlainText) => Answer::plain(false),
             Some(Fault::PlainAsJson) => Answer::plain(true),
+            Some(Fault::OddType) => Answer {
+                content_type: "application/octet-stream",
+                ..good()
+            },
             Some(Fault::Redirect) => Answer {
                 status: 302,
                 ..Answer::html(302)
@@ -382,20 +399,25 @@ impl Shared {
                     .resize(faults.oversized.max(answer.body.len()), b' ');
                 answer
             }
-            Some(Fault::GzipBomb) => {
-                let bomb = self
-                    .bomb
-                    .get_or_init(|| gzip(&vec![b' '; 1_048_576], faults.bomb / 1_048_576));
-                Answer::written(bomb.clone()).with("content-encoding", "gzip")
-            }
+            Some(Fault::GzipBomb) => self.bomb(faults.bomb),
         };
         Some((answer, None))
     }
 
+    /// A small body that unpacks to so many bytes.
+    fn bomb(&self, bytes: usize) -> Answer {
+        let bomb = self
+            .bomb
+            .get_or_init(|| gzip(&vec![b' '; 1_048_576], bytes / 1_048_576));
+        Answer::written(bomb.clone()).with("content-encoding", "gzip")
+    }
+
     /// 429, with a hint how long to wait.
-    fn throttled(&self, hint: Hint, faults: &Faults) -> Answer {
+    fn throttled(&self, hint: Hint, options: &Options) -> Answer {
         let answer = Answer::proxy(429, "Rate limit exceeded");
-        let later = self.moment() + TimeDelta::seconds(i64::from(faults.wait));
+        let faults = &options.faults;
+        let wait = TimeDelta::seconds(i64::from(faults.wait));
+        let later = self.moment() + options.clock_ahead + wait;
         match hint {
             Hint::Seconds => answer.with("retry-after", faults.wait.to_string()),
             Hint::HttpDate => answer.with("retry-after", http_date(later)),
@@ -410,6 +432,13 @@ impl Shared {
             Hint::None => answer,
         }
     }
+}
+
+/// An answer that is long enough to have a middle, and where that is, headers included. White space after JSON is JSON.
+fn with_middle(mut answer: Answer) -> (Answer, usize) {
+    answer.body.resize(answer.body.len() + 8_192, b' ');
+    let middle = 4_096 + answer.body.len() / 4;
+    (answer, middle)
 }
 
 /// Some bytes so many times, compressed.
@@ -452,19 +481,18 @@ pub(crate) async fn take(
         headers: parts.headers.iter().map(header).collect(),
         body,
     };
-    let Some((answer, cut)) = shared.reply(&asked) else {
+    let Some((answer, end)) = shared.reply(&asked) else {
         return std::future::pending().await;
     };
-    if let Some(bytes) = cut {
-        line.cut_after(bytes);
+    if let Some(end) = end {
+        line.end(end);
     }
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    let date = ("date", http_date(shared.moment()));
     let content_type = ("content-type", answer.content_type.to_owned());
-    for (name, value) in answer.headers.into_iter().chain([date, content_type]) {
+    for (name, value) in answer.headers.into_iter().chain([content_type]) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }

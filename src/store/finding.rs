@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{FoldState, NewDelivery, Store, StoreError, TenantId};
-use crate::model::{Finding, FindingId, Severity, Status, Verdict};
+use crate::model::{AccountId, Family, Finding, FindingId, Matter, Severity, Status, Verdict};
+use crate::time::moment;
 
 /// A finding as recorded, before verdicts.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,11 +19,13 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// The ids of a tenant's recorded findings, and whether each is settled.
+    /// The ids of a tenant's recorded findings that follow from its events, and whether each is settled. Those about our
+    /// own sight do not.
     pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, bool>, StoreError> {
         self.ask(|database| {
-            let mut list =
-                database.prepare_cached("select id, final from finding where tenant = ?1")?;
+            let mut list = database.prepare_cached(
+                "select id, final from finding where tenant = ?1 and family <> 'blind'",
+            )?;
             let rows = list.query_map([tenant.0], |row| {
                 Ok((FindingId::new(row.get::<_, String>(0)?), row.get(1)?))
             })?;
@@ -121,6 +124,39 @@ impl Store {
         Ok(finding)
     }
 
+    /// Everything that people said, with its time and note, oldest first; of one finding only, if named. Those of findings
+    /// that are no more are among them.
+    pub fn verdicts(&self, finding: Option<&FindingId>) -> Result<Vec<Verdict>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached(
+                "select finding, status, note, at_ms, revision, account, family, from_s, until_s, bits, severity, tenant from verdict
+                 where ?1 is null or finding = ?1 order by at_ms, finding",
+            )?;
+            let rows = list.query_map([finding.map(FindingId::as_str)], |row| {
+                Ok(Verdict {
+                    finding: FindingId::new(row.get::<_, String>(0)?),
+                    status: status_of(row.get_ref(1)?.as_str()?),
+                    note: row.get(2)?,
+                    at: super::tenant::millis(row, 3)?.unwrap_or_default(),
+                    revision: row.get(4)?,
+                    matter: Matter {
+                        tenant: row.get(11)?,
+                        account: row.get::<_, Option<String>>(5)?.map(AccountId::new),
+                        family: family_of(row.get_ref(6)?.as_str()?),
+                        from: moment(row.get(7)?),
+                        until: moment(row.get(8)?),
+                        bits: row.get(9)?,
+                        severity: Severity::ALL
+                            .get(row.get::<_, usize>(10)?)
+                            .copied()
+                            .unwrap_or(Severity::Low),
+                    },
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
     /// Keeps what a person said. Saying the same again of the same revision changes nothing.
     pub fn mark(&self, verdict: &Verdict) -> Result<(), StoreError> {
         let Verdict {
@@ -129,11 +165,27 @@ impl Store {
             note,
             at,
             revision,
+            matter,
         } = verdict;
         self.change(|transaction, _| {
             transaction.execute(
-                "insert or replace into verdict (finding, at_ms, status, note, revision) values (?1, ?2, ?3, ?4, ?5)",
-                params![finding.as_str(), at.timestamp_millis(), status.as_str(), note, revision],
+                "insert or replace into verdict
+                 (finding, at_ms, status, note, revision, account, family, from_s, until_s, bits, severity, tenant)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                params![
+                    finding.as_str(),
+                    at.timestamp_millis(),
+                    status.as_str(),
+                    note,
+                    revision,
+                    matter.account.as_ref().map(AccountId::as_str),
+                    matter.family.as_str(),
+                    matter.from.timestamp(),
+                    matter.until.timestamp(),
+                    matter.bits,
+                    super::words::position(&Severity::ALL, &matter.severity),
+                    matter.tenant,
+                ],
             )?;
             Ok(())
         })
@@ -182,6 +234,29 @@ fn write(
     super::delivery::put(transaction, tenant, deliveries, now)
 }
 
+/// The family behind its word.
+fn family_of(word: &str) -> Family {
+    [
+        Family::Reading,
+        Family::Export,
+        Family::Admin,
+        Family::Canary,
+    ]
+    .into_iter()
+    .find(|family| family.as_str() == word)
+    .unwrap_or(Family::Blind)
+}
+
+/// The status behind its word.
+fn status_of(word: &str) -> Status {
+    match word {
+        "expected" => Status::Expected,
+        "confirmed" => Status::Confirmed,
+        "resolved" => Status::Resolved,
+        _ => Status::Open,
+    }
+}
+
 /// The verdicts of all findings, oldest first: status, and the recorded revision that was judged.
 fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(Status, u32)>>> {
     let mut list = database
@@ -189,12 +264,7 @@ fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(
     let mut rows = list.query([])?;
     let mut said: BTreeMap<FindingId, Vec<(Status, u32)>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let status = match row.get_ref(1)?.as_str()? {
-            "expected" => Status::Expected,
-            "confirmed" => Status::Confirmed,
-            "resolved" => Status::Resolved,
-            _ => Status::Open,
-        };
+        let status = status_of(row.get_ref(1)?.as_str()?);
         said.entry(FindingId::new(row.get::<_, String>(0)?))
             .or_default()
             .push((status, row.get(2)?));
@@ -217,6 +287,7 @@ fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
     finding.status = status;
 }
 
-fn read_back(body: &str) -> Result<Finding, StoreError> {
+/// A finding in its form of the state file.
+pub(super) fn read_back(body: &str) -> Result<Finding, StoreError> {
     serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
 }

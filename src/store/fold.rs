@@ -15,6 +15,9 @@ use crate::fold::State;
 use crate::model::{Auth, Class, EventId, Extent, StreamName, WordId};
 use crate::sessionize::Read;
 
+/// The time and the key of an event.
+pub type EventPlace = (i64, [u8; 16]);
+
 /// How far apart (in seconds) two streams may record one export.
 pub const TWINS_WITHIN: i64 = 300;
 
@@ -76,8 +79,8 @@ impl Store {
     pub fn event_ids(
         &self,
         stream: StreamId,
-        events: &[(i64, [u8; 16])],
-    ) -> Result<Vec<((i64, [u8; 16]), EventId)>, StoreError> {
+        events: &[EventPlace],
+    ) -> Result<Vec<(EventPlace, EventId)>, StoreError> {
         self.ask(|database| {
             let name: String =
                 database.query_row("select name from stream where id = ?1", [stream.0], |row| {

@@ -3,12 +3,14 @@
 //! Methods are use cases, not get and put: each transaction begins and ends in one of them. One process may write at a
 //! time for polling and scoring and holds the [`Lease`]; readers are never blocked (WAL).
 
+mod care;
 mod commit;
 mod delivery;
 mod finding;
 mod fold;
 mod lease;
 mod roster;
+mod sight;
 mod status;
 mod tenant;
 #[cfg(test)]
@@ -21,11 +23,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use care::Holdings;
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};
 pub use finding::Recorded;
-pub use fold::{FoldState, Stretch, TWINS_WITHIN};
+pub use fold::{EventPlace, FoldState, Stretch, TWINS_WITHIN};
 pub use lease::Lease;
+pub use sight::LoggingEvent;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};
 pub use tenant::{BackfillState, StreamId, TenantId};
 
@@ -68,6 +72,17 @@ pub enum StoreError {
         "the service has ended before it had read everything; the same command goes on from there"
     )]
     Abandoned,
+    /// A copy was to be written where something is.
+    #[error("{} is there already and is not overwritten; name another file for the copy", .0.display())]
+    CopyThere(PathBuf),
+    /// A copy could not be written.
+    #[error("the copy {} cannot be written: {cause}", path.display())]
+    Uncopied {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// The folder cannot be made or opened.
     #[error("the state file {} cannot be opened: {cause}", path.display())]
     Unopenable {

@@ -39,6 +39,7 @@ create table checkpoint (
     span_from_ms integer,
     span_until_ms integer,
     received integer not null default 0,
+    -- Of a backfill: 1 when all of it was read, 2 when it was also summed up.
     done integer not null default 0,
     primary key (stream, walk)
 ) strict, without rowid;
@@ -145,6 +146,14 @@ create table verdict (
     status text not null,
     note text,
     revision integer not null,
+    -- What the finding was when it was judged.
+    tenant text not null,
+    account text,
+    family text not null,
+    from_s integer not null,
+    until_s integer not null,
+    bits real not null,
+    severity integer not null,
     primary key (finding, at_ms)
 ) strict, without rowid;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError};
+use super::{NewDelivery, Store, StoreError};
 use crate::model::{Checkpoint, EventAction, Stream, StreamName, Walk};
 use crate::time::Window;
 
@@ -26,6 +26,8 @@ pub struct BackfillState {
     pub received: u64,
     /// Whether all of it was read.
     pub done: bool,
+    /// Whether what it found was summed up, too.
+    pub told: bool,
 }
 
 impl Store {
@@ -58,14 +60,45 @@ impl Store {
         .map(Option::unwrap_or_default)
     }
 
-    /// Notes that everything before now has been read once by live polling; tells whether that is news.
-    pub fn begin_present(&self, tenant: TenantId) -> Result<bool, StoreError> {
+    /// Whether everything before the present has been read once by live polling, and was summed up.
+    pub fn is_present(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select present from tenant where id = ?1",
+                [tenant.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Notes that it has, and puts the message about it into the outbox: both or neither.
+    pub fn begin_present(
+        &self,
+        tenant: TenantId,
+        summary: &[NewDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         self.change(|transaction, _| {
-            let changed = transaction.execute(
-                "update tenant set present = 1 where id = ?1 and present = 0",
+            transaction.execute("update tenant set present = 1 where id = ?1", [tenant.0])?;
+            super::delivery::put(transaction, tenant, summary, now)
+        })
+    }
+
+    /// Notes that the backfills of a tenant that were read are summed up, and puts the message into the outbox: both or
+    /// neither.
+    pub fn tell_backfills(
+        &self,
+        tenant: TenantId,
+        summary: &[NewDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "update checkpoint set done = 2 where walk = 'backfill' and done = 1
+                 and stream in (select id from stream where tenant = ?1)",
                 [tenant.0],
             )?;
-            Ok(changed == 1)
+            super::delivery::put(transaction, tenant, summary, now)
         })
     }
 
@@ -116,6 +149,26 @@ impl Store {
     /// The last backfill of a stream, done or not.
     pub fn backfill(&self, stream: StreamId) -> Result<Option<BackfillState>, StoreError> {
         self.ask(|database| backfill(database, stream))
+    }
+
+    /// Notes where live polling of a stream begins, and asks for the reading of what lies before: both or neither.
+    pub fn begin_live(&self, stream: StreamId, lookback: Window) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "insert into checkpoint (stream, walk, began_ms) values (?1, 'live', ?2) on conflict do nothing",
+                params![stream.0, lookback.until.timestamp_millis()],
+            )?;
+            transaction.execute(
+                "insert into checkpoint (stream, walk, span_from_ms, span_until_ms) values (?1, 'backfill', ?2, ?3)
+                 on conflict do nothing",
+                params![
+                    stream.0,
+                    lookback.from.timestamp_millis(),
+                    lookback.until.timestamp_millis()
+                ],
+            )?;
+            Ok(())
+        })
     }
 
     /// Asks for the reading of an old window; the same window again goes on where it stopped.
@@ -185,6 +238,17 @@ impl Store {
         })
     }
 
+    /// When a poll of a stream last came to its end.
+    pub fn last_success(&self, stream: StreamId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select last_success_ms from stream where id = ?1",
+                [stream.0],
+                |row| millis(row, 0),
+            )
+        })
+    }
+
     /// Keeps what kinds of event the tenant has.
     pub fn keep_actions(
         &self,
@@ -245,7 +309,8 @@ fn backfill(database: &Connection, stream: StreamId) -> rusqlite::Result<Option<
                     until: millis(row, 4)?.unwrap_or_default(),
                 },
                 received: row.get(5)?,
-                done: row.get(6)?,
+                done: row.get::<_, i64>(6)? > 0,
+                told: row.get::<_, i64>(6)? > 1,
             })
         })
         .optional()

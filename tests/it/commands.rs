@@ -203,6 +203,8 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
             .out
             .contains(beginning(&id))
     );
+    let shown = desk.run(&format!("findings show {id}")).ends(0).out;
+    assert!(shown.contains("expected: we knew of it"), "{shown}");
     let status = desk.status();
     let counts = &status["tenants"][0]["findings"];
     assert_eq!(number(&counts["open"]) + 1, number(&counts["total"]));

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,17 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < DEADLINE, "waited in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// How many of something a long run was asked for, by a variable of the environment.
+pub(crate) fn asked_for(name: &str) -> Option<u32> {
+    let asked = std::env::var_os(name)?;
+    Some(asked.to_str().unwrap().parse().unwrap())
+}
+
+/// Writes a line of a long run's table, past what the test harness keeps to itself.
+pub(crate) fn table(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }
 
 /// Threads for servers in the test's process.
@@ -116,6 +128,8 @@ pub(crate) struct Setup {
     pub(crate) secret: Option<&'static str>,
     /// From which severity on.
     pub(crate) min_severity: &'static str,
+    /// How long a request may take.
+    pub(crate) timeout: &'static str,
     /// More lines, below everything.
     pub(crate) more: &'static str,
 }
@@ -138,6 +152,7 @@ impl Setup {
             webhook: None,
             secret: None,
             min_severity: "low",
+            timeout: "1m",
             more: "",
         }
     }
@@ -165,8 +180,8 @@ impl Setup {
         write!(
             text,
             "[tenant.schedule]\naccess = \"{0}\"\naudit = \"{0}\"\nadmins = \"{0}\"\nlookback = \"{1}\"\n\
-             [retry]\nbase = \"10ms\"\n",
-            self.every, self.lookback
+             [retry]\nbase = \"10ms\"\ntimeout = \"{2}\"\n",
+            self.every, self.lookback, self.timeout
         )
         .unwrap();
         if self.webhook.is_some() {
@@ -300,6 +315,24 @@ impl Desk {
         self.run("status --format json").json()
     }
 
+    /// The status of the only tenant.
+    pub(crate) fn tenant(&self) -> Value {
+        let status = self.status();
+        status.pointer("/tenants/0").cloned().unwrap_or_default()
+    }
+
+    /// The findings as bytes to compare.
+    pub(crate) fn export(&self) -> String {
+        self.run("findings export --format json").ends(0).out
+    }
+
+    /// The findings about people, as bytes to compare. Those about our own sight depend on what went wrong.
+    pub(crate) fn found(&self) -> String {
+        let mut findings = self.findings();
+        findings.retain(|finding| finding["family"] != "blind");
+        serde_json::to_string_pretty(&findings).unwrap()
+    }
+
     /// The findings, for machines.
     pub(crate) fn findings(&self) -> Vec<Value> {
         let all = self.run("findings export --format json").json();
@@ -319,6 +352,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends a signal: `TERM`, `INT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
@@ -392,6 +430,13 @@ impl Done {
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code(), code, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Itself, if all was done, whatever was found.
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert!(matches!(self.code(), 0 | 10..=13), "{self:?}");
         self
     }
 

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod config;
@@ -17,15 +19,29 @@ mod exactly_once;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod ignored;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod roster;
 #[cfg(test)]
 mod same_findings;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod sight;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]

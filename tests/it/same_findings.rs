@@ -301,6 +301,7 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         sites: None,
         canaries: [].into_iter().collect(),
         integrations: [].into_iter().collect(),
+        verdicts: pagewarden::fold::Verdicts::default(),
         ignored: pagewarden::fold::Ignored::default(),
     };
     let mut one = Fold::new(&rules);

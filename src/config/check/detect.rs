@@ -7,7 +7,7 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    AdminGrant, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
     PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
 
@@ -61,6 +61,9 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
         admin_grant: admin_grant(section, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
+        },
+        blind_spot: BlindSpot {
+            enabled: enabled(section, "blind-spot", "detect.blind-spot", report),
         },
         ignore: section
             .tables("ignore", "detect.ignore", report)

@@ -88,14 +88,18 @@ fn state(section: &Section<'_>, report: &mut Report<'_>) -> State {
 /// `[retry]`.
 fn retry(section: &Section<'_>, report: &mut Report<'_>) -> Retry {
     let default = Retry::default();
-    let bounds = Duration::from_millis(1)..=Duration::from_mins(10);
+    let waits = Duration::from_millis(1)..=Duration::from_mins(10);
+    let answers = Duration::from_millis(100)..=Duration::from_mins(10);
     Retry {
         base: section
-            .take("base", report, |value| values::duration(value, bounds))
+            .take("base", report, |value| values::duration(value, waits))
             .unwrap_or(default.base),
         attempts: section
             .take("attempts", report, |value| values::whole(value, 1..=20))
             .unwrap_or(default.attempts),
+        timeout: section
+            .take("timeout", report, |value| values::duration(value, answers))
+            .unwrap_or(default.timeout),
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Tenant {
     pub credentials: Vec<Credential>,
     /// How many events were left out by ignore rules.
     pub ignored: u64,
+    /// The ignore rules, in the order of the config.
+    pub ignore_rules: Vec<IgnoreRule>,
 }
 
 /// The state of one stream.
@@ -193,6 +195,23 @@ pub struct Credential {
     pub expires: Option<NaiveDate>,
 }
 
+/// One rule that keeps activity from being told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IgnoreRule {
+    /// What it names: "account", "group", "space" or "network".
+    pub kind: &'static str,
+    /// Which.
+    pub value: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub until: NaiveDate,
+    /// Whether that day has passed.
+    pub ended: bool,
+    /// How many stored events it leaves out; one that two rules leave out counts for both.
+    pub events: u64,
+}
+
 /// Writes the status as JSON.
 pub fn write_json(status: &Status, out: &mut dyn io::Write) -> io::Result<()> {
     /// The status, as version 1 has it.
@@ -299,6 +318,29 @@ mod tests {
                 credential("other.acme.example", None),
             ],
             ignored: 1_204,
+            ignore_rules: vec![
+                rule("account", "712020:indexer", "search indexer", false, 1_201),
+                rule(
+                    "network",
+                    "192.0.2.0/24",
+                    "audit\u{1b}[2J by an outside firm",
+                    true,
+                    3,
+                ),
+                rule("space", "HR", "moves house", false, 0),
+            ],
+        }
+    }
+
+    fn rule(kind: &'static str, value: &str, reason: &str, ended: bool, events: u64) -> IgnoreRule {
+        let days = if ended { -2 } else { 40 };
+        IgnoreRule {
+            kind,
+            value: value.into(),
+            reason: reason.into(),
+            until: (start() + chrono::TimeDelta::days(days)).date_naive(),
+            ended,
+            events,
         }
     }
 

@@ -5,7 +5,8 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Admins, Backfill, Coverage, Credential, Deliveries, Reason, Status, StreamStatus, Tenant,
+    Admins, Backfill, Coverage, Credential, Deliveries, IgnoreRule, Reason, Status, StreamStatus,
+    Tenant,
 };
 use crate::output::style::{Ink, Look, pad, wrap};
 use crate::text::{self, count, number, plain};
@@ -94,6 +95,7 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         deliveries,
         credentials,
         ignored,
+        ignore_rules,
     } = tenant;
     let mut lines: Vec<(String, Vec<Line>)> = streams
         .iter()
@@ -112,6 +114,10 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         );
     }
     lines.push(("findings".into(), vec![Line::fact(found)]));
+    if !ignore_rules.is_empty() {
+        let rules = ignore_rules.iter().map(ignore_line).collect();
+        lines.push(("ignored".into(), rules));
+    }
     let Deliveries {
         waiting,
         sent,
@@ -260,6 +266,30 @@ fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
         Line::warning(format!("{name}: ends on {expires}, in {}", days(left)))
     } else {
         Line::fact(format!("{name}: ends on {expires}, in {}", days(left)))
+    }
+}
+
+/// What one ignore rule leaves out, why, and until when.
+fn ignore_line(rule: &IgnoreRule) -> Line {
+    let IgnoreRule {
+        kind,
+        value,
+        reason,
+        until,
+        ended,
+        events,
+    } = rule;
+    let value = plain(value, WORDS);
+    let events = count(*events, "event");
+    let reason = plain(reason, WORDS);
+    if *ended {
+        Line::warning(format!(
+            "{kind} {value}: ended on {until}, {events} until then ({reason}); take the rule out, or give it another end"
+        ))
+    } else {
+        Line::fact(format!(
+            "{kind} {value}: {events}, until {until} ({reason})"
+        ))
     }
 }
 

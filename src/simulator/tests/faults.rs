@@ -60,6 +60,7 @@ async fn answers_that_are_not_what_was_asked_for_come_as_ordered() {
         (Fault::PlainText, 200, "text/plain;charset=UTF-8", false),
         (Fault::PlainAsJson, 200, "application/json", false),
         (Fault::Truncated, 200, "application/json", false),
+        (Fault::OddType, 200, "application/octet-stream", true),
         (Fault::Redirect, 302, "text/html;charset=UTF-8", false),
     ] {
         order(fault);
@@ -101,17 +102,18 @@ async fn a_connection_ends_before_or_within_an_answer_or_says_nothing() {
         assert_eq!(answer.status(), 200);
         assert!(answer.bytes().await.is_err());
     }
-    tenant.simulator.fail_next("events-stream", Fault::Stall, 1);
-    let asked = tenant
-        .client
-        .get(tenant.url(STREAM))
-        .bearer_auth(tenant.simulator.org_key());
-    let error = asked
-        .timeout(std::time::Duration::from_millis(50))
-        .send()
-        .await
-        .unwrap_err();
-    assert!(error.is_timeout());
+    let hasty = |fault| {
+        tenant.simulator.fail_next("events-stream", fault, 1);
+        let asked = tenant
+            .client
+            .get(tenant.url(STREAM))
+            .bearer_auth(tenant.simulator.org_key());
+        asked.timeout(std::time::Duration::from_millis(500)).send()
+    };
+    assert!(hasty(Fault::Stall).await.unwrap_err().is_timeout());
+    let begun = hasty(Fault::StalledBody).await.unwrap();
+    assert_eq!(begun.status(), 200);
+    assert!(begun.bytes().await.unwrap_err().is_timeout());
     assert_eq!(tenant.org(STREAM).await.status(), 200);
     let statuses: Vec<_> = tenant
         .simulator
@@ -119,7 +121,52 @@ async fn a_connection_ends_before_or_within_an_answer_or_says_nothing() {
         .iter()
         .map(|request| request.status)
         .collect();
-    assert_eq!(statuses, [0, 0, 0, 0, 200]);
+    assert_eq!(statuses, [0, 0, 0, 0, 0, 200]);
+}
+
+#[tokio::test]
+async fn for_a_while_nobody_is_at_home_and_the_place_is_kept() {
+    let tenant = Tenant::new(Options::default());
+    tenant
+        .simulator
+        .change(|options| options.faults.away = std::time::Duration::from_millis(300));
+    tenant
+        .simulator
+        .fail_next("events-stream", Fault::Refused, 1);
+    assert!(tenant.try_org(STREAM).await.is_err());
+    let address = tenant.simulator.base_url().socket_addrs(|| None).unwrap()[0];
+    let refused = loop {
+        if let Err(error) = tokio::net::TcpStream::connect(address).await {
+            break error;
+        }
+    };
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(tenant.org(STREAM).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_page_comes_with_every_event_twice() {
+    let tenant = Tenant::new(Options::default());
+    let ids = |page: &Value| -> Vec<String> {
+        let events = page["data"].as_array().unwrap();
+        events.iter().map(|event| event["id"].to_string()).collect()
+    };
+    let page = format!("{STREAM}?limit=5");
+    let once = ids(&tenant.org_json(&page).await);
+    tenant
+        .simulator
+        .fail_next("events-stream", Fault::Doubled, 1);
+    let twice = ids(&tenant.org_json(&page).await);
+    assert_eq!((once.len(), twice.len()), (5, 10));
+    assert!(
+        twice
+            .chunks(2)
+            .zip(&once)
+            .all(|(pair, one)| pair == [one.clone(), one.clone()])
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,74 @@
+//! `pagewarden replay`: scores the stored events again, and says what would have been found.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::{Trouble, chain, load_if_any, look, state_path};
+use crate::analyse;
+use crate::cli::{Global, StatusFormat};
+use crate::config::{self, Config};
+use crate::cycle::scored_sites;
+use crate::exit::Exit;
+use crate::model::{Family, StreamName};
+use crate::output::replay::{Replay, write_json, write_text};
+use crate::store::{Store, TenantRow};
+
+/// Scores every tenant of the state file by another config, or by the one in force. Changes nothing.
+pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Result<Exit, Trouble> {
+    let config = match with {
+        Some(path) => Some(config::load(path).map_err(|error| Trouble::usage(chain(&error)))?),
+        None => load_if_any(global)?,
+    };
+    let store = Store::open_to_read(&state_path(global)?)?;
+    let mut rows = store.tenants()?;
+    if let Some(name) = &global.tenant {
+        rows.retain(|row| row.name == *name);
+        if rows.is_empty() {
+            return Err(Trouble::usage(format!(
+                "the state file has no tenant `{}`",
+                name.escape_debug()
+            )));
+        }
+    }
+    let mut replays = Vec::with_capacity(rows.len());
+    for row in &rows {
+        replays.push(tenant(&store, config.as_ref(), row)?);
+    }
+    let mut out = io::stdout().lock();
+    match format {
+        StatusFormat::Json => write_json(&replays, &mut out)?,
+        StatusFormat::Text => write_text(&replays, look(global), &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Scores one tenant; one that the config does not name is scored as an import is, with what counts by default as privileged.
+fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Replay, Trouble> {
+    let settings =
+        config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
+    let detect = config
+        .map(|config| config.detect.clone())
+        .unwrap_or_default();
+    let admins = settings
+        .map(|settings| settings.admins.clone())
+        .unwrap_or_default();
+    let sites = settings.map(scored_sites).unwrap_or_default();
+    let subject = analyse::Subject {
+        tenant: row.id,
+        name: &row.name,
+        admins: &admins,
+        sites: &sites,
+        detect: &detect,
+    };
+    let found = analyse::from_scratch(store, &subject)?;
+    let mut recorded = store.findings(Some(&row.name))?;
+    recorded.retain(|finding| finding.family != Family::Blind);
+    let streams = store.stream_status(row)?;
+    let events = streams
+        .iter()
+        .filter(|status| status.stream.name == StreamName::Access)
+        .map(|status| status.stored)
+        .sum();
+    Ok(Replay::compare(&row.name, events, recorded, found))
+}

@@ -1,0 +1,49 @@
+//! `pagewarden state`: care of the state file.
+
+use std::path::Path;
+
+use super::{Trouble, print, state_path};
+use crate::cli::{Global, State};
+use crate::exit::Exit;
+use crate::store::{Holdings, Store};
+use crate::text::count;
+
+/// Checks or copies it.
+pub fn state(global: &Global, what: &State) -> Result<Exit, Trouble> {
+    let path = state_path(global)?;
+    let store = Store::open_to_read(&path)?;
+    match what {
+        State::Check => check(&store, &path),
+        State::Backup { file } => {
+            store.back_up(file)?;
+            // What was copied is looked at, not what it was copied from.
+            let copy = Store::open_to_read(file)?;
+            print(&format!(
+                "{} is a copy of {}: {}\n",
+                file.display(),
+                path.display(),
+                holds(copy.holdings()?)
+            ))
+        }
+    }
+}
+
+fn check(store: &Store, path: &Path) -> Result<Exit, Trouble> {
+    let problems = store.problems()?;
+    if problems.is_empty() {
+        let holdings = holds(store.holdings()?);
+        return print(&format!("{} is whole: {holdings}\n", path.display()));
+    }
+    for problem in &problems {
+        print(&format!("{problem}\n"))?;
+    }
+    Err(Trouble::incomplete(format!(
+        "{} is not whole: {}; stop what writes to it, move it away and restore a copy, or start anew and run `backfill`",
+        path.display(),
+        count(u64::try_from(problems.len()).unwrap_or(u64::MAX), "problem")
+    )))
+}
+
+fn holds(Holdings { events, findings }: Holdings) -> String {
+    format!("{}, {}", count(events, "event"), count(findings, "finding"))
+}

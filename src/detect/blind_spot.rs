@@ -1,0 +1,526 @@
+//! We see less than before, or somebody made it so.
+//!
+//! Unlike the other detectors it judges no account's reading but our own sight: polls, keys, and what was done to the
+//! logs. So it depends on the clock, and stands outside of replay. When it looks and what is recorded is decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use super::Meta;
+use crate::model::{EventId, Family, LogChange, Severity};
+use crate::text::{count, duration, number};
+use crate::time::{DAY_SECONDS, moment};
+
+/// What `explain` tells.
+pub const META: Meta = Meta {
+    id: "blind-spot",
+    family: Family::Blind,
+    summary: "We see less than before, or somebody made it so.",
+    looks_for: "Page views that stop while people go on doing other things, or that never came in. Kinds of event excluded \
+                from the audit log, a shorter retention, a webhook of it removed, the log exported. A key that ends within \
+                30 days or has ended. A stream that has not been read for a day, or not for longer than Atlassian keeps its \
+                events. The severity is fixed: high where reading is not seen any more, kinds of event were excluded, a key \
+                has ended or events are lost; medium for a shorter retention, a webhook, and a key in its last 7 days; low for \
+                an export of the log, a key in its last 30 days, and a plan that keeps no page views.",
+    needs: "What was stored in the last weeks; `expires` beside a key in the config; for what is done to the audit log, a plan \
+            that logs what administrators do, or the site audit log.",
+    cannot_see: "Whether single people or spaces are left out of the log. Views that stop in a tenant of a few people, or within \
+                 the first week. What was done to a log before the last 5 weeks. The ids of these actions are not documented: \
+                 [tenant.actions] can name more of them as `logging`.",
+    settings: &[
+        ("detect.blind-spot.enabled", "false switches it off"),
+        (
+            "tenant.organization.expires, tenant.site.expires",
+            "the last day on which the key or token works",
+        ),
+    ],
+};
+
+/// From how many days before its end a key is told of.
+const ENDING_DAYS: i64 = 30;
+/// From how many days before its end that is urgent.
+const URGENT_DAYS: i64 = 7;
+/// How many events without a page view among them are no accident.
+const ENOUGH: u64 = 200;
+/// For how many days before a silence its usual length is looked up.
+pub const USUAL_DAYS: i64 = 28;
+/// How many days of views have to come before a silence, to know what is usual.
+const LEAST_DAYS: i64 = 7;
+/// The least that people do in a silence that is told, each counted once an hour.
+const LEAST_DEEDS: u64 = 20;
+/// How many times as much as in the longest usual silence they do.
+const TIMES_USUAL: u64 = 3;
+/// The shortest silence that is told, in seconds.
+const LEAST_SECONDS: i64 = 6 * 3_600;
+/// From how long without a complete poll a stream counts as not read.
+const UNREAD: TimeDelta = TimeDelta::hours(24);
+/// How many reasons one finding names.
+const REASONS: usize = 50;
+
+/// What is known of our own sight of one tenant.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// The present moment.
+    pub now: DateTime<Utc>,
+    /// Since when we watch.
+    pub installed: DateTime<Utc>,
+    /// What came in of the organisation's events; none where they are not read.
+    pub views: Option<Views>,
+    /// What was done to the logs, oldest first.
+    pub deeds: Vec<Deed>,
+    /// The keys whose end is known.
+    pub keys: Vec<Key>,
+    /// The streams that could not be read to their end when last tried.
+    pub failing: Vec<Failing>,
+}
+
+/// What came in of the organisation's events.
+#[derive(Debug, Clone, Default)]
+pub struct Views {
+    /// Page views, ever.
+    pub ever: u64,
+    /// Events of all kinds, ever.
+    pub stored: u64,
+    /// How many kinds of event the tenant says it has, and whether page views are among them; none where it did not say.
+    pub kinds: Option<(u64, bool)>,
+    /// The hours in which something came in, in order, back to twice [`USUAL_DAYS`] before the newest event and to
+    /// [`USUAL_DAYS`] before the last view.
+    pub hours: Vec<Hour>,
+}
+
+/// One hour of the organisation's events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Its first second.
+    pub at: i64,
+    /// The seconds of its first and last page view.
+    pub viewed: Option<(i64, i64)>,
+    /// What people did beside viewing.
+    pub others: u64,
+    /// How many people did that.
+    pub people: u64,
+}
+
+/// Something that was done to a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub what: LogChange,
+    /// By whom: a name, or an id. Untrusted.
+    pub who: Option<String>,
+    /// What Atlassian calls the event.
+    pub event: EventId,
+}
+
+/// A key or token with a known end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// What it opens: `organization`, or the host name of a site.
+    pub name: String,
+    /// The last day on which it works.
+    pub expires: NaiveDate,
+}
+
+/// A stream that could not be read to its end when last tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// How messages call it.
+    pub stream: String,
+    /// When it last was.
+    pub last_success: Option<DateTime<Utc>>,
+    /// Why not since. May hold untrusted text.
+    pub why: String,
+}
+
+/// One thing that we do not see, or that somebody did to what we see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blindness {
+    /// Which: a word of its own for each that may stand beside others.
+    pub kind: String,
+    /// How grave.
+    pub severity: Severity,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The last moment at which it was seen to be so.
+    pub seen: DateTime<Utc>,
+    /// Whether it is over: nothing to wait for.
+    pub over: bool,
+    /// Why, in sentences, the first first; never empty. A further one is news.
+    pub reasons: Vec<String>,
+    /// What it rests on.
+    pub events: Vec<EventId>,
+}
+
+/// Everything that we do not see.
+pub fn inspect(sight: &Sight) -> Vec<Blindness> {
+    let mut all = Vec::new();
+    if let Some(views) = &sight.views {
+        all.extend(never(sight, views));
+        all.extend(silences(&views.hours).iter().map(|one| stopped(one, views)));
+    }
+    all.extend(deeds(&sight.deeds));
+    all.extend(sight.keys.iter().filter_map(|key| ending(key, sight.now)));
+    all.extend(sight.failing.iter().filter_map(|one| unread(one, sight)));
+    all
+}
+
+/// Page views that never came in.
+fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
+    let Views {
+        ever,
+        stored,
+        kinds,
+        hours: _,
+    } = views;
+    let known = matches!(kinds, Some((_, false)));
+    if *ever > 0 || *stored == 0 || (*stored < ENOUGH && !known) {
+        return None;
+    }
+    let among = count(*stored, "event");
+    let (severity, why) = match kinds {
+        Some((kinds, false)) => (
+            Severity::Low,
+            format!(
+                "none of the {} that the tenant's log can hold is a page view: the plan does not keep them (Atlassian Guard \
+                 Premium and Cloud Enterprise do)",
+                count(*kinds, "activity")
+            ),
+        ),
+        Some((_, true)) => (
+            Severity::Medium,
+            "the tenant's list of activities does name them: an administrator may have excluded them (audit log settings, event \
+             exclusions)"
+                .to_owned(),
+        ),
+        None => (
+            Severity::Low,
+            "Atlassian keeps them only for Guard Premium and Cloud Enterprise, and an administrator may have excluded them"
+                .to_owned(),
+        ),
+    };
+    Some(Blindness {
+        kind: "no-page-views".to_owned(),
+        severity,
+        since: sight.installed,
+        seen: sight.now,
+        over: false,
+        reasons: vec![format!(
+            "No page view has ever come in, among {among}; {why}. Reading is not seen, so harvesting cannot be found."
+        )],
+        events: Vec::new(),
+    })
+}
+
+/// A time without page views in which people went on doing other things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Silence {
+    /// The last view before it.
+    from: i64,
+    /// The first view after it, if there is one.
+    until: Option<i64>,
+    /// The end of the last hour in which somebody did something else.
+    seen: i64,
+    /// What people did meanwhile.
+    others: u64,
+    /// The same, each person counted once an hour.
+    deeds: u64,
+    /// The most of it in a usual silence.
+    usual: u64,
+}
+
+/// The silences of late that are longer than usual. Those are no measure for later ones.
+fn silences(hours: &[Hour]) -> Vec<Silence> {
+    let mut told = Vec::new();
+    // When each usual one began, and what people did in it.
+    let mut usual: Vec<(i64, u64)> = Vec::new();
+    let Some(first) = hours.iter().find_map(|hour| hour.viewed) else {
+        return told;
+    };
+    let mut open: Option<Silence> = None;
+    for hour in hours {
+        if let Some((began, ended)) = hour.viewed {
+            if let Some(mut silence) = open.take() {
+                silence.until = Some(began);
+                weigh(silence, first.0, &mut usual, &mut told);
+            }
+            open = Some(Silence {
+                from: ended,
+                until: None,
+                seen: ended,
+                others: 0,
+                deeds: 0,
+                usual: 0,
+            });
+        } else if let Some(silence) = &mut open
+            && hour.people > 0
+        {
+            silence.seen = hour.at + 3_600;
+            silence.others += hour.others;
+            silence.deeds += hour.people;
+        }
+    }
+    if let Some(silence) = open {
+        weigh(silence, first.0, &mut usual, &mut told);
+    }
+    // What came before an older one is not looked at any more, so what was usual then is not known.
+    let newest = hours.last().map(|hour| hour.at).unwrap_or_default();
+    told.retain(|one| one.until.is_none() || one.from >= newest - USUAL_DAYS * DAY_SECONDS);
+    told
+}
+
+/// Tells a silence that is longer than usual; any other is what is usual from then on.
+fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, told: &mut Vec<Silence>) {
+    let oldest = silence.from - USUAL_DAYS * DAY_SECONDS;
+    let lately = usual.iter().filter(|(from, _)| *from >= oldest);
+    let most = lately.map(|(_, deeds)| *deeds).max().unwrap_or_default();
+    let long = silence.seen - silence.from >= LEAST_SECONDS
+        && silence.deeds >= LEAST_DEEDS.max(most.saturating_mul(TIMES_USUAL));
+    let known = silence.from - first >= LEAST_DAYS * DAY_SECONDS;
+    if long && known {
+        told.push(Silence {
+            usual: most,
+            ..silence
+        });
+    } else {
+        usual.push((silence.from, silence.deeds));
+    }
+}
+
+/// A silence in words.
+fn stopped(silence: &Silence, views: &Views) -> Blindness {
+    let from = moment(silence.from);
+    let end = silence.until.unwrap_or(silence.seen);
+    let length = (moment(end) - from).to_std().unwrap_or_default();
+    let length = duration(length);
+    let what = match silence.until {
+        Some(until) => format!(
+            "Page views were missing from {} to {} UTC, {length}.",
+            words(from),
+            words(moment(until))
+        ),
+        None => format!(
+            "Page views have stopped: the last one is of {} UTC, {length} before the newest event.",
+            words(from)
+        ),
+    };
+    let why = match views.kinds {
+        Some((_, false)) => {
+            "The tenant's list of activities does not name page views any more: the plan has changed, or an administrator has \
+             excluded them."
+        }
+        Some((_, true)) | None => {
+            "Look whether an administrator has excluded them (audit log settings, event exclusions), and at the plan."
+        }
+    };
+    Blindness {
+        kind: "page-views".to_owned(),
+        severity: Severity::High,
+        since: from,
+        seen: moment(end),
+        over: silence.until.is_some(),
+        reasons: vec![format!(
+            "{what} Meanwhile people did {} ({}, counting each person once an hour); in the {USUAL_DAYS} days before, no pause \
+             between views held more than {}. {why}",
+            count(silence.others, "other thing"),
+            number(silence.deeds),
+            number(silence.usual)
+        )],
+        events: Vec::new(),
+    }
+}
+
+/// What was done to the logs: one blindness for each kind of deed and week, with one reason for each person and day.
+fn deeds(deeds: &[Deed]) -> Vec<Blindness> {
+    let mut weeks: BTreeMap<(LogChange, i64), Vec<&Deed>> = BTreeMap::new();
+    for deed in deeds {
+        let week = period(deed.at);
+        weeks.entry((deed.what, week)).or_default().push(deed);
+    }
+    weeks
+        .into_iter()
+        .filter_map(|((what, _), deeds)| {
+            let (first, last) = (deeds.first()?, deeds.last()?);
+            let (since, seen) = (first.at, last.at);
+            let mut by: BTreeMap<_, (DateTime<Utc>, u64)> = BTreeMap::new();
+            for deed in &deeds {
+                let key = (deed.at.date_naive(), deed.who.as_deref());
+                by.entry(key).or_insert((deed.at, 0)).1 += 1;
+            }
+            let reasons = by
+                .into_iter()
+                .map(|((_, who), (at, times))| done(what, who, at, times));
+            Some(Blindness {
+                kind: kind_of(what).to_owned(),
+                severity: severity_of(what),
+                since,
+                seen,
+                over: true,
+                reasons: reasons.take(REASONS).collect(),
+                events: deeds
+                    .iter()
+                    .take(REASONS)
+                    .map(|deed| deed.event.clone())
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+/// What somebody did to a log on one day, in words.
+fn done(what: LogChange, who: Option<&str>, at: DateTime<Utc>, times: u64) -> String {
+    let who = who.unwrap_or("Somebody whom the log does not name");
+    let (did, so) = match what {
+        LogChange::Exported => (
+            "exported the audit log",
+            "It tells who reads what, and what is watched.",
+        ),
+        LogChange::Retention => (
+            "changed how long the audit log is kept",
+            "If that is shorter now, what was not read in time is lost.",
+        ),
+        LogChange::Webhook => (
+            "removed or changed a webhook that receives the audit log",
+            "pagewarden polls and does not need it; whoever relies on it may not see any more.",
+        ),
+        LogChange::Exclusion => (
+            "changed which kinds of event are excluded from the audit log",
+            "What is excluded is not logged from then on: see that page views are not among them.",
+        ),
+        LogChange::Settings => (
+            "changed what the audit log holds",
+            "See that page views are still kept.",
+        ),
+    };
+    let often = if times > 1 {
+        format!(", {} that day", count(times, "time"))
+    } else {
+        String::new()
+    };
+    format!("{who} {did} on {} UTC{often}. {so}", words(at))
+}
+
+/// The word for a kind of deed.
+const fn kind_of(what: LogChange) -> &'static str {
+    match what {
+        LogChange::Exported => "log-exported",
+        LogChange::Retention => "log-retention",
+        LogChange::Webhook => "log-webhook",
+        LogChange::Exclusion => "log-exclusion",
+        LogChange::Settings => "log-settings",
+    }
+}
+
+/// How grave a kind of deed is.
+const fn severity_of(what: LogChange) -> Severity {
+    match what {
+        LogChange::Exported => Severity::Low,
+        LogChange::Retention | LogChange::Webhook | LogChange::Settings => Severity::Medium,
+        LogChange::Exclusion => Severity::High,
+    }
+}
+
+/// A key that ends soon or has ended.
+fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
+    let Key { name, expires } = key;
+    let today = now.date_naive();
+    let days = (*expires - today).num_days();
+    if days > ENDING_DAYS {
+        return None;
+    }
+    let whose = if name == "organization" {
+        "The organisation's key".to_owned()
+    } else {
+        format!("The token for {name}")
+    };
+    let away = count(days.unsigned_abs(), "day");
+    let (severity, when) = match days {
+        ..0 => (Severity::High, format!("ended on {expires}, {away} ago")),
+        0 => (Severity::Medium, format!("ends today, {expires}")),
+        1..=URGENT_DAYS => (Severity::Medium, format!("ends on {expires}, in {away}")),
+        _ => (Severity::Low, format!("ends on {expires}, in {away}")),
+    };
+    let after = if days < 0 {
+        "Unless it was renewed, nothing is read with it"
+    } else {
+        "After that day nothing is read with it"
+    };
+    let since = expires
+        .checked_sub_signed(TimeDelta::days(ENDING_DAYS))
+        .unwrap_or(*expires);
+    Some(Blindness {
+        kind: format!("key {name}"),
+        severity,
+        since: since.and_time(NaiveTime::MIN).and_utc(),
+        seen: today.and_time(NaiveTime::MIN).and_utc(),
+        over: false,
+        reasons: vec![format!(
+            "{whose} {when}. {after}: make a new one, and write its end into the config (`expires`)."
+        )],
+        events: Vec::new(),
+    })
+}
+
+/// A stream that has not been read for a day.
+fn unread(failing: &Failing, sight: &Sight) -> Option<Blindness> {
+    let since = failing.last_success.unwrap_or(sight.installed);
+    let length = sight.now - since;
+    (length >= UNREAD).then(|| Blindness {
+        kind: format!("unread {}", failing.stream),
+        severity: Severity::High,
+        since,
+        seen: sight.now,
+        over: false,
+        reasons: vec![format!(
+            "No poll of {} has come to its end since {} UTC, for {}: {}.",
+            failing.stream,
+            words(since),
+            duration(length.to_std().unwrap_or_default()),
+            failing.why.trim_end_matches('.')
+        )],
+        events: Vec::new(),
+    })
+}
+
+/// A stream that was last read to its end longer ago than Atlassian keeps its events.
+pub fn gap(
+    stream: &str,
+    last_success: DateTime<Utc>,
+    now: DateTime<Utc>,
+    kept: TimeDelta,
+) -> Option<Blindness> {
+    let oldest = now - kept;
+    (last_success < oldest).then(|| Blindness {
+        kind: format!("gap {stream}"),
+        severity: Severity::High,
+        since: last_success,
+        seen: oldest,
+        over: true,
+        reasons: vec![format!(
+            "The last complete poll of {stream} was on {} UTC, the next one not until {} UTC. Atlassian keeps them for {}, so what \
+             happened from {} to {} is lost, unless somebody has exported it: `import` reads that.",
+            words(last_success),
+            words(now),
+            count(kept.num_days().unsigned_abs(), "day"),
+            last_success.date_naive(),
+            oldest.date_naive()
+        )],
+        events: Vec::new(),
+    })
+}
+
+/// Which week a moment is in: findings about no account begin their weeks on Thursdays, UTC.
+pub fn period(at: DateTime<Utc>) -> i64 {
+    crate::time::day_of(at.timestamp()).div_euclid(7)
+}
+
+/// A moment as sentences tell it.
+fn words(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+#[path = "blind_spot_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+//! Clocks that differ, and starts that failed: what happens around the first moment of live polling is not lost.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use pagewarden::cycle::Watch;
+use pagewarden::simulator::{Fault, Faults, Options};
+use pagewarden::store::Store;
+use pagewarden::time::Clock;
+use tokio_util::sync::CancellationToken;
+
+use super::desk::{Desk, Setup, Tenant, small_world, threads};
+
+/// A clock that stands where it is set.
+#[derive(Debug, Clone)]
+struct Standing(Arc<Mutex<DateTime<Utc>>>);
+
+impl Clock for Standing {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// Watches a small tenant as the service does, over a clock of its own.
+struct Watching {
+    tenant: Tenant,
+    desk: Desk,
+    clock: Standing,
+}
+
+impl Watching {
+    fn new(now: DateTime<Utc>) -> Self {
+        let tenant = Tenant::small();
+        let desk = Desk::set_up(&Setup::of(&tenant));
+        let clock = Standing(Arc::new(Mutex::new(now)));
+        Self {
+            tenant,
+            desk,
+            clock,
+        }
+    }
+
+    /// What a service does when it starts: one round of everything. It ends as if it were killed.
+    fn round(&self) {
+        let config = pagewarden::config::load(&self.desk.path("pagewarden.toml")).unwrap();
+        let mut config = config;
+        config.state.path = self.desk.path("state.db");
+        let store = Arc::new(Store::open(&config.state.path).unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let stop = CancellationToken::new();
+        let threads = threads();
+        let mut watch = Watch::open(store, &config, &config.tenants[0], clock, &stop).unwrap();
+        watch.request_lookback().unwrap();
+        threads.block_on(async {
+            watch.refresh_admins().await.unwrap();
+            watch.learn_actions().await.unwrap();
+            watch.poll_access().await.unwrap();
+            watch.poll_audits().await.unwrap();
+            watch.judge().unwrap();
+            if watch.has_backfill().unwrap() {
+                watch.backfill(&mut |_, _, _, _| true).await.unwrap();
+            }
+        });
+    }
+
+    fn set(&self, now: DateTime<Utc>) {
+        *self.clock.0.lock().unwrap() = now;
+    }
+
+    fn stored(&self) -> u64 {
+        self.desk.tenant()["streams"][0]["stored"].as_u64().unwrap()
+    }
+}
+
+#[test]
+fn what_happens_between_a_first_start_that_failed_and_the_next_is_not_lost() {
+    let world = small_world();
+    let start = world.settings().start;
+    let began = start + TimeDelta::days(5);
+    let watching = Watching::new(began);
+    let simulator = &watching.tenant.simulator;
+    simulator.show_until(began);
+    simulator.change(|options| {
+        options.faults = Faults {
+            in_a_row: u32::MAX,
+            ..Faults::of(1, 1.0, &[Fault::ServerError(503)])
+        };
+    });
+    watching.round();
+    assert_eq!(watching.stored(), 0);
+    // Days later it is started again, and the server answers.
+    simulator.change(|options| *options = Options::default());
+    simulator.show_until(world.until());
+    watching.set(world.until());
+    watching.round();
+    assert_eq!(watching.stored(), u64::from(world.counts().events));
+}
+
+#[test]
+fn clocks_that_differ_lose_nothing() {
+    let world = small_world();
+    let (start, end) = (world.settings().start, world.until());
+    for hours in [-20, -1, 1, 20] {
+        // Ours against the server's.
+        let apart = TimeDelta::hours(hours);
+        let watching = Watching::new(start + TimeDelta::days(5) + apart);
+        for day in [5, 6, 9, 14] {
+            let now = (start + TimeDelta::days(day)).min(end);
+            watching.tenant.simulator.show_until(now);
+            watching.set(now + apart);
+            watching.round();
+        }
+        watching.tenant.simulator.show_until(end);
+        // When our clock has come to where the server's is now.
+        watching.set(end + TimeDelta::hours(24));
+        watching.round();
+        assert_eq!(
+            watching.stored(),
+            u64::from(world.counts().events),
+            "{hours} hours"
+        );
+        assert_eq!(
+            watching.desk.tenant()["streams"][1]["stored"],
+            world.counts().audit,
+            "{hours} hours"
+        );
+    }
+}
