@@ -6,7 +6,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActorKind, Auth, Class, WordId};
+use crate::model::{ActorKind, Auth, Class, Extent, WordId};
 use crate::time::{DAY_SECONDS, day_of};
 
 /// How many pages and events a unit keeps as evidence; the rest is counted.
@@ -38,6 +38,8 @@ pub struct Read {
     pub address: Option<WordId>,
     /// On which site.
     pub site: Option<WordId>,
+    /// How much was exported or downloaded, if anything.
+    pub extent: Option<Extent>,
 }
 
 /// An event that is kept as evidence: the first opening of a page, an export, a download.
@@ -244,6 +246,7 @@ mod tests {
             space: Some(page % 3),
             address: None,
             site: None,
+            extent: None,
         }
     }
 

@@ -1,10 +1,17 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
+mod admin_grant;
 pub mod blind_spot;
+mod bulk_export;
 mod canary_page;
 mod privileged_reading;
+mod scripted_reading;
 mod volume_anomaly;
 
+pub use self::admin_grant::Granted;
+pub use self::bulk_export::Exported;
+pub use self::privileged_reading::ID as PRIVILEGED_READING;
+pub use self::scripted_reading::Scripted;
 use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -71,6 +78,12 @@ pub struct Subject<'a> {
     pub privileged_pages: u32,
     /// How often a canary page was opened in it.
     pub canaries: u32,
+    /// What was exported in it, and how usual that is.
+    pub exported: Exported,
+    /// What in it speaks for a program.
+    pub scripted: Scripted,
+    /// What it read since it became privileged, where that was lately.
+    pub granted: Option<&'a Granted>,
 }
 
 impl Subject<'_> {
@@ -131,9 +144,12 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 3] = [
+pub static REGISTRY: [&dyn Detector; 6] = [
     &volume_anomaly::VolumeAnomaly,
+    &scripted_reading::ScriptedReading,
     &privileged_reading::PrivilegedReading,
+    &bulk_export::BulkExport,
+    &admin_grant::AdminGrant,
     &canary_page::CanaryPage,
 ];
 
@@ -147,7 +163,7 @@ pub fn metas() -> impl Iterator<Item = &'static Meta> {
 pub(crate) mod kit {
     //! A subject to try detectors on.
 
-    use super::{Signals, Subject, Tally, Unit, Usual, Worth};
+    use super::{Exported, Scripted, Signals, Subject, Tally, Unit, Usual, Worth};
 
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
@@ -187,6 +203,9 @@ pub(crate) mod kit {
             privileged: false,
             privileged_pages: 0,
             canaries: 0,
+            exported: Exported::default(),
+            scripted: Scripted::default(),
+            granted: None,
         }
     }
 }

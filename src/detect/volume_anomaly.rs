@@ -190,7 +190,7 @@ fn slow(subject: &Subject<'_>, usual: &Usual) -> String {
 /// A mean as people say it.
 fn about(mean: f64) -> String {
     if mean < 9.95 {
-        format!("{:.1}", mean).trim_end_matches(".0").to_owned()
+        format!("{mean:.1}").trim_end_matches(".0").to_owned()
     } else {
         format!("{mean:.0}")
     }

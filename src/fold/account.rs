@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Tracker};
+use super::exporting::ExportHabit;
 use super::running::{Reach, Running};
+use super::scripted::ScriptHabit;
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::Detector;
+use crate::detect::{Detector, Granted};
 use crate::model::WordId;
 use crate::sessionize::Read;
 use crate::time::{DAY_SECONDS, day_of};
@@ -31,6 +33,10 @@ pub(super) struct AccountState {
     /// All sessions and rarities ever, for the fit of the peer group.
     pub(super) ever_sessions: Person,
     pub(super) ever_rarities: Person,
+    pub(super) exports: ExportHabit,
+    pub(super) script: ScriptHabit,
+    /// What it read since it became privileged, where that was lately.
+    pub(super) granted: Option<Granted>,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -46,6 +52,9 @@ impl AccountState {
             seen: Seen::default(),
             ever_sessions: Person::default(),
             ever_rarities: Person::default(),
+            exports: ExportHabit::default(),
+            script: ScriptHabit::default(),
+            granted: None,
             open: None,
             trackers: Vec::new(),
         }
@@ -148,6 +157,18 @@ impl AccountState {
             .rules
             .verdicts
             .confirmed(account, (whole.first, whole.last));
+        if !confirmed {
+            self.exports
+                .learn(run.reading.day, &run.exports, whole, &reach.tenant.exports);
+            self.script
+                .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
+            if self.group == PeerGroup::People {
+                reach.tenant.exports.record(run.reading.day, &run.exports);
+            }
+        }
+        if whole.pages > 0 {
+            self.granted.clone_from(&run.granted);
+        }
         if whole.pages == 0 || confirmed {
             return;
         }

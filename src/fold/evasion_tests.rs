@@ -57,6 +57,7 @@ fn read(account: WordId, at: i64, page: WordId, address: WordId) -> Read {
         space: Some(page % 5),
         address: Some(address),
         site: None,
+        extent: None,
     }
 }
 

@@ -201,7 +201,7 @@ proptest! {
         let drafts = fold(&rules, &reads, &[]);
         let harvest = drafts
             .iter()
-            .filter(|draft| draft.account == account)
+            .filter(|draft| draft.account == Some(account))
             .flat_map(|draft| &draft.told)
             .find(|told| told.detector == "volume-anomaly" && day_of(told.tally.last - MONDAY) == day);
         let Some(told) = harvest else {
