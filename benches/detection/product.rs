@@ -46,7 +46,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
             .collect(),
         sites: None,
         canaries: std::collections::HashSet::default(),
-        integrations: FxHashSet::default(),
+        integrations: std::collections::HashSet::default(),
         ignored: Ignored::default(),
         verdicts: pagewarden::fold::Verdicts::default(),
     }
