@@ -3,21 +3,24 @@
 //! Everything before the settle line is folded in for good and its state kept; the tail behind it is folded anew each
 //! time, so whatever comes up to `settle` late gives the same findings. What comes later still makes the fold begin anew.
 
+mod feed;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::feed::Feed;
 use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
 use crate::fold::{Draft, Fold, Ignored, Judged, Rules, Told, Verdicts};
 use crate::model::id::digest16;
 use crate::model::{
     Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Matter, Observed, PageId,
-    PageRead, RosterHistory, Signal, SpaceKey, Status, StreamName, Verdict, WordId,
+    PageRead, RosterHistory, Signal, SpaceKey, Status, Verdict, WordId,
 };
-use crate::store::{FoldState, Recorded, Store, StoreError, StreamId, Stretch, TenantId};
+use crate::store::{FoldState, Recorded, Store, StoreError, TenantId};
 use crate::time::{DAY_SECONDS, moment};
 
 /// Changes when the same events may give another state or other findings.
-const VERSION: &[u8] = b"fold 1";
+const VERSION: &[u8] = b"fold 2";
 
 /// Of which tenant, and by which rules.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +51,8 @@ pub struct Analysis {
 /// Folds everything that is stored and says what is new. Records nothing: findings that are told for good here are handed
 /// out once, so they and the working state behind them must be kept in one transaction.
 pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
-    let Some(stream) = access_stream(store, subject.tenant)? else {
-        return Ok(Analysis::default());
-    };
-    let Some((newest, stored)) = store.extent(stream)? else {
+    let feed = Feed::of(store, subject.tenant)?;
+    let Some((newest, stored)) = feed.extent(store)? else {
         return Ok(Analysis::default());
     };
     let roster = roster(store, subject)?;
@@ -63,14 +64,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let (mut fold, from) = resumed.unwrap_or_else(|| (Fold::new(&rules), i64::MIN));
     let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
     let line = newest.saturating_sub(settle).max(from);
-    store.read(
-        Stretch {
-            stream,
-            from,
-            until: line,
-        },
-        |read| fold.take(read),
-    )?;
+    feed.read(store, (from, line), |read| fold.take(read))?;
     let folded = fold
         .state()
         .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
@@ -81,14 +75,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         state: folded,
     };
     let settled = fold.finished();
-    store.read(
-        Stretch {
-            stream,
-            from: line,
-            until: i64::MAX,
-        },
-        |read| fold.take(read),
-    )?;
+    feed.read(store, (line, i64::MAX), |read| fold.take(read))?;
     let mut standing = fold.finished();
     standing.extend(fold.standing());
     store.keep_ignored(subject.tenant, fold.ignored())?;
@@ -99,7 +86,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let lookup = Lookup {
         store,
         subject,
-        stream,
+        feed,
     };
     let mut analysis = compare(&lookup, drafts, anew)?;
     analysis.state = Some((state, anew));
@@ -108,28 +95,18 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
 
 /// Folds everything that is stored from the first event on, and gives every finding as it would be recorded; changes nothing.
 pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>, StoreError> {
-    let Some(stream) = access_stream(store, subject.tenant)? else {
-        return Ok(Vec::new());
-    };
+    let feed = Feed::of(store, subject.tenant)?;
     let roster = roster(store, subject)?;
     let verdicts = verdicts(store, subject)?;
     let rules = rules(store, subject, &roster, &verdicts)?;
     let mut fold = Fold::new(&rules);
-    let (from, until) = (i64::MIN, i64::MAX);
-    store.read(
-        Stretch {
-            stream,
-            from,
-            until,
-        },
-        |read| fold.take(read),
-    )?;
+    feed.read(store, (i64::MIN, i64::MAX), |read| fold.take(read))?;
     let mut drafts = fold.finished();
     drafts.extend(fold.standing());
     let lookup = Lookup {
         store,
         subject,
-        stream,
+        feed,
     };
     drafts.iter().map(|draft| lookup.finding(draft)).collect()
 }
@@ -156,14 +133,6 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
         RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via))
             .listing(&subject.admins.accounts),
     )
-}
-
-fn access_stream(store: &Store, tenant: TenantId) -> Result<Option<StreamId>, StoreError> {
-    let streams = store.streams(tenant)?;
-    Ok(streams
-        .into_iter()
-        .find(|(_, name)| *name == StreamName::Access)
-        .map(|(stream, _)| stream))
 }
 
 /// A digest of everything but events that the state at a line depends on.
@@ -270,6 +239,17 @@ fn rules<'a>(
             .into_iter()
             .flatten()
             .collect(),
+        integrations: accounts
+            .iter()
+            .filter(|(_, account)| {
+                subject
+                    .detect
+                    .scripted_reading
+                    .integrations
+                    .contains(account)
+            })
+            .map(|(id, _)| *id)
+            .collect(),
         ignored: ignored(store, subject.detect, &accounts)?,
         verdicts: judged(verdicts, &accounts),
     })
@@ -364,7 +344,7 @@ fn compare<'d>(
 struct Lookup<'a> {
     store: &'a Store,
     subject: &'a Subject<'a>,
-    stream: StreamId,
+    feed: Feed,
 }
 
 impl Lookup<'_> {
@@ -385,8 +365,12 @@ impl Lookup<'_> {
     }
 
     fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
-        let actor = self.store.account(draft.account)?;
-        let id = |period| finding_id(self.subject.name, draft, &actor.id, period);
+        let actor = match draft.account {
+            Some(account) => Some(self.store.account(account)?),
+            None => None,
+        };
+        let whose = actor.as_ref().map(|actor| &actor.id);
+        let id = |period| finding_id(self.subject.name, draft, whose, period);
         let [strongest, ..] = draft.told.as_slice() else {
             return Err(StoreError::Unreadable(
                 "a finding without a signal".to_owned(),
@@ -405,14 +389,14 @@ impl Lookup<'_> {
             privileged_via: strongest.via.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
             observed: observed(strongest),
-            expected: Some(strongest.expected),
+            expected: actor.is_some().then_some(strongest.expected),
             because: strongest.because.clone(),
             signals: signals(draft),
             evidence: self.evidence(strongest)?,
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
             last_seen: moment(draft.last_seen),
-            account: Some(Account::from(actor)),
+            account: actor.map(Account::from),
         })
     }
 
@@ -430,7 +414,7 @@ impl Lookup<'_> {
             });
         }
         Ok(Evidence {
-            event_ids: self.store.event_ids(self.stream, &events)?,
+            event_ids: self.feed.event_ids(self.store, &events)?,
             pages,
             omitted: told.tally.omitted,
         })
@@ -486,14 +470,12 @@ fn observed(told: &Told) -> Observed {
 }
 
 /// One finding per tenant, family, account and period, and nothing else in its id.
-fn finding_id(tenant: &str, draft: &Draft, account: &AccountId, period: i64) -> FindingId {
-    let digest = digest16(&[
-        b"finding",
-        tenant.as_bytes(),
-        draft.family.as_str().as_bytes(),
-        account.as_str().as_bytes(),
-        &period.to_le_bytes(),
-    ]);
+fn finding_id(tenant: &str, draft: &Draft, account: Option<&AccountId>, period: i64) -> FindingId {
+    let (family, period) = (draft.family.as_str(), period.to_le_bytes());
+    let mut fields: Vec<&[u8]> = vec![b"finding", tenant.as_bytes(), family.as_bytes()];
+    fields.extend(account.map(|account| account.as_str().as_bytes()));
+    fields.push(&period);
+    let digest = digest16(&fields);
     FindingId::new(EventKey(digest).hex())
 }
 

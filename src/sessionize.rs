@@ -1,16 +1,19 @@
 //! Reading events in order of event time become sessions and days.
 //!
-//! A session is one account's reading with no pause longer than the gap. It belongs whole to the UTC day in which it
-//! began and is never cut; a day is the sessions that began in it.
+//! A session is one account's reading with no pause longer than the gap. It belongs whole to the day in which it began and
+//! is never cut; a day is the sessions that began in one UTC day, and those after midnight that follow without a rest.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActorKind, Auth, Class, WordId};
-use crate::time::day_of;
+use crate::model::{ActorKind, Auth, Class, Extent, WordId};
+use crate::time::{DAY_SECONDS, day_of};
 
 /// How many pages and events a unit keeps as evidence; the rest is counted.
 pub const EVIDENCE: usize = 100;
+
+/// A pause from which on another day begins, wherever midnight is.
+const REST_SECONDS: i64 = 4 * 3_600;
 
 /// One stored reading event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Read {
     pub address: Option<WordId>,
     /// On which site.
     pub site: Option<WordId>,
+    /// How much was exported or downloaded, if anything.
+    pub extent: Option<Extent>,
 }
 
 /// An event that is kept as evidence: the first opening of a page, an export, a download.
@@ -183,6 +188,14 @@ impl OpenDay {
         at - self.session.last <= gap
     }
 
+    /// Whether a session that begins at a moment belongs to this day: it begins on the same UTC day, or after a pause too
+    /// short to be a night's rest and within a day of the first event. So nobody's working day is cut in two because
+    /// midnight in Greenwich falls into it.
+    pub const fn holds(&self, at: i64) -> bool {
+        day_of(at) == self.day
+            || (at - self.whole.last < REST_SECONDS && at - self.whole.first < DAY_SECONDS)
+    }
+
     /// Begins another session of the same day.
     pub fn begin_session(&mut self, at: i64) {
         self.session = Tally::new(at);
@@ -233,6 +246,7 @@ mod tests {
             space: Some(page % 3),
             address: None,
             site: None,
+            extent: None,
         }
     }
 
@@ -264,6 +278,22 @@ mod tests {
         assert!(day.goes_on(86_410, 1_800));
         day.extend(&read(86_410, 2));
         assert_eq!((day.day, day.session.pages), (0, 2));
+    }
+
+    #[test]
+    fn a_working_day_goes_on_over_midnight_until_somebody_rests() {
+        let mut day = OpenDay::begin(80_000);
+        day.extend(&read(80_000, 1));
+        let three_hours = 80_000 + 3 * 3_600;
+        assert!(day.holds(three_hours), "after midnight, without a rest");
+        assert!(!day.holds(80_000 + 5 * 3_600), "after a night's rest");
+        let mut whole = OpenDay::begin(10);
+        whole.extend(&read(10, 1));
+        assert!(whole.holds(86_000), "the same day after any pause");
+        for at in (0..90_000).step_by(3_000) {
+            whole.extend(&read(10 + at, 1));
+        }
+        assert!(!whole.holds(90_000), "no day is longer than one");
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
             .collect(),
         sites: None,
         canaries: std::collections::HashSet::default(),
+        integrations: std::collections::HashSet::default(),
         ignored: Ignored::default(),
         verdicts: pagewarden::fold::Verdicts::default(),
     }
@@ -331,6 +332,7 @@ fn read(event: &Event) -> Read {
         space: None,
         address: None,
         site: None,
+        extent: None,
     }
 }
 

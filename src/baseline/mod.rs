@@ -11,6 +11,7 @@
 //! has settled: [`cap`], [`History::learn`], [`Person::add`], [`Peers::record`]. At a refit: [`Peers::window`], [`fit()`],
 //! [`Survival::fitted`], [`Scores::calibration`].
 
+pub mod cadence;
 pub mod calibration;
 pub mod count;
 pub mod fit;
@@ -28,6 +29,7 @@ pub mod weekly;
 mod gamma;
 mod number;
 
+pub use cadence::{Cadence, Pace};
 pub use calibration::{Calibration, Measure, Scores};
 pub use count::{History, Predictive, Scale, Shape, Tail};
 pub use fit::{Person, fit};

@@ -161,23 +161,7 @@ fn detection(detect: &Detect, page: &mut Page) {
         "canary_pages",
         &list(detect.canary_pages.iter().map(crate::model::PageId::as_str)),
     );
-    page.header("[detect.volume-anomaly]");
-    page.set("enabled", &detect.volume_anomaly.enabled.to_string());
-    page.header("[detect.privileged-reading]");
-    page.set("enabled", &detect.privileged_reading.enabled.to_string());
-    let mode = match detect.privileged_reading.mode {
-        PrivilegedMode::Unusual => "unusual",
-        PrivilegedMode::Strict => "strict",
-    };
-    page.set("mode", &text(mode));
-    page.set(
-        "pages_per_day",
-        &detect.privileged_reading.pages_per_day.to_string(),
-    );
-    page.header("[detect.canary-page]");
-    page.set("enabled", &detect.canary_page.enabled.to_string());
-    page.header("[detect.blind-spot]");
-    page.set("enabled", &detect.blind_spot.enabled.to_string());
+    detectors(detect, page);
     for IgnoreRule {
         what,
         reason,
@@ -194,6 +178,46 @@ fn detection(detect: &Detect, page: &mut Page) {
         page.set("reason", &text(reason));
         page.set("until", &text(&until.to_string()));
     }
+}
+
+/// The table of each detector.
+fn detectors(detect: &Detect, page: &mut Page) {
+    page.header("[detect.volume-anomaly]");
+    page.set("enabled", &detect.volume_anomaly.enabled.to_string());
+    page.header("[detect.privileged-reading]");
+    page.set("enabled", &detect.privileged_reading.enabled.to_string());
+    let mode = match detect.privileged_reading.mode {
+        PrivilegedMode::Unusual => "unusual",
+        PrivilegedMode::Strict => "strict",
+    };
+    page.set("mode", &text(mode));
+    page.set(
+        "pages_per_day",
+        &detect.privileged_reading.pages_per_day.to_string(),
+    );
+    page.set("weekly", &detect.privileged_reading.weekly.to_string());
+    page.header("[detect.scripted-reading]");
+    page.set("enabled", &detect.scripted_reading.enabled.to_string());
+    page.set(
+        "integrations",
+        &list(
+            detect
+                .scripted_reading
+                .integrations
+                .iter()
+                .map(crate::model::AccountId::as_str),
+        ),
+    );
+    page.header("[detect.bulk-export]");
+    page.set("enabled", &detect.bulk_export.enabled.to_string());
+    page.header("[detect.admin-grant]");
+    page.set("enabled", &detect.admin_grant.enabled.to_string());
+    page.set("within", &text(&spelt(detect.admin_grant.within)));
+    page.set("pages", &detect.admin_grant.pages.to_string());
+    page.header("[detect.canary-page]");
+    page.set("enabled", &detect.canary_page.enabled.to_string());
+    page.header("[detect.blind-spot]");
+    page.set("enabled", &detect.blind_spot.enabled.to_string());
 }
 
 /// `[[notifier]]`.

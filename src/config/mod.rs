@@ -18,8 +18,8 @@ use std::time::Duration;
 use url::Url;
 
 pub use crate::model::settings::{
-    BlindSpot, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
-    VolumeAnomaly,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
+    PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
 pub use network::network_holds;
 pub use problem::{LoadError, Problem, Problems, nearest};

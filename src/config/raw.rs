@@ -46,7 +46,10 @@ const KEYS: &[(&str, &[&str])] = &[
             "min_pages",
             "canary_pages",
             "volume-anomaly",
+            "scripted-reading",
             "privileged-reading",
+            "bulk-export",
+            "admin-grant",
             "canary-page",
             "blind-spot",
             "ignore",
@@ -55,8 +58,11 @@ const KEYS: &[(&str, &[&str])] = &[
     ("detect.volume-anomaly", &["enabled"]),
     (
         "detect.privileged-reading",
-        &["enabled", "mode", "pages_per_day"],
+        &["enabled", "mode", "pages_per_day", "weekly"],
     ),
+    ("detect.scripted-reading", &["enabled", "integrations"]),
+    ("detect.bulk-export", &["enabled"]),
+    ("detect.admin-grant", &["enabled", "within", "pages"]),
     ("detect.canary-page", &["enabled"]),
     ("detect.blind-spot", &["enabled"]),
     (
@@ -78,17 +84,6 @@ const KEYS: &[(&str, &[&str])] = &[
 
 /// The tables that may come several times, each under a header with two brackets.
 const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
-
-/// The detectors of this version.
-const DETECTORS: &[&str] = &[
-    "volume-anomaly",
-    "privileged-reading",
-    "canary-page",
-    "blind-spot",
-];
-
-/// Detectors that are known by name and not built yet.
-const LATER: &[&str] = &["scripted-reading", "bulk-export", "admin-grant"];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[
@@ -341,12 +336,6 @@ pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
     }
     if let Some(meant) = meant(path, key) {
         return Some(format!("is not a setting; did you mean `{meant}`?"));
-    }
-    if path == "detect" && LATER.contains(&key) {
-        return Some(format!(
-            "is not a detector of this version, which has {}",
-            list(DETECTORS)
-        ));
     }
     if let Some((table, _)) = KEYS
         .iter()

@@ -1,10 +1,17 @@
 //! What is looked for. One file per detector, pure, registered here by hand, described by data.
 
+mod admin_grant;
 pub mod blind_spot;
+mod bulk_export;
 mod canary_page;
 mod privileged_reading;
+mod scripted_reading;
 mod volume_anomaly;
 
+pub use self::admin_grant::Granted;
+pub use self::bulk_export::Exported;
+pub use self::privileged_reading::ID as PRIVILEGED_READING;
+pub use self::scripted_reading::Scripted;
 use crate::baseline::{Signals, Worth};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -71,6 +78,12 @@ pub struct Subject<'a> {
     pub privileged_pages: u32,
     /// How often a canary page was opened in it.
     pub canaries: u32,
+    /// What was exported in it, and how usual that is.
+    pub exported: Exported,
+    /// What in it speaks for a program.
+    pub scripted: Scripted,
+    /// What it read since it became privileged, where that was lately.
+    pub granted: Option<&'a Granted>,
 }
 
 impl Subject<'_> {
@@ -83,12 +96,17 @@ impl Subject<'_> {
 /// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// Which of session and day is the rarer one among colleagues.
+    /// What is told of: the session, or the day where it is clearly rarer among colleagues.
     pub unit: Unit,
-    /// Different pages in a session on average, for this account.
-    pub mean: f64,
+    /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
+    /// 60 days, 20 at most. None for an account that has not read before.
+    pub mean: Option<f64>,
     /// Different pages that 99 of 100 of its own sessions stay at or under.
     pub p99: u32,
+    /// Different pages in a session on average that the model expects.
+    pub newcomer: f64,
+    /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
+    pub new_pages: Option<f64>,
     /// The share of the colleagues' sessions, or days, that are as large.
     pub colleagues: f64,
     /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
@@ -126,9 +144,12 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 3] = [
+pub static REGISTRY: [&dyn Detector; 6] = [
     &volume_anomaly::VolumeAnomaly,
+    &scripted_reading::ScriptedReading,
     &privileged_reading::PrivilegedReading,
+    &bulk_export::BulkExport,
+    &admin_grant::AdminGrant,
     &canary_page::CanaryPage,
 ];
 
@@ -142,13 +163,15 @@ pub fn metas() -> impl Iterator<Item = &'static Meta> {
 pub(crate) mod kit {
     //! A subject to try detectors on.
 
-    use super::{Signals, Subject, Tally, Unit, Usual, Worth};
+    use super::{Exported, Scripted, Signals, Subject, Tally, Unit, Usual, Worth};
 
     /// What is usual for the subject's account.
     pub(crate) const USUAL: Usual = Usual {
         unit: Unit::Session,
-        mean: 4.1,
+        mean: Some(4.1),
+        newcomer: 4.0,
         p99: 31,
+        new_pages: Some(1.2),
         colleagues: 1.0 / 9_000.0,
         slow: None,
     };
@@ -180,6 +203,9 @@ pub(crate) mod kit {
             privileged: false,
             privileged_pages: 0,
             canaries: 0,
+            exported: Exported::default(),
+            scripted: Scripted::default(),
+            granted: None,
         }
     }
 }

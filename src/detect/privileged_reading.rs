@@ -12,22 +12,31 @@ const LOWER: f64 = 2.0;
 /// The detector.
 pub(super) struct PrivilegedReading;
 
+/// Its id, which the weekly sum bears too.
+pub const ID: &str = "privileged-reading";
+
 const META: Meta = Meta {
-    id: "privileged-reading",
+    id: ID,
     family: Family::Reading,
     summary: "An account with administrator's rights read more than administrators should.",
     looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
-                are for. In the mode `strict`, an account that is privileged at that time and opens more than `pages_per_day` \
-                different pages in one UTC day is told, whatever is usual: medium, high from four times the number. In the mode \
-                `unusual` it is judged like everybody's reading, with a line that is 2 bits lower.",
+                are for. In the mode `unusual` an account that is privileged at that time is judged like everybody's reading, with \
+                a line that is 2 bits lower. In the mode `strict`, it is told if it opens more than `pages_per_day` different pages \
+                in one UTC day, whatever is usual: medium, high from four times the number. In both, one finding a week, of low \
+                severity and about no account, sums up what privileged accounts read from Monday to Sunday (UTC), when the week \
+                is over.",
     needs: "Page views in the organisation's audit log, and who is privileged: platform roles (organisation key) or groups \
             (site token).",
     cannot_see: "Privileges that come from neither a platform role nor a group, such as being administrator of one space.",
     settings: &[
-        ("detect.privileged-reading.mode", "`strict` or `unusual`"),
+        ("detect.privileged-reading.mode", "`unusual` or `strict`"),
         (
             "detect.privileged-reading.pages_per_day",
             "strict: more different pages a day than this are told",
+        ),
+        (
+            "detect.privileged-reading.weekly",
+            "false leaves out the weekly sum",
         ),
         ("detect.privileged-reading.enabled", "false switches it off"),
         (
@@ -98,6 +107,12 @@ mod tests {
     use super::super::kit::{USUAL, subject, tally};
     use super::*;
 
+    fn strict() -> Detect {
+        let mut settings = Detect::default();
+        settings.privileged_reading.mode = PrivilegedMode::Strict;
+        settings
+    }
+
     fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> Subject<'_> {
         Subject {
             privileged,
@@ -110,12 +125,10 @@ mod tests {
     fn an_administrator_over_the_limit_is_told() {
         let tally = tally(26, 300);
         let subject = day(&tally, 26, true);
-        let score = PrivilegedReading
-            .inspect(&subject, &Detect::default())
-            .unwrap();
+        let score = PrivilegedReading.inspect(&subject, &strict()).unwrap();
         assert_eq!(score.severity, Severity::Medium);
         assert_eq!(
-            PrivilegedReading.because(&subject, &USUAL, &Detect::default()),
+            PrivilegedReading.because(&subject, &USUAL, &strict()),
             "Opened 26 different pages in one day while privileged; the limit for privileged accounts is 25 a day."
         );
     }
@@ -124,7 +137,7 @@ mod tests {
     fn an_administrator_at_the_limit_is_not_told() {
         let tally = tally(25, 300);
         assert_eq!(
-            PrivilegedReading.inspect(&day(&tally, 25, true), &Detect::default()),
+            PrivilegedReading.inspect(&day(&tally, 25, true), &strict()),
             None
         );
     }
@@ -133,8 +146,25 @@ mod tests {
     fn anybody_else_is_not_told() {
         let tally = tally(500, 300);
         assert_eq!(
-            PrivilegedReading.inspect(&day(&tally, 500, false), &Detect::default()),
+            PrivilegedReading.inspect(&day(&tally, 500, false), &strict()),
             None
         );
+    }
+
+    #[test]
+    fn by_default_an_administrator_is_told_from_two_bits_under_everybodys_line_on() {
+        let tally = tally(30, 300);
+        let of = |bits, privileged| {
+            let subject = Subject {
+                privileged,
+                ..subject(&tally, bits)
+            };
+            PrivilegedReading
+                .inspect(&subject, &Detect::default())
+                .map(|score| (score.line, score.severity))
+        };
+        assert_eq!(of(8.0, true), Some((8.0, Severity::Low)));
+        assert_eq!(of(7.9, true), None);
+        assert_eq!(of(30.0, false), None);
     }
 }

@@ -15,13 +15,16 @@ const META: Meta = Meta {
     id: "volume-anomaly",
     family: Family::Reading,
     summary: "An account read more different pages than is usual for it and for its colleagues.",
-    looks_for: "Counts the different pages of each session and of each day, and asks how surprising the number is: given what \
-                this account read before (a beta-negative-binomial model that forgets with a half-life of 60 days), and given \
-                what colleagues read. Both must be unlikely: a very regular past alone cannot raise an alarm. The surprise is \
-                measured in bits: 10 bits is one chance in 1,024. It is told from 3 bits over the line that spends \
-                `alerts_per_week`. What one harvest reads cannot teach the model that harvests are usual.",
-    needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise).",
-    cannot_see: "Reading that Atlassian does not log, and small harvests spread over many days.",
+    looks_for: "Keeps a ledger of each person's day, in bits of surprise (10 bits is one chance in 1,024): how few of its \
+                colleagues' sittings and days are as large; how far its largest sitting lies beyond its own; how many pages \
+                were new to it; how few people open such pages; and how small excess adds up over weeks. Each is worth what its \
+                frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
+                score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is told from the \
+                line on that spends `alerts_per_week`. A harvest cannot teach the ledger that harvests are usual.",
+    needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise). From about 300 active people on, \
+            the number of alarms is what you asked for; in smaller tenants it can be more.",
+    cannot_see: "Reading that Atlassian does not log. Harvests of a few pages in one sitting, or of one or two a day. In a \
+                 small tenant, popular pages taken by somebody who reads much.",
     settings: &[
         (
             "detect.alerts_per_week",
@@ -69,13 +72,13 @@ pub(super) fn judge(subject: &Subject<'_>, line: f64, settings: &Detect) -> Opti
     })
 }
 
-/// Every signal, strongest first.
+/// Every signal of at least one bit, strongest first.
 pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     let each = subject.worth.each;
     let mut signals: Vec<Signal> = [
-        ("volume", each.peers, volume(subject, usual)),
+        ("volume", each.peers, colleagues(subject, usual)),
         ("own-volume", each.own, own(usual)),
-        ("new-pages", each.new, new_pages(subject)),
+        ("new-pages", each.new, new_pages(subject, usual)),
         ("rare-pages", each.rare, rare_pages(subject)),
         ("slow-harvest", each.slow, slow(subject, usual)),
     ]
@@ -91,20 +94,25 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     signals
 }
 
-/// What was strange, and what is usual.
+/// What was strange, what is usual for the account, and how rare it is among colleagues.
 pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
+    let slow = if subject.slow_leads() {
+        slow(subject, usual)
+    } else {
+        String::new()
+    };
     let parts = [
-        slow(subject, usual),
-        volume(subject, usual),
+        slow,
+        colleagues(subject, usual),
         own(usual),
-        new_pages(subject),
+        new_pages(subject, usual),
         rare_pages(subject),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(" ")
 }
 
-fn volume(subject: &Subject<'_>, usual: &Usual) -> String {
+fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
     let (took, pages, unit) = match usual.unit {
         Unit::Session => (
             format!(
@@ -126,49 +134,66 @@ fn volume(subject: &Subject<'_>, usual: &Usual) -> String {
 }
 
 fn own(usual: &Usual) -> String {
-    let average = usual.mean.round();
-    let average = if average < 1.5 {
-        "one".to_owned()
-    } else {
-        format!("{average}")
+    let Some(mean) = usual.mean else {
+        return format!(
+            "This account has not read before; of a newcomer's sittings, 99 of 100 stay at {} or fewer.",
+            text::count(u64::from(usual.p99), "page")
+        );
     };
     format!(
-        "This account usually reads about {average} in a sitting, and 99 of 100 of its sittings stay at {} or fewer.",
+        "This account usually reads about {} in a sitting, and 99 of 100 of its sittings stay at {} or fewer.",
+        about(mean),
         usual.p99
     )
 }
 
-fn new_pages(subject: &Subject<'_>) -> String {
+fn new_pages(subject: &Subject<'_>, usual: &Usual) -> String {
+    if subject.new_pages == 0 {
+        return String::new();
+    }
+    let ordinary = usual.new_pages.map_or_else(String::new, |mean| {
+        format!(
+            "; on an ordinary day it opens about {} new ones",
+            about(mean)
+        )
+    });
     format!(
-        "{} of {} of the day were new to it.",
-        subject.new_pages,
+        "{} of the {} of that day were new to it{ordinary}.",
+        text::number(u64::from(subject.new_pages)),
         text::count(u64::from(subject.day.pages), "page"),
     )
 }
 
 fn rare_pages(subject: &Subject<'_>) -> String {
-    if subject.stale_pages == 0 {
-        return String::new();
+    match subject.stale_pages {
+        0 => String::new(),
+        1 => "One of them had been opened by nobody in the four weeks before.".to_owned(),
+        many => format!(
+            "{} of them had been opened by nobody in the four weeks before.",
+            text::number(u64::from(many))
+        ),
     }
-    format!(
-        "{} had been opened by nobody in four weeks.",
-        text::count(u64::from(subject.stale_pages), "page"),
-    )
 }
 
 fn slow(subject: &Subject<'_>, usual: &Usual) -> String {
     let Some((since, days, pages)) = usual.slow else {
         return String::new();
     };
-    if !subject.slow_leads() {
-        return String::new();
-    }
     format!(
-        "Since {} it opened {} new to it on {}, more than is usual for it, day after day.",
+        "Since {} it has opened {} new to it on {}, more than is usual for it day after day.",
         crate::time::date(since),
-        text::count(u64::from(pages + subject.new_pages), "page"),
-        text::count(u64::from(days + 1), "day"),
+        text::count(u64::from(pages.saturating_add(subject.new_pages)), "page"),
+        text::count(u64::from(days.saturating_add(1)), "day"),
     )
+}
+
+/// A mean as people say it.
+fn about(mean: f64) -> String {
+    if mean < 9.95 {
+        format!("{mean:.1}").trim_end_matches(".0").to_owned()
+    } else {
+        format!("{mean:.0}")
+    }
 }
 
 #[cfg(test)]
@@ -181,11 +206,40 @@ mod tests {
         let tally = tally(187, 22);
         let subject = subject(&tally, 15.1);
         let score = VolumeAnomaly.inspect(&subject, &Detect::default()).unwrap();
-        assert_eq!((score.line, score.severity), (13.0, Severity::Medium));
+        assert_eq!((score.line, score.severity), (10.0, Severity::High));
         assert_eq!(
             VolumeAnomaly.because(&subject, &USUAL, &Detect::default()),
-            "Read 187 different pages in 22 minutes; this account usually reads about 4 in a sitting, and 99 of 100 of \
-             its sittings stay at 31 or fewer. Of its colleagues' sittings, 1 in 9,000 is that large."
+            "Read 187 different pages in 22 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account \
+             usually reads about 4.1 in a sitting, and 99 of 100 of its sittings stay at 31 or fewer. 187 of the 187 pages of \
+             that day were new to it; on an ordinary day it opens about 1.2 new ones."
+        );
+    }
+
+    #[test]
+    fn a_slow_harvest_is_told_by_its_days() {
+        let tally = tally(9, 40);
+        let mut subject = subject(&tally, 12.0);
+        subject.worth.each.slow = 14.0;
+        subject.stale_pages = 6;
+        let usual = Usual {
+            slow: Some((20_000, 8, 70)),
+            mean: None,
+            ..USUAL
+        };
+        assert_eq!(
+            VolumeAnomaly.because(&subject, &usual, &Detect::default()),
+            "Since 2024-10-04 it has opened 79 pages new to it on 9 days, more than is usual for it day after day. Read 9 \
+             different pages in 40 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account has not read \
+             before; of a newcomer's sittings, 99 of 100 stay at 31 pages or fewer. 9 of the 9 pages of that day were new to \
+             it; on an ordinary day it opens about 1.2 new ones. 6 of them had been opened by nobody in the four weeks before."
+        );
+        let signals = VolumeAnomaly.signals(&subject, &usual, &Detect::default());
+        assert_eq!(
+            signals
+                .iter()
+                .map(|signal| signal.name.as_str())
+                .collect::<Vec<_>>(),
+            ["slow-harvest"]
         );
     }
 
@@ -193,17 +247,21 @@ mod tests {
     fn a_number_just_under_the_line_is_not_told() {
         let tally = tally(60, 22);
         assert_eq!(
-            VolumeAnomaly.inspect(&subject(&tally, 12.99), &Detect::default()),
+            VolumeAnomaly.inspect(&subject(&tally, 9.99), &Detect::default()),
             None
         );
     }
 
     #[test]
-    fn a_surprising_handful_of_pages_is_not_told() {
+    fn a_surprising_handful_of_pages_is_not_told_unless_it_adds_up() {
         let tally = tally(4, 2);
-        assert_eq!(
-            VolumeAnomaly.inspect(&subject(&tally, 30.0), &Detect::default()),
-            None
+        let mut subject = subject(&tally, 30.0);
+        assert_eq!(VolumeAnomaly.inspect(&subject, &Detect::default()), None);
+        subject.worth.each.slow = 30.0;
+        assert!(
+            VolumeAnomaly
+                .inspect(&subject, &Detect::default())
+                .is_some()
         );
     }
 }

@@ -3,16 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Tracker};
+use super::exporting::ExportHabit;
 use super::running::{Reach, Running};
+use super::scripted::ScriptHabit;
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::Detector;
+use crate::detect::{Detector, Granted};
 use crate::model::WordId;
 use crate::sessionize::Read;
 use crate::time::{DAY_SECONDS, day_of};
+
+/// How many pages new to an account count on one day towards what is ordinary for it.
+const MOST_NEW_PAGES: u32 = 30;
 
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,11 +26,17 @@ pub(super) struct AccountState {
     pub(super) sittings: Sittings,
     /// The rarity of its days, in steps of two bits.
     pub(super) rarity: History,
+    /// Pages new to it, by day.
+    pub(super) new_pages: History,
     pub(super) slow: Slow,
     pub(super) seen: Seen,
     /// All sessions and rarities ever, for the fit of the peer group.
     pub(super) ever_sessions: Person,
     pub(super) ever_rarities: Person,
+    pub(super) exports: ExportHabit,
+    pub(super) script: ScriptHabit,
+    /// What it read since it became privileged, where that was lately.
+    pub(super) granted: Option<Granted>,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
 }
@@ -36,10 +47,14 @@ impl AccountState {
             group,
             sittings: Sittings::default(),
             rarity: History::default(),
+            new_pages: History::default(),
             slow: Slow::default(),
             seen: Seen::default(),
             ever_sessions: Person::default(),
             ever_rarities: Person::default(),
+            exports: ExportHabit::default(),
+            script: ScriptHabit::default(),
+            granted: None,
             open: None,
             trackers: Vec::new(),
         }
@@ -61,7 +76,7 @@ impl AccountState {
             let same_day = self
                 .open
                 .as_ref()
-                .is_some_and(|run| run.reading.day == day_of(read.at));
+                .is_some_and(|run| run.reading.holds(read.at));
             if same_day {
                 if let Some(run) = self.open.as_mut() {
                     run.begin_session(read, reach.rules);
@@ -142,6 +157,18 @@ impl AccountState {
             .rules
             .verdicts
             .confirmed(account, (whole.first, whole.last));
+        if !confirmed {
+            self.exports
+                .learn(run.reading.day, &run.exports, whole, &reach.tenant.exports);
+            self.script
+                .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
+            if self.group == PeerGroup::People {
+                reach.tenant.exports.record(run.reading.day, &run.exports);
+            }
+        }
+        if whole.pages > 0 {
+            self.granted.clone_from(&run.granted);
+        }
         if whole.pages == 0 || confirmed {
             return;
         }
@@ -153,6 +180,7 @@ impl AccountState {
         let cap = cap(tail, &habits.rarity.survival);
         self.slow.close(day, surprise, run.new_pages);
         self.rarity.learn(rarity, day, cap);
+        self.new_pages.learn(run.new_pages, day, MOST_NEW_PAGES);
         let experience = self.experience();
         self.ever_rarities.add(rarity);
         self.seen.add(run.reading.pages());
@@ -166,7 +194,7 @@ impl AccountState {
     /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.
     pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) -> bool {
         let over = self.open.as_ref().is_some_and(|run| {
-            run.reading.day < day_of(instant) && !run.reading.goes_on(instant, reach.rules.gap())
+            !run.reading.holds(instant) && !run.reading.goes_on(instant, reach.rules.gap())
         });
         if over {
             self.close_session(account, reach);

@@ -47,8 +47,8 @@ impl Told {
 /// A finding as the fold knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// Whose.
-    pub account: WordId,
+    /// Whose; none where it is about nobody in particular.
+    pub account: Option<WordId>,
     /// What sort of matter.
     pub family: Family,
     /// Which week of the account.
@@ -169,7 +169,7 @@ impl Tracker {
                 .then(b_excess.total_cmp(&a_excess))
         });
         Some(Draft {
-            account,
+            account: Some(account),
             family: self.family,
             period: self.period,
             continues: self.continues,

@@ -4,8 +4,18 @@
 //! event, storing [`Fold::state`], and going on later gives the same as never having stopped.
 
 mod account;
+#[cfg(test)]
+mod detector_tests;
 mod draft;
+#[cfg(test)]
+mod evasion_tests;
+mod exporting;
+mod granted;
+mod privileged_weeks;
 mod running;
+mod scripted;
+#[cfg(test)]
+mod sentence_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -42,6 +52,8 @@ pub struct Rules<'a> {
     pub sites: Option<FxHashSet<WordId>>,
     /// The pages that nobody has a reason to open.
     pub canaries: FxHashSet<WordId>,
+    /// The accounts that are known to be programs.
+    pub integrations: FxHashSet<WordId>,
     /// What is kept from being told.
     pub ignored: Ignored,
     /// What people said of findings.
@@ -65,6 +77,15 @@ impl Rules<'_> {
     /// The stable number of an account.
     fn stable(&self, account: WordId) -> u64 {
         self.stable.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Whose habits the account of an event is held against.
+    fn group(&self, read: &Read) -> PeerGroup {
+        if self.integrations.contains(&read.account) {
+            PeerGroup::Apps
+        } else {
+            PeerGroup::of(read.actor)
+        }
     }
 
     /// Why an account is privileged at a moment.
@@ -249,7 +270,7 @@ impl<'a> Fold<'a> {
         let state = self
             .accounts
             .entry(read.account)
-            .or_insert_with(|| AccountState::new(PeerGroup::of(read.actor)));
+            .or_insert_with(|| AccountState::new(self.rules.group(read)));
         let mut reach = Reach {
             rules: self.rules,
             tenant: &mut self.tenant,
@@ -297,6 +318,8 @@ impl<'a> Fold<'a> {
             }
             self.tenant
                 .begin_day(next, self.rules.detect.alerts_per_week);
+            let over = self.tenant.privileged.pass(next, self.rules);
+            self.out.drafts.extend(over);
         }
     }
 

@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
 use super::draft::Told;
+use super::exporting::ExportDay;
+use super::granted;
+use super::scripted::ScriptDay;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
-use crate::baseline::{Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{Detector, REGISTRY, Score, Subject, Unit, Usual};
-use crate::model::{Expected, WordId};
+use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
+use crate::detect::{Detector, Granted, REGISTRY, Score, Subject, Unit, Usual};
+use crate::model::{Expected, Family, WordId};
 use crate::sessionize::{OpenDay, Read};
 use crate::time::day_of;
 
@@ -51,6 +54,11 @@ pub(super) struct Running {
     /// Different pages of the day, opened in sessions that began privileged.
     privileged_pages: u32,
     canaries: u32,
+    pub(super) exports: ExportDay,
+    pub(super) script: ScriptDay,
+    /// Pages that it opened anew on a usual day before this one, where that is known.
+    usual_new: Option<f64>,
+    pub(super) granted: Option<Granted>,
 }
 
 impl Running {
@@ -63,6 +71,8 @@ impl Running {
         let refits = reach.tenant.refits();
         let habits = reach.tenant.habits(account.group, refits);
         let via = reach.rules.privileged(read.account, read.at);
+        let usual_new = granted::usual(account, day);
+        let who = (read.account, read.at);
         Self {
             reading: OpenDay::begin(read.at),
             line: reach.tenant.line(),
@@ -82,12 +92,21 @@ impl Running {
             session_via: via,
             privileged_pages: 0,
             canaries: 0,
+            exports: ExportDay::default(),
+            script: ScriptDay::default(),
+            usual_new,
+            granted: granted::count(reach.rules, who, account.granted.as_ref(), usual_new),
         }
     }
 
     /// Begins another session of the day.
     pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
         self.reading.begin_session(read.at);
+        self.script.begin_session();
+        if self.granted.is_none() {
+            let who = (read.account, read.at);
+            self.granted = granted::count(rules, who, None, self.usual_new);
+        }
         self.session_via = rules.privileged(read.account, read.at);
         if self.day_via.is_empty() {
             self.day_via.clone_from(&self.session_via);
@@ -106,6 +125,15 @@ impl Running {
             .page
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
+        self.script
+            .take((read, self.reading.day), new, account, reach);
+        let weekly = reach.rules.detect.privileged_reading;
+        if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
+            reach.tenant.privileged.note(read, self.reading.day);
+        }
+        let exported = self
+            .exports
+            .take(read, self.reading.day, account, &reach.tenant.exports);
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_via.is_empty());
             if let Some(page) = read.page {
@@ -116,7 +144,7 @@ impl Running {
             let habits = reach.tenant.habits(account.group, self.refits);
             self.weigh(account, habits);
         }
-        new.to_session || canary
+        new.to_session || canary || exported
     }
 
     fn open_page(
@@ -136,6 +164,9 @@ impl Running {
         if !account.seen.holds(page) {
             let (bits, stale) = reach.tenant.opened_first(reach.pages.get(&page), teaches);
             self.new_pages += 1;
+            if let Some(granted) = &mut self.granted {
+                granted.new_pages += 1;
+            }
             self.stale_pages += u32::from(stale);
             self.rarity += bits;
             self.slow.reach(self.rarity);
@@ -186,6 +217,9 @@ impl Running {
             privileged: !self.day_via.is_empty(),
             privileged_pages: self.privileged_pages,
             canaries: self.canaries,
+            exported: self.exports.facts,
+            scripted: self.script.facts,
+            granted: self.granted.as_ref(),
         }
     }
 
@@ -235,14 +269,15 @@ impl Running {
                 because: detector.because(&subject, &usual, rules.detect),
                 signals: detector.signals(&subject, &usual, rules.detect),
                 expected: Expected {
-                    pages: usual.mean,
+                    pages: usual.mean.unwrap_or(usual.newcomer),
                     pages_p99: usual.p99,
                 },
                 new_pages: self.new_pages,
                 via: self.day_via.clone(),
-                tally: match usual.unit {
-                    Unit::Session => self.reading.session.clone(),
-                    Unit::Day => self.reading.whole.clone(),
+                tally: match (detector.meta().family, usual.unit) {
+                    (Family::Export, _) => self.exports.tally(&self.reading.whole),
+                    (_, Unit::Session) => self.reading.session.clone(),
+                    (_, Unit::Day) => self.reading.whole.clone(),
                 },
             })
             .collect()
@@ -257,16 +292,20 @@ impl Running {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
-        let unit = if session <= day {
-            Unit::Session
+        // A sitting says more than a day, unless the day is clearly the rarer one.
+        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+            (Unit::Session, session)
         } else {
-            Unit::Day
+            (Unit::Day, day)
         };
+        let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Usual {
             unit,
-            mean: law.mean() + 1.0,
+            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            newcomer: law.mean() + 1.0,
+            new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
-            colleagues: session.min(day),
+            colleagues,
             slow: account.slow.since(),
         }
     }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::PeerGroup;
 use super::account::AccountState;
+use super::exporting::ExportPeers;
+use super::privileged_weeks::PrivilegedWeeks;
 use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::{
@@ -126,6 +128,8 @@ pub(super) struct TenantState {
     rarity: Rarity,
     people: GroupState,
     apps: GroupState,
+    pub(super) exports: ExportPeers,
+    pub(super) privileged: PrivilegedWeeks,
 }
 
 impl TenantState {
@@ -149,6 +153,8 @@ impl TenantState {
             rarity: Rarity::default(),
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
             apps: GroupState::new(app, app),
+            exports: ExportPeers::new(),
+            privileged: PrivilegedWeeks::default(),
         }
     }
 
@@ -302,6 +308,7 @@ impl TenantState {
                 .refit(until, &sessions, &rarities, fallback);
         }
         self.rarity = self.openings.rarity(until);
+        self.exports.refit(until);
         self.refits += 1;
     }
 }

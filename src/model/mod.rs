@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod coverage;
 pub mod event;
+pub mod extent;
 pub mod finding;
 pub mod id;
 pub mod roster;
@@ -11,6 +12,7 @@ pub mod settings;
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
 pub use event::{Actor, ActorKind, Auth, Change, Class, Event, LogChange, Membership, Unusable};
+pub use extent::Extent;
 pub use finding::{
     Account, Evidence, Expected, Family, Finding, Matter, Observed, PageRead, Severity, Signal,
     Status, Verdict,

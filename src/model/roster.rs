@@ -157,6 +157,27 @@ impl RosterHistory {
             .collect()
     }
 
+    /// When (in seconds, later than `after` and not later than `until`) an account that was not privileged first became so,
+    /// and why; none where it did not.
+    pub fn became_privileged(
+        &self,
+        account: &AccountId,
+        after: i64,
+        until: i64,
+    ) -> Option<(i64, &Via)> {
+        let vias = self.spans.get(account)?;
+        let begins = |(via, spans): (_, &Vec<(i64, bool)>)| {
+            let begins = spans.iter().filter(|(from, held)| {
+                *held
+                    && *from > after
+                    && *from <= until
+                    && !vias.values().any(|spans| holds(spans, from - 1))
+            });
+            begins.map(|(from, _)| *from).min().map(|from| (from, via))
+        };
+        vias.iter().filter_map(begins).min()
+    }
+
     /// How many accounts are privileged at a moment (in seconds).
     pub fn count(&self, at: i64) -> usize {
         self.spans
@@ -277,6 +298,25 @@ mod tests {
         );
         assert!(!admin(&history, "bob", 119) && admin(&history, "bob", 120));
         assert!(admin(&history, "ann", 199) && !admin(&history, "ann", 200));
+    }
+
+    #[test]
+    fn an_account_becomes_privileged_where_it_was_not_before() {
+        let changes = [
+            change(40, "ann", "admins", Membership::Joined),
+            change(50, "ann", "owners", Membership::Joined),
+            change(60, "bob", "owners", Membership::Joined),
+        ];
+        let history = RosterHistory::new(&[snapshot(100, &["ann", "bob"])], &changes, |_| true);
+        let became = |name: &str, after, until| {
+            let became = history.became_privileged(&AccountId::new(name), after, until);
+            became.map(|(at, via)| (at, via.label().to_owned()))
+        };
+        assert_eq!(became("ann", 0, 45), Some((40, "admins".to_owned())));
+        assert_eq!(became("ann", 0, 39), None);
+        // It was privileged already, and so was whoever the first roster has had from ever.
+        assert_eq!(became("ann", 40, 100), None);
+        assert_eq!(became("bob", i64::MIN, 100), None);
     }
 
     #[test]

@@ -23,6 +23,12 @@ pub struct Detect {
     pub volume_anomaly: VolumeAnomaly,
     /// The `privileged-reading` detector.
     pub privileged_reading: PrivilegedReading,
+    /// The `scripted-reading` detector.
+    pub scripted_reading: ScriptedReading,
+    /// The `bulk-export` detector.
+    pub bulk_export: BulkExport,
+    /// The `admin-grant` detector.
+    pub admin_grant: AdminGrant,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
     /// The `blind-spot` detector.
@@ -47,6 +53,35 @@ pub struct PrivilegedReading {
     pub mode: PrivilegedMode,
     /// Strict: more different pages a day than this are told.
     pub pages_per_day: u32,
+    /// Whether what privileged accounts read is summed up every week.
+    pub weekly: bool,
+}
+
+/// The `scripted-reading` detector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptedReading {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// Accounts that are known to be programs.
+    pub integrations: Vec<AccountId>,
+}
+
+/// The `bulk-export` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkExport {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `admin-grant` detector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminGrant {
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// For how long after it became privileged an account is watched.
+    pub within: Duration,
+    /// The least number of new pages that is told.
+    pub pages: u32,
 }
 
 /// The `canary-page` detector.
@@ -107,6 +142,9 @@ impl Default for Detect {
             canary_pages: Vec::new(),
             volume_anomaly: VolumeAnomaly::default(),
             privileged_reading: PrivilegedReading::default(),
+            scripted_reading: ScriptedReading::default(),
+            bulk_export: BulkExport::default(),
+            admin_grant: AdminGrant::default(),
             canary_page: CanaryPage::default(),
             blind_spot: BlindSpot::default(),
             ignore: Vec::new(),
@@ -121,12 +159,37 @@ impl Default for VolumeAnomaly {
 }
 
 impl Default for PrivilegedReading {
-    /// `strict`, until baselines of privileged accounts are calibrated.
     fn default() -> Self {
         Self {
             enabled: true,
-            mode: PrivilegedMode::Strict,
+            mode: PrivilegedMode::Unusual,
             pages_per_day: 25,
+            weekly: true,
+        }
+    }
+}
+
+impl Default for ScriptedReading {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            integrations: Vec::new(),
+        }
+    }
+}
+
+impl Default for BulkExport {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for AdminGrant {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            within: Duration::from_hours(14 * 24),
+            pages: 20,
         }
     }
 }

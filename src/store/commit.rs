@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{CachedStatement, Transaction, params};
 
 use super::words::{Cache, number, position};
-use super::{Store, StoreError, StreamId};
+use super::{Store, StoreError, StreamId, TWINS_WITHIN};
 use crate::model::{Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk};
 
 /// What one or several pages of a stream held.
@@ -100,7 +100,7 @@ fn insert_events(
         if insert_event(&mut insert, transaction, words, stream, event)? {
             committed.fresh += 1;
             if event.class.is_reading() {
-                oldest_fresh = oldest_fresh.min(event.at.timestamp());
+                oldest_fresh = oldest_fresh.min(reaches_back(event));
             }
             committed.late += u64::from(is_late(event, late_after));
             insert_changes(transaction, stream, event)?;
@@ -115,6 +115,15 @@ fn insert_events(
         )?
         .execute(params![stream.0, oldest_fresh])?;
     Ok(committed)
+}
+
+/// From when on a fresh reading event changes what is folded: an export also decides over its twin in another stream.
+fn reaches_back(event: &Event) -> i64 {
+    let at = event.at.timestamp();
+    match event.class {
+        Class::Export | Class::Download => at - TWINS_WITHIN,
+        _ => at,
+    }
 }
 
 fn insert_event(

@@ -1,16 +1,25 @@
 //! What the analysis reads, and the working state it keeps at its settle line.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rustc_hash::FxHashMap;
 
 use super::commit::stored_id;
 use super::tenant::name_of;
 use super::words::kind_of;
+use super::words::text_of;
 use super::{Store, StoreError, StreamId, TenantId};
 use crate::fold::State;
-use crate::model::{Auth, Class, EventId, StreamName, WordId};
+use crate::model::{Auth, Class, EventId, Extent, StreamName, WordId};
 use crate::sessionize::Read;
+
+/// The time and the key of an event.
+pub type EventPlace = (i64, [u8; 16]);
+
+/// How far apart (in seconds) two streams may record one export.
+pub const TWINS_WITHIN: i64 = 300;
 
 /// Which stored events to read: those of one stream with `from <= at < until`.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +39,7 @@ pub struct FoldState {
     pub basis: [u8; 16],
     /// Everything before this second is folded in.
     pub line: i64,
-    /// How many events the stream held when it was last judged to its end.
+    /// How many events the streams held when they were last judged to their end.
     pub stored: u64,
     /// The state itself.
     pub state: State,
@@ -38,35 +47,19 @@ pub struct FoldState {
 
 impl Store {
     /// Gives every reading event of a window in order of time and key.
-    pub fn read(&self, stretch: Stretch, mut take: impl FnMut(&Read)) -> Result<(), StoreError> {
-        self.ask(|database| {
-            let mut list = database.prepare_cached(
-                "select at, key, account, class, actor, auth, page, space, address, site from event
-                 where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key",
-            )?;
-            let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
-            while let Some(row) = rows.next()? {
-                take(&Read {
-                    at: row.get(0)?,
-                    key: row.get(1)?,
-                    account: row.get(2)?,
-                    class: Class::ALL
-                        .get(row.get::<_, usize>(3)?)
-                        .copied()
-                        .unwrap_or(Class::Other),
-                    actor: kind_of(row.get(4)?),
-                    auth: Auth::ALL
-                        .get(row.get::<_, usize>(5)?)
-                        .copied()
-                        .unwrap_or(Auth::Other),
-                    page: row.get(6)?,
-                    space: row.get(7)?,
-                    address: row.get(8)?,
-                    site: row.get(9)?,
-                });
-            }
-            Ok(())
-        })
+    pub fn read(&self, stretch: Stretch, take: impl FnMut(&Read)) -> Result<(), StoreError> {
+        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
+                     where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key";
+        self.ask(|database| each(database, query, stretch, take))
+    }
+
+    /// Every export and download of a window in order of time and key.
+    pub fn exports(&self, stretch: Stretch) -> Result<Vec<Read>, StoreError> {
+        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
+                     where stream = ?1 and at >= ?2 and at < ?3 and class in (2, 3) order by at, key";
+        let mut reads = Vec::new();
+        self.ask(|database| each(database, query, stretch, |read| reads.push(*read)))?;
+        Ok(reads)
     }
 
     /// The newest event time of a stream, in seconds, and how many events it holds; none where it holds none.
@@ -82,12 +75,12 @@ impl Store {
         })
     }
 
-    /// What Atlassian calls the events with these times and keys, in the order asked.
+    /// What Atlassian calls those of the events with these times and keys that a stream holds.
     pub fn event_ids(
         &self,
         stream: StreamId,
-        events: &[(i64, [u8; 16])],
-    ) -> Result<Vec<EventId>, StoreError> {
+        events: &[EventPlace],
+    ) -> Result<Vec<(EventPlace, EventId)>, StoreError> {
         self.ask(|database| {
             let name: String =
                 database.query_row("select name from stream where id = ?1", [stream.0], |row| {
@@ -97,25 +90,25 @@ impl Store {
             let mut find = database.prepare_cached(
                 "select id from event where stream = ?1 and at = ?2 and key = ?3",
             )?;
-            events
-                .iter()
-                .map(|(at, key)| {
-                    let id = find
-                        .query_row(params![stream.0, at, key], |row| row.get(0))
-                        .optional()?
-                        .flatten();
-                    Ok(stored_id(id, *key, access))
-                })
-                .collect()
+            let mut ids = Vec::with_capacity(events.len());
+            for (at, key) in events {
+                let id = find
+                    .query_row(params![stream.0, at, key], |row| row.get(0))
+                    .optional()?;
+                if let Some(id) = id {
+                    ids.push(((*at, *key), stored_id(id, *key, access)));
+                }
+            }
+            Ok(ids)
         })
     }
 
-    /// Whether events of the access stream are stored that have not been judged.
+    /// Whether events are stored that have not been judged.
     pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
         self.ask(|database| {
             database.query_row(
                 "select coalesce(sum(stored), 0) <> coalesce((select stored from fold where tenant = ?1 and stale = 0), 0)
-                 from stream where tenant = ?1 and name = 'access'",
+                 from stream where tenant = ?1",
                 [tenant.0],
                 |row| row.get(0),
             )
@@ -174,6 +167,54 @@ impl Store {
             }))
         })
     }
+}
+
+/// Gives every reading event that a query finds.
+fn each(
+    database: &Connection,
+    query: &str,
+    stretch: Stretch,
+    mut take: impl FnMut(&Read),
+) -> rusqlite::Result<()> {
+    let mut list = database.prepare_cached(query)?;
+    let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
+    let mut actions: FxHashMap<WordId, String> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        let class = Class::ALL
+            .get(row.get::<_, usize>(3)?)
+            .copied()
+            .unwrap_or(Class::Other);
+        let (page, space): (Option<WordId>, Option<WordId>) = (row.get(6)?, row.get(7)?);
+        let extent = if matches!(class, Class::Export | Class::Download) {
+            let action = match actions.entry(row.get(10)?) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let text = text_of(database, *new.key())?;
+                    new.insert(text)
+                }
+            };
+            Extent::of(class, action, page.is_some(), space.is_some())
+        } else {
+            None
+        };
+        take(&Read {
+            at: row.get(0)?,
+            key: row.get(1)?,
+            account: row.get(2)?,
+            class,
+            actor: kind_of(row.get(4)?),
+            auth: Auth::ALL
+                .get(row.get::<_, usize>(5)?)
+                .copied()
+                .unwrap_or(Auth::Other),
+            page,
+            space,
+            address: row.get(8)?,
+            site: row.get(9)?,
+            extent,
+        });
+    }
+    Ok(())
 }
 
 /// Writes the working state within a transaction.

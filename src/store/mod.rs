@@ -27,7 +27,7 @@ pub use care::Holdings;
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};
 pub use finding::Recorded;
-pub use fold::{FoldState, Stretch};
+pub use fold::{EventPlace, FoldState, Stretch, TWINS_WITHIN};
 pub use lease::Lease;
 pub use sight::LoggingEvent;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};

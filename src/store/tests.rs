@@ -272,7 +272,9 @@ fn event_ids_are_told_as_they_came() {
     store.commit(stream, &batch(events), None, LATE).unwrap();
     assert_eq!(
         store.event_ids(stream, &keys).unwrap(),
-        ids.map(EventId::new)
+        keys.into_iter()
+            .zip(ids.map(EventId::new))
+            .collect::<Vec<_>>()
     );
 }
 

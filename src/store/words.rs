@@ -1,6 +1,6 @@
 //! Strings that repeat, kept once and named by a number.
 
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::{Store, StoreError};
@@ -172,6 +172,15 @@ pub(super) fn position<T: PartialEq>(all: &[T], value: &T) -> u8 {
         .position(|one| one == value)
         .and_then(|at| u8::try_from(at).ok())
         .unwrap_or(u8::MAX)
+}
+
+/// The text of one word; empty where there is none.
+pub(super) fn text_of(database: &Connection, id: WordId) -> rusqlite::Result<String> {
+    let text = database
+        .prepare_cached("select text from word where id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(text.unwrap_or_default())
 }
 
 impl Store {

@@ -370,7 +370,7 @@ fn audit_records_of_a_tenant_with_several_sites_need_to_know_whose_they_are() {
     let done = desk.run("import audit.ndjson").ends(2);
     assert!(done.err.contains("--site URL"), "{}", done.err);
     let done = desk
-        .run("import audit.ndjson --site https://other.atlassian.net")
+        .run("import audit.ndjson --site https://other.atlassian.net --fail-on critical")
         .ends(0);
     assert!(done.err.contains("events stored"), "{}", done.err);
     let status = desk.status();

@@ -17,6 +17,8 @@ mod desk;
 #[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod ignored;

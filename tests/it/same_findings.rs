@@ -300,6 +300,7 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         stable: stable.into_iter().collect(),
         sites: None,
         canaries: [].into_iter().collect(),
+        integrations: [].into_iter().collect(),
         verdicts: pagewarden::fold::Verdicts::default(),
         ignored: pagewarden::fold::Ignored::default(),
     };

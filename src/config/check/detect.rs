@@ -7,8 +7,8 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    BlindSpot, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode, PrivilegedReading,
-    VolumeAnomaly,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
+    PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -54,6 +54,11 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
             enabled: enabled(section, "volume-anomaly", "detect.volume-anomaly", report),
         },
         privileged_reading: privileged_reading(section, report),
+        scripted_reading: scripted_reading(section, report),
+        bulk_export: BulkExport {
+            enabled: enabled(section, "bulk-export", "detect.bulk-export", report),
+        },
+        admin_grant: admin_grant(section, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
         },
@@ -99,6 +104,46 @@ fn privileged_reading(section: &Section<'_>, report: &mut Report<'_>) -> Privile
                 values::whole(value, 0..=MANY_PAGES)
             })
             .unwrap_or(default.pages_per_day),
+        weekly: table
+            .take("weekly", report, values::switch)
+            .unwrap_or(default.weekly),
+    }
+}
+
+/// `[detect.scripted-reading]`.
+fn scripted_reading(section: &Section<'_>, report: &mut Report<'_>) -> ScriptedReading {
+    let default = ScriptedReading::default();
+    let Some(table) = section.table("scripted-reading", "detect.scripted-reading", report) else {
+        return default;
+    };
+    ScriptedReading {
+        enabled: table
+            .take("enabled", report, values::switch)
+            .unwrap_or(default.enabled),
+        integrations: list(&table, "integrations", report, account).unwrap_or_default(),
+    }
+}
+
+/// `[detect.admin-grant]`.
+fn admin_grant(section: &Section<'_>, report: &mut Report<'_>) -> AdminGrant {
+    let default = AdminGrant::default();
+    let Some(table) = section.table("admin-grant", "detect.admin-grant", report) else {
+        return default;
+    };
+    AdminGrant {
+        enabled: table
+            .take("enabled", report, values::switch)
+            .unwrap_or(default.enabled),
+        within: table
+            .take("within", report, |value| {
+                values::duration(value, DAY..=365 * DAY)
+            })
+            .unwrap_or(default.within),
+        pages: table
+            .take("pages", report, |value| {
+                values::whole(value, 1..=MANY_PAGES)
+            })
+            .unwrap_or(default.pages),
     }
 }
 

@@ -1,0 +1,319 @@
+//! Exports of spaces and of the site, and many exports and downloads of pages and files.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Detector, Meta, Score, Subject, Usual};
+use crate::baseline::bits;
+use crate::model::settings::Detect;
+use crate::model::{Family, Severity, Signal};
+use crate::text;
+
+/// How much higher the line lies for pages and files, in bits: an eighth of the false alarms beside those of reading.
+const SHARE: f64 = 3.0;
+/// From how many spaces in a day on an export is grave by its breadth.
+const MANY_SPACES: u32 = 3;
+/// How many exports of spaces in four weeks are nothing special among colleagues.
+const COMMON: u32 = 20;
+
+/// What an account's day has exported, and how usual that is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Backups of the site made or downloaded.
+    pub backups: u32,
+    /// On how many earlier days of the last half year the account did that.
+    pub backup_days: u32,
+    /// Whether it always does.
+    pub backups_routine: bool,
+    /// Different spaces.
+    pub spaces: u32,
+    /// Those among them that the account had not read in, where enough of its reading is known to tell.
+    pub foreign_spaces: u32,
+    /// On how many earlier days of the last half year the account exported spaces.
+    pub space_days: u32,
+    /// Whether it always does.
+    pub spaces_routine: bool,
+    /// On how many person-days of the last four weeks anybody exported a space.
+    pub colleagues_spaces: u32,
+    /// Pages and files.
+    pub pieces: u32,
+    /// How surprising their number is, in bits.
+    pub bits: f64,
+    /// How many the account takes on a usual day.
+    pub usual_pieces: f64,
+    /// The share of the colleagues' days that have as many.
+    pub colleagues_pieces: f64,
+}
+
+/// The detector.
+pub(super) struct BulkExport;
+
+const META: Meta = Meta {
+    id: "bulk-export",
+    family: Family::Export,
+    summary: "An account exported the site or a space, or took many pages and files.",
+    looks_for: "A backup of the site made or downloaded by anybody: high. A space that is exported: medium; high where the account \
+                never exported one in half a year and had not read in that space either, or where it is three spaces in a day; low \
+                where colleagues exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
+                not told again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
+                many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
+                and its colleagues' days, like reading, with a line that is 3 bits higher, so that they add an eighth to \
+                `alerts_per_week`.",
+    needs: "The site audit log for backups and exports of spaces, which needs no expensive plan; the organisation's audit log for \
+            downloads and exports of pages. Where both record an export (same account, as large, within five minutes), it counts \
+            once.",
+    cannot_see: "Downloads of attachments, as far as Atlassian does not log them. A backup stolen by whoever makes it every week, \
+                 on the usual day.",
+    settings: &[
+        (
+            "detect.min_pages",
+            "the least number of pages and files in a day that is told",
+        ),
+        ("detect.bulk-export.enabled", "false switches it off"),
+    ],
+};
+
+impl Detector for BulkExport {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn enabled(&self, settings: &Detect) -> bool {
+        settings.bulk_export.enabled
+    }
+
+    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
+        let line = subject.line + SHARE;
+        let bits = subject.exported.bits;
+        let severity = [
+            backup(&subject.exported),
+            space(&subject.exported),
+            pieces(subject, settings),
+        ]
+        .into_iter()
+        .flatten()
+        .max()?;
+        Some(Score {
+            bits,
+            line,
+            severity,
+        })
+    }
+
+    fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
+        said(subject, settings)
+            .into_iter()
+            .map(|(name, because)| Signal {
+                name: name.to_owned(),
+                bits: if name == "export-volume" {
+                    subject.exported.bits
+                } else {
+                    0.0
+                },
+                because,
+            })
+            .collect()
+    }
+
+    fn because(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
+        let said: Vec<String> = said(subject, settings)
+            .into_iter()
+            .map(|(_, because)| because)
+            .collect();
+        said.join(" ")
+    }
+}
+
+fn backup(exported: &Exported) -> Option<Severity> {
+    (exported.backups > 0 && !exported.backups_routine).then_some(Severity::High)
+}
+
+fn space(exported: &Exported) -> Option<Severity> {
+    if exported.spaces == 0 || exported.spaces_routine {
+        return None;
+    }
+    let strange = exported.space_days == 0 && exported.foreign_spaces > 0;
+    Some(if strange || exported.spaces >= MANY_SPACES {
+        Severity::High
+    } else if exported.colleagues_spaces >= COMMON {
+        Severity::Low
+    } else {
+        Severity::Medium
+    })
+}
+
+fn pieces(subject: &Subject<'_>, settings: &Detect) -> Option<Severity> {
+    let excess = subject.exported.bits - subject.line - SHARE;
+    (subject.exported.pieces >= settings.min_pages && excess >= 0.0)
+        .then(|| Severity::of_excess(excess))
+}
+
+/// What is told, by name, gravest first.
+fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
+    let exported = &subject.exported;
+    let mut said = Vec::new();
+    if backup(exported).is_some() {
+        said.push((
+            "site-backup",
+            format!(
+                "Made or downloaded a backup of the whole site {}; {}.",
+                text::count(u64::from(exported.backups), "time"),
+                earlier(exported.backup_days),
+            ),
+        ));
+    }
+    if space(exported).is_some() {
+        let foreign = match (exported.spaces, exported.foreign_spaces) {
+            (_, 0) => String::new(),
+            (1, _) => ", which it had not read in before".to_owned(),
+            (_, foreign) => format!(", {foreign} of which it had not read in before"),
+        };
+        let colleagues = match exported.colleagues_spaces {
+            0 => "nobody did in the last four weeks".to_owned(),
+            days => format!(
+                "in the last four weeks spaces were exported on {}",
+                text::count(u64::from(days), "person-day")
+            ),
+        };
+        said.push((
+            "space-export",
+            format!(
+                "Exported {}{foreign}; {}, and {colleagues}.",
+                text::count(u64::from(exported.spaces), "whole space"),
+                earlier(exported.space_days),
+            ),
+        ));
+    }
+    if pieces(subject, settings).is_some() {
+        said.push((
+            "export-volume",
+            format!(
+                "Exported or downloaded pages and files {} in one day; this account usually does so {:.1} times a day, and of its \
+                 colleagues' days, {} has as many.",
+                text::count(u64::from(exported.pieces), "time"),
+                exported.usual_pieces,
+                text::one_in(bits(exported.colleagues_pieces)),
+            ),
+        ));
+    }
+    said
+}
+
+/// On how many earlier days.
+fn earlier(days: u32) -> String {
+    if days == 0 {
+        "it had not done so in half a year".to_owned()
+    } else {
+        format!(
+            "it had done so on {} of the last half year",
+            text::count(u64::from(days), "day")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{USUAL, subject, tally};
+    use super::*;
+
+    fn severity(exported: Exported) -> Option<Severity> {
+        let tally = tally(0, 0);
+        let subject = Subject {
+            exported,
+            ..subject(&tally, 0.0)
+        };
+        BulkExport
+            .inspect(&subject, &Detect::default())
+            .map(|score| score.severity)
+    }
+
+    #[test]
+    fn a_backup_of_the_site_is_told_of_anybody_whose_routine_it_is_not() {
+        let backup = Exported {
+            backups: 1,
+            ..Exported::default()
+        };
+        assert_eq!(severity(backup), Some(Severity::High));
+        let routine = Exported {
+            backups_routine: true,
+            ..backup
+        };
+        assert_eq!(severity(routine), None);
+    }
+
+    #[test]
+    fn a_space_is_graver_where_it_was_never_read_in_and_lighter_where_everybody_exports() {
+        let space = Exported {
+            spaces: 1,
+            ..Exported::default()
+        };
+        assert_eq!(severity(space), Some(Severity::Medium));
+        let foreign = Exported {
+            foreign_spaces: 1,
+            ..space
+        };
+        assert_eq!(severity(foreign), Some(Severity::High));
+        let practised = Exported {
+            space_days: 1,
+            ..foreign
+        };
+        assert_eq!(severity(practised), Some(Severity::Medium));
+        let common = Exported {
+            colleagues_spaces: 20,
+            ..space
+        };
+        assert_eq!(severity(common), Some(Severity::Low));
+        let broad = Exported {
+            spaces: 3,
+            ..common
+        };
+        assert_eq!(severity(broad), Some(Severity::High));
+        let routine = Exported {
+            spaces_routine: true,
+            ..broad
+        };
+        assert_eq!(severity(routine), None);
+    }
+
+    #[test]
+    fn pages_and_files_are_told_by_their_surprise_and_not_below_the_least_number() {
+        let many = Exported {
+            pieces: 40,
+            bits: 13.0,
+            ..Exported::default()
+        };
+        assert_eq!(severity(many), Some(Severity::Low));
+        assert_eq!(severity(Exported { bits: 12.9, ..many }), None);
+        assert_eq!(severity(Exported { pieces: 4, ..many }), None);
+        assert_eq!(
+            severity(Exported { bits: 17.5, ..many }),
+            Some(Severity::High)
+        );
+    }
+
+    #[test]
+    fn the_sentence_has_every_number() {
+        let tally = tally(0, 0);
+        let subject = Subject {
+            exported: Exported {
+                backups: 2,
+                backup_days: 1,
+                spaces: 3,
+                foreign_spaces: 2,
+                colleagues_spaces: 4,
+                pieces: 40,
+                bits: 20.0,
+                usual_pieces: 0.26,
+                colleagues_pieces: 1.0 / 9_000.0,
+                ..Exported::default()
+            },
+            ..subject(&tally, 0.0)
+        };
+        assert_eq!(
+            BulkExport.because(&subject, &USUAL, &Detect::default()),
+            "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
+             whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
+             spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \
+             usually does so 0.3 times a day, and of its colleagues' days, 1 in 9,000 has as many."
+        );
+    }
+}
