@@ -136,6 +136,9 @@ const TRICKS: [&str; 8] = [
     "\u{e0041}\u{fffe}\u{0}`$(reboot)`%s%n{}",
 ];
 
+/// The day on which it all happened.
+const DAY: &str = "2024-01-09";
+
 /// An opening of a page, by somebody with such a name, at so many minutes into a day.
 fn opening(number: u32, day: &str, name: &str, id: &str) -> String {
     let (hour, minute) = (8 + number / 60, number % 60);
@@ -155,24 +158,30 @@ fn opening(number: u32, day: &str, name: &str, id: &str) -> String {
     .to_string()
 }
 
-/// A file in which administrators with every trick in their names read far too much, among records that are worse.
-fn bad_file(day: &str) -> (Vec<u8>, String) {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut roster = String::new();
+/// What is written in place of something in a record.
+fn with(from: &str, to: &str) -> Vec<u8> {
+    let whole = opening(300, DAY, "Ada", "ada");
+    assert!(whole.contains(from), "{from}");
+    whole.replacen(from, to, 1).into_bytes()
+}
+
+/// Administrators with every trick in their names who read far too much, and the roster that names them.
+fn tricksters() -> (Vec<Vec<u8>>, String) {
+    let (mut lines, mut roster) = (Vec::new(), String::new());
     for (number, trick) in TRICKS.iter().enumerate() {
         let id = format!("admin-{number}");
-        for minute in 0..120 {
-            lines.push(opening(minute, day, trick, &id).into_bytes());
-        }
-        let account = serde_json::json!({ "id": format!("712020:{id}"), "name": trick, "roles": ["org-admin"], "groups": [trick] });
-        roster.push_str(&format!("{account}\n"));
+        lines.extend((0..120).map(|minute| opening(minute, DAY, trick, &id).into_bytes()));
+        let account = serde_json::json!({
+            "id": format!("712020:{id}"), "name": trick, "roles": ["org-admin"], "groups": [trick] });
+        roster += &account.to_string();
+        roster.push('\n');
     }
-    let whole = opening(300, day, "Ada", "ada");
-    let with = |from: &str, to: &str| whole.replacen(from, to, 1).into_bytes();
-    // Lost surrogates, huge and odd numbers, moments at the ends of time.
-    lines.push(with("\"name\":\"Ada\"", "\"name\":\"cut \\ud83d\""));
-    lines.push(with("\"name\":\"Ada\"", "\"name\":1e400"));
-    for (number, time) in [
+    (lines, roster)
+}
+
+/// Openings at the ends of time, and at no time at all.
+fn odd_moments() -> impl Iterator<Item = Vec<u8>> {
+    [
         "-9223372036854775808",
         "9223372036854775807",
         "99999999999",
@@ -186,53 +195,38 @@ fn bad_file(day: &str) -> (Vec<u8>, String) {
     ]
     .iter()
     .enumerate()
-    {
-        let id = format!("\"id\":\"odd-{number}\"");
-        let odd = serde_json::json!({ "attributes": {
-            "action": "confluence_page_viewed", "actor": { "id": "712020:odd" },
-            "context": [{ "id": "1", "type": "page" }] } });
-        let odd = odd.to_string().replacen(
-            "{\"attributes\":{",
-            &format!("{{{id},\"attributes\":{{\"time\":{time},"),
-            1,
-        );
-        lines.push(odd.into_bytes());
-    }
-    // Depth, width, length, and bytes that are no text.
+    .map(|(number, time)| {
+        format!(
+            r#"{{"id":"odd-{number}","attributes":{{"time":{time},"action":"confluence_page_viewed",
+            "actor":{{"id":"712020:odd"}},"context":[{{"id":"1","type":"page"}}]}}}}"#
+        )
+        .replace('\n', " ")
+        .into_bytes()
+    })
+}
+
+/// Records that are deep, wide, long, or no text.
+fn monsters() -> Vec<Vec<u8>> {
     let deep = 200_000;
-    lines.push(with(
-        "\"content\":\"Ada\"",
-        &format!("\"content\":{}{}", "[".repeat(deep), "]".repeat(deep)),
-    ));
-    lines.push(with(
-        "\"content\":\"Ada\"",
-        &format!(
-            "\"content\":{}1{}",
-            "{\"a\":".repeat(deep),
-            "}".repeat(deep)
-        ),
-    ));
-    lines.push(with(
-        "\"name\":\"Ada\"",
-        &format!("\"name\":\"{}\"", "A\u{202e}".repeat(2_500_000)),
-    ));
-    lines.push(with(
-        "\"action\":\"confluence_page_viewed\"",
-        &format!("\"action\":\"{}\"", "page_viewed_".repeat(900_000)),
-    ));
-    lines.push(with("712020:ada", &"7".repeat(10_000_000)));
-    let pair =
-        "{\"type\":\"user\",\"id\":\"u\"},{\"type\":\"group\",\"id\":\"g\"},".repeat(100_000);
-    let group = whole.replace("confluence_page_viewed", "user_added_to_group");
-    lines.push(
-        group
-            .replacen("\"context\":[", &format!("\"context\":[{pair}"), 1)
-            .into_bytes(),
-    );
-    lines.push(b"{\"id\":\"\xff\xfe\x00".repeat(50));
-    lines.push("[".repeat(deep).into_bytes());
-    lines.push("]".repeat(deep).into_bytes());
-    (lines.join(&b'\n'), roster)
+    let content = |value: String| with("\"content\":\"Ada\"", &format!("\"content\":{value}"));
+    let name = |value: &str| with("\"name\":\"Ada\"", &format!("\"name\":{value}"));
+    let pair = "{\"type\":\"user\",\"id\":\"u\"},{\"type\":\"group\",\"id\":\"g\"},";
+    let group = String::from_utf8(with("confluence_page_viewed", "user_added_to_group")).unwrap();
+    let crowd = format!("\"context\":[{}", pair.repeat(100_000));
+    vec![
+        name("\"cut \\ud83d\""),
+        name("1e400"),
+        name(&format!("\"{}\"", "A\u{202e}".repeat(2_500_000))),
+        content("[".repeat(deep) + &"]".repeat(deep)),
+        content("{\"a\":".repeat(deep) + "1" + &"}".repeat(deep)),
+        with("confluence_page_viewed", &"page_viewed_".repeat(900_000)),
+        with("712020:ada", &"7".repeat(10_000_000)),
+        group.replacen("\"context\":[", &crowd, 1).into_bytes(),
+        b"{\"id\":\"\xff\xfe\x00".repeat(50),
+        // Nothing behind this is read: its end never comes.
+        "]".repeat(deep).into_bytes(),
+        "[".repeat(deep).into_bytes(),
+    ]
 }
 
 /// Asserts that what the program says neither steers a terminal nor fools an eye, and is short.
@@ -267,8 +261,10 @@ fn the_worst_file_is_read_told_and_sent_without_harm() {
     );
     kit.desk
         .keep("soc.url", kit.simulator.webhook_url().as_str().as_bytes());
-    let (file, roster) = bad_file("2024-01-09");
-    kit.desk.keep("bad.ndjson", &file);
+    let (mut lines, roster) = tricksters();
+    lines.extend(odd_moments());
+    lines.extend(monsters());
+    kit.desk.keep("bad.ndjson", &lines.join(&b'\n'));
     kit.desk.keep("roster.ndjson", roster.as_bytes());
     let began = std::time::Instant::now();
     let run = |args: &[&str]| is_tame(kit.desk.run(args));
