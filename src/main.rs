@@ -7,6 +7,7 @@ use pagewarden::exit::Exit;
 use pagewarden::{commands, telemetry};
 
 fn main() -> ExitCode {
+    commands::keep_to_itself();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {

@@ -186,7 +186,7 @@ fn actor(author: &wire::Author<'_>) -> Actor {
     };
     Actor {
         kind,
-        id: AccountId::new(id.unwrap_or_default()),
+        id: AccountId::new(clip(id.unwrap_or_default())),
         name: name.map(clip),
         email: None,
     }
@@ -251,7 +251,10 @@ fn space(record: &wire::Audit<'_>) -> Option<String> {
             .chain(values(record))
             .find_map(|(_, value)| find::space(value))
     };
-    by_key.or_else(by_name).or_else(by_link)
+    by_key
+        .or_else(by_name)
+        .or_else(by_link)
+        .map(|space| clip(&space))
 }
 
 #[cfg(test)]

@@ -1,8 +1,15 @@
 //! Who joined or left what, as the logs tell it.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use super::classify::{MembershipChange, MembershipOf, role_word};
+use super::map::clip;
 use super::{find, wire};
 use crate::model::{AccountId, Change, Membership, Via};
+
+/// The most changes of one record: one that names a thousand accounts and as many groups is not a million changes.
+const MOST: usize = 1_000;
 
 /// The memberships that an organisation event changed: every account it names, in every group or role it names.
 pub(super) fn of_event(
@@ -22,7 +29,7 @@ pub(super) fn of_event(
             }
             names
                 .into_iter()
-                .map(|name| Via::Group(name.into()))
+                .map(|name| Via::Group(clip(name)))
                 .collect()
         }
         MembershipOf::Role => {
@@ -36,36 +43,40 @@ pub(super) fn of_event(
             }
             names
                 .into_iter()
-                .map(|name| Via::Role(role_word(name)))
+                .map(|name| Via::Role(role_word(&clip(name))))
                 .collect()
         }
     };
-    let mut changes = Vec::new();
-    for object in attributes
+    let vias = once(vias);
+    let accounts = attributes
         .context
         .0
         .iter()
         .filter(|object| is_account_object(object))
-    {
-        let Some(id) = object
-            .id
-            .get()
-            .or_else(|| object.attributes.0.account.get())
-        else {
-            continue;
-        };
-        for via in &vias {
-            let change = Change {
-                account: AccountId::new(find::account(id)),
-                via: via.clone(),
-                to: change.to,
-            };
-            if !changes.contains(&change) {
-                changes.push(change);
-            }
-        }
-    }
-    changes
+        .filter_map(|object| {
+            let bag = &object.attributes.0;
+            object.id.get().or_else(|| bag.account.get())
+        });
+    let accounts = once(accounts.map(find::account));
+    let pairs = accounts
+        .iter()
+        .flat_map(|account| vias.iter().map(move |via| (account, via)));
+    pairs
+        .take(MOST)
+        .map(|(account, via)| Change {
+            account: AccountId::new(clip(account)),
+            via: via.clone(),
+            to: change.to,
+        })
+        .collect()
+}
+
+/// Each once, in their order.
+fn once<T: Clone + Eq + Hash>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let mut all: Vec<T> = all.into_iter().collect();
+    all.retain(|one| seen.insert(one.clone()));
+    all
 }
 
 /// Whether an object is of a kind, in the singular or plural, alone or as part of a longer word.
@@ -139,8 +150,8 @@ pub(super) fn of_audit(to: Membership, record: &wire::Audit<'_>) -> Vec<Change> 
         return Vec::new();
     };
     vec![Change {
-        account: AccountId::new(find::account(account)),
-        via: Via::Group(group.into()),
+        account: AccountId::new(clip(find::account(account))),
+        via: Via::Group(clip(group)),
         to,
     }]
 }

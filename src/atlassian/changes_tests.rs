@@ -164,3 +164,23 @@ fn a_name_is_not_an_account() {
     assert!(of_audit(&record).is_empty());
     assert!(of_audit(&json!({ "affectedObject": { "name": "", "objectType": "" } })).is_empty());
 }
+
+#[test]
+fn a_record_that_names_thousands_of_accounts_and_groups_stays_small() {
+    let objects: Vec<Value> = (0..3_000)
+        .flat_map(|number| {
+            [
+                json!({ "id": format!("712020:{number}"), "type": "user" }),
+                json!({ "id": format!("712020:{number}"), "type": "user" }),
+                json!({ "id": format!("g-{number}"), "type": "group" }),
+            ]
+        })
+        .collect();
+    let record = json!({
+        "id": "e-1",
+        "attributes": { "time": 1, "action": "user_added_to_group", "context": objects },
+    });
+    let event = Mapper::default().event(&record.to_string()).unwrap();
+    assert_eq!(event.changes.len(), super::MOST);
+    assert_eq!(event.changes[999].account.as_str(), "712020:0");
+}

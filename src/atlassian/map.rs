@@ -149,7 +149,7 @@ impl Mapper {
         let place = Place::of(event);
         Ok(Event {
             key: EventKey::of_id(id),
-            id: EventId::new(id),
+            id: EventId::new(clip(id)),
             at,
             processed_at: processed,
             action: clip(action),
@@ -202,7 +202,7 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
     };
     Actor {
         kind,
-        id: AccountId::new(id.unwrap_or_default()),
+        id: AccountId::new(clip(id.unwrap_or_default())),
         name: actor.name.get().map(clip),
         email: email.map(clip),
     }
@@ -245,8 +245,10 @@ impl Place {
         let message = event.message.0.content.or_empty();
         Self {
             page: page(context, container, message).map(clip),
-            space: space_key(context, container).or_else(|| space_id(context, container).map(clip)),
-            site: site(context, container),
+            space: space_key(context, container)
+                .or_else(|| space_id(context, container).map(Into::into))
+                .map(|space| clip(&space)),
+            site: site(context, container).map(|site| clip(&site)),
         }
     }
 }

@@ -11,7 +11,7 @@ mod find;
 mod lenient;
 mod map;
 mod organization;
-mod page;
+pub mod page;
 mod site;
 mod stamp;
 mod users;
@@ -26,4 +26,4 @@ pub use site::{AccessType, AuditPage, Listed, Site};
 pub use users::UserRecord;
 
 pub(crate) use map::{Memo, unusable};
-pub(crate) use stamp::of_text as moment_of_text;
+pub use stamp::of_text as moment_of_text;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::error::Api;
+use super::map::clip;
 use super::{Error, Mapper, UserRecord, page, wire};
 use crate::config;
 use crate::http::{self, Authorization, Client, Malformed, Pace, SetupError};
@@ -145,9 +146,9 @@ impl Organization {
         let read = |json: &str| {
             let wire::Part(action) =
                 serde_json::from_str::<wire::Part<wire::Action<'_>>>(json).ok()?;
-            let display_name = action.attributes.0.display_name.or_empty().into();
+            let display_name = clip(action.attributes.0.display_name.or_empty());
             Some(EventAction {
-                id: action.id.get()?.into(),
+                id: clip(action.id.get()?),
                 display_name,
             })
         };

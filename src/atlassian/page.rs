@@ -13,32 +13,41 @@ use crate::model::{Event, Unusable};
 
 /// What a page of organisation events holds.
 #[derive(Debug, Default)]
-pub(super) struct Events {
-    pub(super) usable: Vec<Event>,
-    pub(super) unusable: Vec<Unusable>,
-    pub(super) received: usize,
-    pub(super) unresolved: usize,
-    pub(super) next: Option<String>,
+pub struct Events {
+    /// The events that can be used.
+    pub usable: Vec<Event>,
+    /// The records that cannot.
+    pub unusable: Vec<Unusable>,
+    /// How many records came.
+    pub received: usize,
+    /// How many events are of reading and name nothing that was read.
+    pub unresolved: usize,
+    /// The cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// What a page of site audit records holds.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) usable: Vec<AuditRecord>,
-    pub(super) unusable: Vec<Unusable>,
-    pub(super) received: usize,
-    pub(super) end: End,
+pub struct Records {
+    /// The records that can be used.
+    pub usable: Vec<AuditRecord>,
+    /// The records that cannot.
+    pub unusable: Vec<Unusable>,
+    /// How many came.
+    pub received: usize,
+    /// How it goes on.
+    pub end: End,
 }
 
 /// What a page of the Confluence API says about going on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct End {
+pub struct End {
     /// The limit that the server says it kept to.
-    pub(super) limit: Option<usize>,
+    pub limit: Option<usize>,
     /// The link to more.
-    pub(super) next: Option<String>,
+    pub next: Option<String>,
     /// How many results there are, as far as the server says; some count those of the page, some all of them.
-    pub(super) told: usize,
+    pub told: usize,
 }
 
 impl End {
@@ -56,7 +65,7 @@ impl End {
     }
 
     /// Whether so many results were the last: none, or fewer than the limit that the server names and no link to more.
-    pub(super) fn is_last(&self, received: usize) -> bool {
+    pub fn is_last(&self, received: usize) -> bool {
         received == 0 || (self.next.is_none() && self.limit.is_some_and(|limit| received < limit))
     }
 }
@@ -67,7 +76,7 @@ pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 }
 
 /// Reads a page of organisation events.
-pub(super) fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events, Malformed> {
+pub fn events(bytes: &[u8], base: &Url, mapper: &Mapper) -> Result<Events, Malformed> {
     let text = text(bytes);
     let mut sink = Sink {
         mapper,
@@ -207,7 +216,7 @@ impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
 }
 
 /// Reads a page of site audit records.
-pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malformed> {
+pub fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malformed> {
     let mut read = Records::default();
     let typed = serde_json::from_slice::<wire::ResultsPage<'_, wire::Part<wire::Audit<'_>>>>(bytes);
     let mut whole = false;
@@ -252,7 +261,7 @@ pub(super) fn records(bytes: &[u8], mapper: &Mapper) -> Result<Records, Malforme
 }
 
 /// The cursor of the next page: as it stands, or out of a link, which must stay on the origin.
-pub(super) fn next_cursor(
+pub fn next_cursor(
     cursor: Option<&str>,
     link: Option<&str>,
     base: &Url,
@@ -265,7 +274,7 @@ pub(super) fn next_cursor(
 }
 
 /// The cursor in a next link.
-pub(super) fn cursor_of_link(link: &str, base: &Url) -> Result<String, Malformed> {
+pub fn cursor_of_link(link: &str, base: &Url) -> Result<String, Malformed> {
     let url = same_origin(link, base)?;
     let cursor = url
         .query_pairs()
@@ -287,10 +296,10 @@ pub(super) fn same_origin(link: &str, base: &Url) -> Result<Url, Malformed> {
 }
 
 /// The rows that can be used, those that cannot, and how it goes on.
-pub(super) type Rows<T, N> = (Vec<T>, Vec<Unusable>, N);
+pub type Rows<T, N> = (Vec<T>, Vec<Unusable>, N);
 
 /// The rows of a page of the admin API, each through a reader; the ones it cannot use are counted.
-pub(super) fn data_rows<T>(
+pub fn data_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Rows<T, Option<String>>, Malformed> {
@@ -308,7 +317,7 @@ pub(super) fn data_rows<T>(
 }
 
 /// The rows of a page of the Confluence API, each through a reader; the ones it cannot use are counted.
-pub(super) fn result_rows<T>(
+pub fn result_rows<T>(
     bytes: &[u8],
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Rows<T, End>, Malformed> {

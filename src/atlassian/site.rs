@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::error::Api;
+use super::map::clip;
 use super::page::{self, End};
 use super::{AuditRecord, Error, Mapper, find, wire};
 use crate::config::{self, SiteRoute};
@@ -181,8 +182,8 @@ impl Site {
             let id = group.id.get().map(find::last_part);
             let name = group.name.get().or(id)?;
             Some(Group {
-                id: id.map(Into::into),
-                name: name.into(),
+                id: id.map(clip),
+                name: clip(name),
             })
         })
         .await
@@ -211,7 +212,7 @@ impl Site {
             member
                 .account_id
                 .get()
-                .map(|id| AccountId::new(find::account(id)))
+                .map(|id| AccountId::new(clip(find::account(id))))
         })
         .await
     }

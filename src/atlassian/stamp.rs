@@ -13,7 +13,7 @@ const UNIX_DAY: i64 = 719_163;
 pub(crate) struct Stamp(pub(crate) Option<DateTime<Utc>>);
 
 /// Reads a moment: RFC 3339 with any number of decimals, with or without seconds, colon or zone, or digits as of [`of_number`].
-pub(crate) fn of_text(text: &str) -> Option<DateTime<Utc>> {
+pub fn of_text(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -69,7 +69,7 @@ impl WireUser<'_> {
         let roles = self.platform_roles.0.iter().chain(&self.roles.0);
         let mut roles: Vec<String> = roles
             .filter_map(|role| role.name.get().or_else(|| role.id.get()))
-            .map(role_word)
+            .map(|role| role_word(&clip(role)))
             .collect();
         roles.sort_unstable();
         roles.dedup();
@@ -77,7 +77,7 @@ impl WireUser<'_> {
         groups.sort_unstable();
         groups.dedup();
         Some(UserRecord {
-            id: AccountId::new(find::account(id)),
+            id: AccountId::new(clip(find::account(id))),
             name: self.name.get().map(clip),
             email: self.email.get().map(clip),
             account_type: self.account_type.get().map(clip),
@@ -103,7 +103,7 @@ impl WireWord<'_> {
         let id = self.id.get().map(find::last_part);
         let name = self.name.get().or(id)?;
         Some(Group {
-            id: id.map(Into::into),
+            id: id.map(clip),
             name: clip(name),
         })
     }

@@ -66,15 +66,15 @@ fn secrets(config: &Config, lines: &mut Lines) -> usize {
         match source.read() {
             Ok(_) => {
                 lines.ok(&format!("{key}: {source} can be read"));
-                if let Some(warning) = source.warning() {
-                    lines.warn(&format!("{key}: {warning}"));
-                }
             }
             Err(error) => {
                 unread += 1;
                 lines.error(&format!("{key}: {error}"));
             }
         }
+    }
+    for warning in config.open_files() {
+        lines.warn(&warning);
     }
     unread
 }

@@ -28,6 +28,7 @@ use crate::exit::Exit;
 use crate::model::Severity;
 use crate::output::Look;
 use crate::store::{Lease, Store, StoreError};
+use crate::telemetry::happening::FileOpenToOthers;
 use crate::text::Color;
 use crate::time::{Clock, SystemClock};
 
@@ -86,6 +87,17 @@ impl From<io::Error> for Trouble {
             words: format!("the output could not be written: {error}"),
             exit,
         }
+    }
+}
+
+/// Keeps the memory of this process, with the keys and tokens in it, out of core files and out of the reach of other
+/// programs of its user: they cannot attach to it, nor read its environment.
+pub fn keep_to_itself() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A kernel that refuses leaves it as it was: the units forbid core files too.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
     }
 }
 
@@ -249,6 +261,9 @@ impl Bench {
         if let Err(problems) = config.secrets() {
             let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Err(Trouble::usage(words.join("\n")));
+        }
+        for words in config.open_files() {
+            FileOpenToOthers { words: &words }.emit();
         }
         let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
         let lease = Lease::take(&config.state.path)?;

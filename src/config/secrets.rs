@@ -144,15 +144,20 @@ impl SecretSource {
 
     /// What is unsafe about the place, though the secret can be read from it.
     pub fn warning(&self) -> Option<String> {
-        let Self::File(path) = self else { return None };
-        let mode = mode(path)?;
-        (mode & 0o077 != 0).then(|| {
-            let path = path.display();
-            format!(
-                "{self} can be read by more than its owner (mode {mode:04o}); `chmod 600 {path}`"
-            )
-        })
+        match self {
+            Self::File(path) => open_to_others(path).map(|words| format!("{self} {words}")),
+            Self::Env(_) | Self::Credential(_) => None,
+        }
     }
+}
+
+/// That a file can be read by others than its owner, in words that go on behind its name.
+pub fn open_to_others(path: &Path) -> Option<String> {
+    let mode = mode(path)?;
+    (mode & 0o077 != 0).then(|| {
+        let path = path.display();
+        format!("can be read by more than its owner (mode {mode:04o}); `chmod 600 {path}`")
+    })
 }
 
 /// The permission bits of a file.
@@ -222,6 +227,17 @@ impl Config {
             }
         }
         all
+    }
+
+    /// Which files can be read by others, the state file among them, in words.
+    pub fn open_files(&self) -> Vec<String> {
+        let secrets = self.secret_sources().into_iter();
+        let state = open_to_others(&self.state.path)
+            .map(|words| format!("the state file `{}` {words}", self.state.path.display()));
+        secrets
+            .filter_map(|(key, source)| Some(format!("{key}: {}", source.warning()?)))
+            .chain(state)
+            .collect()
     }
 
     /// Tries every secret, keeps none, and tells all that cannot be had.

@@ -105,7 +105,7 @@ pub struct Usual {
     pub p99: u32,
     /// Different pages in a session on average that the model expects.
     pub newcomer: f64,
-    /// Pages new to it that it opens on average on a day of reading, likewise.
+    /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
     pub new_pages: Option<f64>,
     /// The share of the colleagues' sessions, or days, that are as large.
     pub colleagues: f64,

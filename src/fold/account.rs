@@ -8,7 +8,6 @@ use super::running::{Reach, Running};
 use super::scripted::ScriptHabit;
 use super::tenant::TenantState;
 use super::{DayScore, Out, PeerGroup, Rules};
-use crate::baseline::mixture::TAUGHT_BITS;
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
@@ -16,6 +15,9 @@ use crate::detect::{Detector, Granted};
 use crate::model::WordId;
 use crate::sessionize::Read;
 use crate::time::{DAY_SECONDS, day_of};
+
+/// How many pages new to an account count on one day towards what is ordinary for it.
+const MOST_NEW_PAGES: u32 = 30;
 
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -178,9 +180,7 @@ impl AccountState {
         let cap = cap(tail, &habits.rarity.survival);
         self.slow.close(day, surprise, run.new_pages);
         self.rarity.learn(rarity, day, cap);
-        if surprise < TAUGHT_BITS {
-            self.new_pages.learn(run.new_pages, day, u32::MAX);
-        }
+        self.new_pages.learn(run.new_pages, day, MOST_NEW_PAGES);
         let experience = self.experience();
         self.ever_rarities.add(rarity);
         self.seen.add(run.reading.pages());

@@ -146,7 +146,7 @@ fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
         let pages = pages_of(account, one_day);
         if !pages.is_empty() {
             let new = pages.difference(&known).count();
-            habit.learn(u32::try_from(new).unwrap(), one_day, u32::MAX);
+            habit.learn(u32::try_from(new).unwrap(), one_day, 30);
             known.extend(pages);
         }
     }
@@ -183,7 +183,7 @@ proptest! {
         day in 21_i64..34,
         pages in 30_u32..150,
         known in 0_u32..20,
-        before in prop::collection::vec((0_i64..20, 1_u32..12), 0..6),
+        before in prop::collection::vec((0_i64..20, 1_u32..6), 0..6),
     ) {
         let (detect, roster) = (Detect::default(), RosterHistory::default());
         let rules = rules(&detect, &roster);

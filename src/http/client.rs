@@ -335,7 +335,12 @@ struct RefusalPart {
     detail: Option<String>,
 }
 
-/// What a refusal says, in one line; nothing where it is a page or unreadable.
+/// What a refusal says, in one short line; nothing where it is a page or unreadable.
+pub fn words_of_refusal(body: &[u8]) -> String {
+    trimmed(&message(body))
+}
+
+/// What a refusal says; nothing where it is a page or unreadable.
 fn message(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();

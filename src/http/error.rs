@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::text::plain;
+
+/// The longest foreign text in an error, in bytes.
+const LONGEST: usize = 300;
+
 /// A client that cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
@@ -193,7 +198,7 @@ fn said(message: &str) -> String {
     }
 }
 
-/// A foreign text for an error: one line, no control characters, at most 300 bytes.
+/// A foreign text for an error: one line, nothing that steers a terminal or fools an eye, at most 300 bytes.
 pub(super) fn trimmed(text: &str) -> String {
     let mut clean = String::new();
     for word in text.split(|at: char| at.is_whitespace() || at.is_control()) {
@@ -203,12 +208,12 @@ pub(super) fn trimmed(text: &str) -> String {
         if !clean.is_empty() {
             clean.push(' ');
         }
-        clean.push_str(word);
-        if clean.len() > 300 {
+        clean.push_str(&plain(word, LONGEST));
+        if clean.len() > LONGEST {
             break;
         }
     }
-    let mut end = clean.len().min(300);
+    let mut end = clean.len().min(LONGEST);
     while !clean.is_char_boundary(end) {
         end -= 1;
     }
@@ -242,6 +247,7 @@ mod tests {
     fn a_foreign_text_is_one_short_line() {
         assert_eq!(trimmed(" a\n\u{1b}[31m b\t"), "a [31m b");
         assert_eq!(trimmed(&"é".repeat(400)).len(), 300);
+        assert_eq!(trimmed("gpj\u{202e}exe"), "gpj\u{fffd}exe");
     }
 
     #[test]

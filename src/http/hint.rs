@@ -6,14 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// What the server's clock says, where it tells.
-pub(super) fn server_time(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+pub fn server_time(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(text(headers, DATE.as_str())?)
 }
 
 /// The longest wait that any of the headers asks for.
 ///
 /// The reset of a rate limit counts only where the limit was hit: a server that merely fails sends it too.
-pub(super) fn wait_hint(status: u16, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub fn wait_hint(status: u16, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let after = text(headers, RETRY_AFTER.as_str()).and_then(|text| seconds_or_date(text, now));
     let own = text(headers, "x-retry-after").and_then(|text| seconds_or_date(text, now));
     let spent = text(headers, "x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");

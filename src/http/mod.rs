@@ -6,7 +6,7 @@
 mod auth;
 mod client;
 mod error;
-mod hint;
+pub mod hint;
 mod pace;
 pub mod post;
 mod retry;
@@ -14,7 +14,7 @@ mod retry;
 pub(crate) mod testing;
 
 pub use auth::Authorization;
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, words_of_refusal};
 pub use error::{Error, Malformed, Reaction, SetupError};
 pub use pace::Pace;
 pub use retry::PATIENCE;

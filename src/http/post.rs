@@ -190,7 +190,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 /// The wait that a server asks for: seconds, or a date, which is taken against the server's own clock.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let hint = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = hint.parse() {
         return Some(Duration::from_secs(seconds));

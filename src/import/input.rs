@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 }
 
 /// Unpacks gzip where it is.
-pub(super) fn unpacked(source: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
+pub fn unpacked(source: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
     let mut head = Vec::with_capacity(GZIP.len());
     let mut source = source;
     source.by_ref().take(2).read_to_end(&mut head)?;

@@ -8,5 +8,6 @@ mod read;
 mod roster;
 mod split;
 
-pub use read::{Format, ImportBatch, ImportError, ImportSummary, read};
-pub use roster::{Roster, RosterError, read_roster};
+pub use input::unpacked;
+pub use read::{Format, ImportBatch, ImportError, ImportSummary, read, read_from};
+pub use roster::{Roster, RosterError, read_from as read_roster_from, read_roster};

@@ -115,7 +115,7 @@ pub fn read<E>(
 }
 
 /// Reads what a reader gives; `path` is its name.
-pub(super) fn read_from<E>(
+pub fn read_from<E>(
     from: impl BufRead,
     path: &Path,
     format: Format,

@@ -71,7 +71,7 @@ pub fn read_roster(path: &Path) -> Result<Roster, RosterError> {
 }
 
 /// Reads what a reader gives; `path` is its name.
-fn read_from(from: impl BufRead, path: &Path) -> Result<Roster, RosterError> {
+pub fn read_from(from: impl BufRead, path: &Path) -> Result<Roster, RosterError> {
     let mut as_of = None;
     let mut users = BTreeMap::new();
     let broken = |line, problem| RosterError::Broken {

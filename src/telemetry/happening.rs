@@ -28,6 +28,21 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
+/// A file with secrets or with the state can be read by more than its owner.
+#[derive(Debug)]
+pub struct FileOpenToOthers<'a> {
+    /// Which, and what to do.
+    pub words: &'a str,
+}
+
+impl FileOpenToOthers<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { words } = self;
+        tracing::warn!(file = %Plain(words), "A file is open to others.");
+    }
+}
+
 /// A batch of a stream was read.
 #[derive(Debug)]
 pub struct PageRead<'a> {

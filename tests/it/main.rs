@@ -19,6 +19,8 @@ mod exactly_once;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod ignored;
 #[cfg(test)]
 mod kills;
@@ -34,6 +36,8 @@ mod replay;
 mod roster;
 #[cfg(test)]
 mod same_findings;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

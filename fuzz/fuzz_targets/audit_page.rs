@@ -1,0 +1,8 @@
+//! Feeds [`parsers::audit_page`].
+#![no_main]
+#![allow(dead_code, reason = "the other parsers have targets of their own")]
+
+#[path = "../parsers.rs"]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::audit_page(bytes));
