@@ -13,7 +13,7 @@ use crate::time::{DAY_SECONDS, day_of};
 pub const EVIDENCE: usize = 100;
 
 /// A pause from which on another day begins, wherever midnight is.
-const REST_SECONDS: i64 = 4 * 3_600;
+pub const REST_SECONDS: i64 = 4 * 3_600;
 
 /// One stored reading event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use pagewarden::baseline::line_in_force;
 use pagewarden::fold::{DayScore, Fold, Ignored, Rules};
 use pagewarden::model::settings::Detect;
 use pagewarden::model::{ActorKind, Auth, Class, RosterHistory, WordId};
-use pagewarden::sessionize::Read;
+use pagewarden::sessionize::{REST_SECONDS, Read};
 use pagewarden::time::{DAY_SECONDS, day_of};
 
 use crate::Done;
@@ -183,7 +183,7 @@ struct Replay<'a> {
     log: &'a Log,
     active: &'a Active,
     fold: Fold<'a>,
-    gap: i64,
+    rest: i64,
     /// The place of the next event.
     next: usize,
 }
@@ -194,7 +194,7 @@ impl<'a> Replay<'a> {
             log,
             active,
             fold: Fold::new(rules).keeping_days(),
-            gap: i64::try_from(rules.detect.session_gap.as_secs()).unwrap_or(i64::MAX / 4),
+            rest: REST_SECONDS,
             next: 0,
         }
     }
@@ -246,7 +246,7 @@ impl<'a> Replay<'a> {
                 let own = before.and_then(|place| own.get(place)).map(|(at, _)| *at);
                 let (at, item) = *part.reads.last()?;
                 Some(Event {
-                    at: midnight.max(own.unwrap_or(at).max(at) + self.gap + 1),
+                    at: midnight.max(own.unwrap_or(at).max(at) + self.rest + 1),
                     user: part.user,
                     item,
                     ordinal,
@@ -259,14 +259,15 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The days of a part: from that in which its first session began to that of its last page.
+    /// The days of a part: from that in which its first page falls, which goes on over midnight until the account rests,
+    /// to that of its last page.
     fn days_of(&self, part: &Part, injection: &Injection, scores: &[DayScore]) -> Days {
         let first = part.reads.first().map_or(injection.first, |(at, _)| {
             let own = self.log.of_user(part.user);
             let earlier = own.partition_point(|(own, _)| own < at);
             let mut began = *at;
             for (own, _) in own.get(..earlier).unwrap_or_default().iter().rev() {
-                if began - own > self.gap {
+                if began - own > self.rest {
                     break;
                 }
                 began = *own;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// How many pauses in a row are looked at together.
 const WINDOW: usize = 24;
-/// A deviation of the logarithm below this is not a person's.
-const STEADY: f64 = 0.3;
+/// A deviation of the logarithm below this is not a person's. Somebody who is in a hurry to be even (0.4) gets under it by
+/// chance once in 250 windows.
+const STEADY: f64 = 0.25;
 /// Pauses shorter than this on average are no evidence of steadiness: a browser that restores its tabs makes them too.
 const SHORTEST: f64 = 1.5;
 /// From how many pauses in a sitting on its pace is judged: hardly anybody restores as many tabs at once.

@@ -37,7 +37,7 @@ const META: Meta = Meta {
     family: Family::Reading,
     summary: "A person's account read as only a program does, or a new token or app read.",
     looks_for: "Three things. A pace that no person has: 24 pauses in a row between openings of different pages whose logarithms \
-                deviate by less than 0.3 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a sitting with \
+                deviate by less than 0.25 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a sitting with \
                 100 pauses or more of 6 seconds or less on average. At least `min_pages` different pages in a day read \
                 with an API token, OAuth or another token by an account that read on five days or more without it. An app that was \
                 not seen reading before: told once, and judged by its own past from then on. Severity: low below 20 pages, high \
