@@ -55,123 +55,139 @@ fn sittings(reads: &[Read]) -> Vec<Sitting> {
     all
 }
 
-/// The sentence about an account's harvest, the last sitting of its day, with every number counted anew.
-fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
-    let all = sittings(reads);
-    let own: Vec<&Sitting> = all.iter().filter(|one| one.account == account).collect();
-    let told = own.iter().rfind(|one| one.day == day).unwrap();
-    // What is usual was learnt on the Monday before, of the weeks that ended before that Sunday.
-    let monday = day - (day - day_of(MONDAY)).rem_euclid(7);
+/// The pages of a person's day.
+fn pages_of(all: &[Sitting], person: WordId, day: i64) -> BTreeSet<WordId> {
+    all.iter()
+        .filter(|one| one.account == person && one.day == day)
+        .flat_map(|one| one.pages.iter().copied())
+        .collect()
+}
+
+/// The Monday before a day, on which was learnt what is usual, of the weeks that ended before that Sunday.
+fn monday(day: i64) -> i64 {
+    day - (day - day_of(MONDAY)).rem_euclid(7)
+}
+
+/// How rare a sitting and a day are among colleagues, in bits.
+fn rarity(all: &[Sitting], day: i64, (sitting, whole): (u32, u32)) -> (f64, f64) {
+    let monday = monday(day);
     let until = week_of(monday - 1);
-    let pool = |until: Option<i64>| {
-        let mut pool = Histogram::default();
-        for one in &all {
-            if one.day < monday && until.is_none_or(|until| week_of(one.day) < until) {
-                pool.record(one.x());
-            }
-        }
-        pool
-    };
-    let usual = Shape::usual(Scale::Session);
-    let session = Survival::fitted(&pool(Some(until)), &Survival::of_shape(&usual));
-    let pages_of = |person: WordId, day: i64| -> BTreeSet<WordId> {
-        all.iter()
-            .filter(|one| one.account == person && one.day == day)
-            .flat_map(|one| one.pages.iter().copied())
-            .collect()
-    };
-    let mut days = Histogram::default();
+    let (mut sittings, mut days) = (Histogram::default(), Histogram::default());
+    for one in all.iter().filter(|one| week_of(one.day) < until) {
+        sittings.record(one.x());
+    }
     for person in 1..=40 {
         for day in (day_of(MONDAY)..monday).filter(|day| week_of(*day) < until) {
-            let pages = u32::try_from(pages_of(person, day).len()).unwrap();
+            let pages = u32::try_from(pages_of(all, person, day).len()).unwrap();
             if pages > 0 {
                 days.record(pages - 1);
             }
         }
     }
-    let day_usual = Shape::usual(Scale::Day);
-    let days = Survival::fitted(&days, &Survival::of_shape(&day_usual));
-    let people: Vec<Person> = (1..=40)
-        .map(|person| {
-            let mut sum = Person::default();
-            for one in all
-                .iter()
-                .filter(|one| one.account == person && one.day < monday)
-            {
-                sum.add(one.x());
-            }
-            sum
-        })
-        .collect();
-    let shape = fit(&pool(None), &people, &usual);
+    let of = |units: &Histogram, scale, x| {
+        let fallback = Survival::of_shape(&Shape::usual(scale));
+        bits(Survival::fitted(units, &fallback).at(x))
+    };
+    (
+        of(&sittings, Scale::Session, sitting),
+        of(&days, Scale::Day, whole),
+    )
+}
+
+/// The mean of an account's sittings before one, and the pages that 99 of 100 stay at.
+fn usual(all: &[Sitting], told: &Sitting) -> (f64, u32) {
+    let monday = monday(told.day);
+    let mut pool = Histogram::default();
+    let mut people = vec![Person::default(); 41];
+    for one in all.iter().filter(|one| one.day < monday) {
+        pool.record(one.x());
+        people[usize::try_from(one.account).unwrap()].add(one.x());
+    }
+    let shape = fit(&pool, &people, &Shape::usual(Scale::Session));
     let mut past = History::default();
-    for one in own.iter().filter(|one| one.last < told.first) {
+    let own = all.iter().filter(|one| one.account == told.account);
+    for one in own.filter(|one| one.last < told.first) {
         past.learn(one.x(), one.day, u32::MAX);
     }
-    let before: BTreeSet<WordId> = own
-        .iter()
-        .filter(|one| one.day < day)
-        .flat_map(|one| one.pages.iter().copied())
-        .collect();
-    let today = pages_of(account, day);
-    let whole = u32::try_from(today.len()).unwrap() - 1;
-    let (session, whole) = (bits(session.at(told.x())), bits(days.at(whole)));
-    let strange = if session + 1.0 >= whole {
-        format!(
-            "{} different pages in {}; of its colleagues' sittings, {} is",
-            told.pages.len(),
-            text::duration(Duration::from_secs((told.last - told.first).unsigned_abs())),
-            text::one_in(session),
-        )
-    } else {
-        format!(
-            "{} different pages in one day; of its colleagues' days, {} is",
-            today.len(),
-            text::one_in(whole),
-        )
-    };
-    let new: Vec<WordId> = today.difference(&before).copied().collect();
-    let opened = |page: WordId, from: i64, until: i64| {
-        reads
-            .iter()
-            .any(|read| read.page == Some(page) && (from..until).contains(&day_of(read.at)))
-    };
-    let stale = new
-        .iter()
-        .filter(|page| opened(**page, i64::MIN, day - 28) && !opened(**page, day - 28, day))
-        .count();
+    let law = Predictive::new(&shape, &past.decayed(told.day));
+    (past.sum / past.m + 1.0, law.quantile(0.99) + 1)
+}
+
+/// The pages that are new to an account on a day, and how many are on an ordinary one.
+fn new_pages(all: &[Sitting], account: WordId, day: i64) -> (Vec<WordId>, f64) {
     let mut habit = History::default();
     let mut known = BTreeSet::new();
     for one_day in day_of(MONDAY)..day {
-        let pages = pages_of(account, one_day);
+        let pages = pages_of(all, account, one_day);
         if !pages.is_empty() {
             let new = pages.difference(&known).count();
             habit.learn(u32::try_from(new).unwrap(), one_day, 30);
             known.extend(pages);
         }
     }
-    let stale = match stale {
+    let today = pages_of(all, account, day);
+    (
+        today.difference(&known).copied().collect(),
+        habit.sum / habit.m,
+    )
+}
+
+/// How many of the pages were there, and opened by nobody in four weeks.
+fn stale(reads: &[Read], pages: &[WordId], day: i64) -> String {
+    let opened = |page: WordId, from: i64, until: i64| {
+        reads
+            .iter()
+            .any(|read| read.page == Some(page) && (from..until).contains(&day_of(read.at)))
+    };
+    let stale = pages
+        .iter()
+        .filter(|page| opened(**page, i64::MIN, day - 28) && !opened(**page, day - 28, day));
+    match stale.count() {
         0 => String::new(),
         1 => " One of them had been opened by nobody in the four weeks before.".to_owned(),
         many => format!(" {many} of them had been opened by nobody in the four weeks before."),
+    }
+}
+
+fn about(mean: f64) -> String {
+    let text = if mean < 9.95 {
+        format!("{mean:.1}")
+    } else {
+        format!("{mean:.0}")
     };
-    let mean = |mean: f64| {
-        let text = if mean < 9.95 {
-            format!("{mean:.1}")
-        } else {
-            format!("{mean:.0}")
-        };
-        text.trim_end_matches(".0").to_owned()
+    text.trim_end_matches(".0").to_owned()
+}
+
+/// The sentence about an account's harvest, the last sitting of its day, with every number counted anew.
+fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
+    let all = sittings(reads);
+    let told = all
+        .iter()
+        .rfind(|one| one.account == account && one.day == day)
+        .unwrap();
+    let today = pages_of(&all, account, day).len();
+    let whole = u32::try_from(today).unwrap() - 1;
+    let (sitting, whole) = rarity(&all, day, (told.x(), whole));
+    let strange = if sitting + 1.0 >= whole {
+        format!(
+            "{} different pages in {}; of its colleagues' sittings, {} is",
+            told.pages.len(),
+            text::duration(Duration::from_secs((told.last - told.first).unsigned_abs())),
+            text::one_in(sitting),
+        )
+    } else {
+        let rare = text::one_in(whole);
+        format!("{today} different pages in one day; of its colleagues' days, {rare} is")
     };
+    let (mean, p99) = usual(&all, told);
+    let (new, ordinary) = new_pages(&all, account, day);
     format!(
-        "Read {strange} that large. This account usually reads about {} in a \
-         sitting, and 99 of 100 of its sittings stay at {} or fewer. {} of the {} pages of that day were new to it; on an \
-         ordinary day it opens about {} new ones.{stale}",
-        mean(past.sum / past.m + 1.0),
-        Predictive::new(&shape, &past.decayed(day)).quantile(0.99) + 1,
+        "Read {strange} that large. This account usually reads about {} in a sitting, and 99 of 100 of its sittings stay at {p99} \
+         or fewer. {} of the {today} pages of that day were new to it; on an ordinary day it opens about {} new ones.{}",
+        about(mean),
         new.len(),
-        today.len(),
-        mean(habit.sum / habit.m),
+        about(ordinary),
+        stale(reads, &new, day),
     )
 }
 
