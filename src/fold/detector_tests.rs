@@ -243,6 +243,6 @@ fn who_becomes_privileged_and_then_reads_what_it_never_read_is_told() {
     assert_eq!(told(20, 22), [(2, 22)]);
     // Too few; too long ago; not yet.
     assert_eq!(told(20, 12), []);
-    assert_eq!(told(5, 22), []);
+    assert_eq!(told(5, 80), []);
     assert_eq!(told(23, 22), []);
 }
