@@ -302,11 +302,21 @@ impl Running {
         Usual {
             unit,
             mean: mean(&account.sittings.history).map(|x| x + 1.0),
-            newcomer: law.mean() + 1.0,
+            // The mean of an app without a past is infinite; half of its sittings stay under the median.
+            newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
             new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
             colleagues,
             slow: account.slow.since(),
         }
+    }
+}
+
+/// A mean, or the median where there is none.
+fn finite(mean: f64, median: u32) -> f64 {
+    if mean.is_finite() {
+        mean
+    } else {
+        f64::from(median)
     }
 }
