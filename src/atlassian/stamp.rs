@@ -12,7 +12,7 @@ const UNIX_DAY: i64 = 719_163;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Stamp(pub(crate) Option<DateTime<Utc>>);
 
-/// Reads a moment: RFC 3339 with any number of decimals, with or without seconds, colon or zone, or digits as of [`of_number`].
+/// Reads a moment: RFC 3339 with any number of decimals, with or without seconds, colon or zone, or digits (see `of_number`).
 pub fn of_text(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);

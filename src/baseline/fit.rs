@@ -65,8 +65,8 @@ impl From<&History> for Person {
 ///
 /// The order of `people` does not matter, since their numbers are whole. Both must tell of the same units, neither decayed
 /// nor capped: the caller keeps a [`Person`] beside each [`History`], and takes the units from
-/// [`Peers::ever`](super::Peers::ever). Where they differ, the histogram is scaled until its sum is that of all people,
-/// which keeps `r` off its bounds and no more. Decayed histories can stand in for the sums, but poorly: they weigh less
+/// [`Peers::ever_sessions`](super::Peers::ever_sessions) or its twin. Where they differ, the histogram is scaled until
+/// its sum is that of all people, which keeps `r` off its bounds and no more. Decayed histories can stand in for the sums, but poorly: they weigh less
 /// than they know, so people look more alike than they are, and where they were capped their sums are too small. On a
 /// real log that cost a tenth of a bit a unit.
 ///

@@ -160,11 +160,14 @@ pub fn open_to_others(path: &Path) -> Option<String> {
     })
 }
 
-/// The permission bits of a file.
+/// The permission bits of a file; a folder in its place is another mistake, told where it is opened.
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
-    Some(std::fs::metadata(path).ok()?.permissions().mode() & 0o7777)
+    let file = std::fs::metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
+    Some(file.permissions().mode() & 0o7777)
 }
 
 /// The permission bits of a file: unknown on this platform.

@@ -3,8 +3,9 @@
 //! The simulated tenant runs in the test's process, on threads of its own, while the program is a child process.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -237,9 +238,12 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file that only its owner can read, whatever the mask is.
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), bytes).unwrap();
+        let path = self.path(name);
+        let mut open = OpenOptions::new();
+        let open = open.create(true).truncate(true).write(true).mode(0o600);
+        open.open(path).unwrap().write_all(bytes.as_ref()).unwrap();
     }
 
     /// Reads a file; nothing where there is none.
