@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::model::{EventAction, StreamName};
-use crate::store::StreamStatus;
+use crate::store::{CanaryView, StreamStatus};
 
 /// How many events without a page view among them are no accident.
 const ENOUGH: u64 = 200;
@@ -62,6 +62,20 @@ pub fn nobody_privileged(accounts: usize) -> Option<&'static str> {
         "nobody counts as privileged: the directories name no account with one of the roles or groups of [tenant.admins]; \
          check that the credentials may read them",
     )
+}
+
+/// What is said of a canary page that only a count of views can tell of, where the site refuses to tell it.
+pub fn canary_note(view: &CanaryView) -> Option<String> {
+    let CanaryView {
+        site,
+        page,
+        counted: _,
+        refused,
+    } = view;
+    let why = refused.as_ref()?;
+    Some(format!(
+        "openings of canary page {page} on {site} are not seen: the log holds no page views, and {why}"
+    ))
 }
 
 fn views(access: &StreamStatus, actions: &[EventAction], coverage: &mut Coverage) {

@@ -1,5 +1,6 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod canary;
 mod look;
 mod source;
 
@@ -180,6 +181,7 @@ impl Watch {
         outcome.add(polled);
         outcome.add(self.judge()?);
         outcome.add(self.look()?);
+        outcome.add(self.look_at_canaries().await?);
         if complete && !self.store.is_present(self.tenant)? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;

@@ -13,6 +13,8 @@ pub(super) enum Api {
     Audit,
     /// The groups of a site.
     Groups,
+    /// How often a page was viewed.
+    Analytics,
     /// What a site says of itself to everybody.
     TenantInfo,
 }
@@ -100,7 +102,7 @@ const CAPTCHA: &str = "Confluence asks this account to solve a CAPTCHA after fai
 fn advice(api: Api, status: u16, message: &str) -> &'static str {
     match api {
         Api::Events | Api::Directory => organization_advice(api, status),
-        Api::Audit | Api::Groups => site_advice(api, status, message),
+        Api::Audit | Api::Groups | Api::Analytics => site_advice(api, status, message),
         Api::TenantInfo => {
             "the site does not tell its cloud id: check the site's url, and that it is a Confluence Cloud site"
         }
@@ -145,6 +147,9 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
             "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
              needs `read:audit-log:confluence`; or use a token without scopes on the site"
         }
+        (Api::Analytics, 401 | 403) if scope => {
+            "the token's scopes do not match: the number of a page's views needs `read:analytics.content:confluence`"
+        }
         (_, 401 | 403) if scope => {
             "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
              needs `read:group:confluence`; or use a token without scopes on the site"
@@ -157,6 +162,13 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
         (Api::Audit, 403) => {
             "the account may not read the audit log: it needs the global permission Confluence Administrator, and the \
              Free plan has no audit log"
+        }
+        (Api::Analytics, 403) => {
+            "the account may not see how often a page was viewed: the plan has no analytics, or an administrator has restricted \
+             them"
+        }
+        (Api::Analytics, 404) => {
+            "the site tells no views of this page: it is gone, the account may not see it, or the plan has no analytics"
         }
         (_, 403) => {
             "the account may not see groups: it needs access to Confluence (\"can use\") on this site"

@@ -17,7 +17,7 @@ use super::page::{self, End};
 use super::{AuditRecord, Error, Mapper, find, wire};
 use crate::config::{self, SiteRoute};
 use crate::http::{self, Answer, Authorization, Client, Malformed, Pace, SetupError};
-use crate::model::{AccountId, Group, Unusable};
+use crate::model::{AccountId, Group, PageId, Unusable};
 
 /// How many audit records to ask for; the server may give fewer.
 const RECORDS: &str = "1000";
@@ -217,6 +217,18 @@ impl Site {
         .await
     }
 
+    /// How often a page was viewed, ever, by anybody.
+    pub async fn views(&self, page: &PageId) -> Result<u32, Error> {
+        let path = ["analytics", "content", page.as_str(), "views"];
+        self.get(Api::Analytics, &path, &[], |answer| {
+            let text = page::text(&answer.bytes);
+            let views: Views =
+                serde_json::from_str(&text).map_err(|error| Malformed::from(&error))?;
+            Ok(views.count)
+        })
+        .await
+    }
+
     /// Walks a list to its end, advancing by what came, never by what was asked for.
     async fn list<T: Clone + Eq + Hash>(
         &self,
@@ -289,6 +301,12 @@ impl Site {
         let answer: Result<T, http::Error> = self.api.get(&segments, query, read).await;
         answer.map_err(|error| Error::explained(api, error))
     }
+}
+
+/// How often a page was viewed, as the site tells.
+#[derive(Deserialize)]
+struct Views {
+    count: u32,
 }
 
 #[derive(Deserialize)]

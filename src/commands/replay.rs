@@ -9,7 +9,7 @@ use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::cycle::scored_sites;
 use crate::exit::Exit;
-use crate::model::{Family, StreamName};
+use crate::model::{Finding, StreamName};
 use crate::output::replay::{Replay, write_json, write_text};
 use crate::store::{Store, TenantRow};
 
@@ -63,7 +63,7 @@ fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Rep
     };
     let found = analyse::from_scratch(store, &subject)?;
     let mut recorded = store.findings(Some(&row.name))?;
-    recorded.retain(|finding| finding.family != Family::Blind);
+    recorded.retain(Finding::is_folded);
     let streams = store.stream_status(row)?;
     let events = streams
         .iter()

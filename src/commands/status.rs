@@ -8,10 +8,10 @@ use super::{Trouble, load_if_any, look, state_path};
 use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
-use crate::coverage::{coverage, nobody_privileged};
+use crate::coverage::{canary_note, coverage, nobody_privileged};
 use crate::cycle::{credentials, scored_sites};
 use crate::exit::Exit;
-use crate::model::Status as FindingStatus;
+use crate::model::{Finding, Status as FindingStatus};
 use crate::output::status::{
     Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
     Tenant, write_json, write_text,
@@ -62,6 +62,8 @@ fn tenant(
     let stored = store.stream_status(row)?;
     let (actions, _) = store.actions(row.id)?;
     let mut seen = coverage(settings, &actions, &stored);
+    seen.notes
+        .extend(store.canary_views(row.id)?.iter().filter_map(canary_note));
     let findings = store.findings(Some(&row.name))?;
     let deliveries = store.delivery_counts(row.id)?;
     let detect = config
@@ -97,14 +99,7 @@ fn tenant(
             page_views: seen.page_views,
             notes: seen.notes,
         },
-        findings: Findings {
-            open: count(
-                findings
-                    .iter()
-                    .filter(|finding| finding.status == FindingStatus::Open),
-            ),
-            total: count(findings.iter()),
-        },
+        findings: counted(&findings),
         deliveries: Deliveries {
             waiting: deliveries.waiting,
             sent: deliveries.sent,
@@ -119,6 +114,16 @@ fn tenant(
         ignored: store.ignored(row.id)?,
         ignore_rules: crate::ignored::count(store, &subject, now.date_naive())?,
     })
+}
+
+fn counted(findings: &[Finding]) -> Findings {
+    let open = findings
+        .iter()
+        .filter(|finding| finding.status == FindingStatus::Open);
+    Findings {
+        open: count(open),
+        total: count(findings.iter()),
+    }
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u64 {

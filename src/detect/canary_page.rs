@@ -1,21 +1,28 @@
 //! A page that nobody has a reason to open was opened.
 
+use chrono::{DateTime, Utc};
+
 use super::{Detector, Meta, Score, Subject, Usual};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
 
+/// What it is called.
+pub const ID: &str = "canary-page";
+
 /// The detector.
 pub(super) struct CanaryPage;
 
 const META: Meta = Meta {
-    id: "canary-page",
+    id: ID,
     family: Family::Canary,
     summary: "A page that nobody has a reason to open was opened.",
     looks_for: "Any opening of a page that is listed in `canary_pages`. Make one with a tempting title and link it from nowhere: \
                 who opens it has searched for secrets or walks through every page.",
-    needs: "Page views in the organisation's audit log.",
-    cannot_see: "Openings that Atlassian does not log.",
+    needs: "Page views in the organisation's audit log. Where there are none, a site that tells how often a page was viewed: a token \
+            with scopes needs `read:analytics.content:confluence`.",
+    cannot_see: "Openings that Atlassian does not log. Who it was and when, where only the number of views is to be had; it is asked as \
+                 often as the directories (`schedule.admins`), and the first number tells nothing.",
     settings: &[
         (
             "detect.canary_pages",
@@ -58,10 +65,63 @@ impl Detector for CanaryPage {
     }
 }
 
+/// By how much a page was opened more often than when last counted. A first count, and one that fell, are where counting
+/// begins.
+pub fn rise(before: Option<u32>, now: u32) -> Option<u32> {
+    now.checked_sub(before?).filter(|by| *by > 0)
+}
+
+/// What is told where only a count rose; of a site where there are several.
+pub fn counted_sentence(
+    page: &str,
+    site: Option<&str>,
+    since: DateTime<Utc>,
+    was: u32,
+    now: u32,
+) -> String {
+    let of = site.map_or_else(String::new, |site| format!(" of {site}"));
+    format!(
+        "Canary page {page}{of} was opened {} since {} UTC (the page's view count rose from {} to {}; who it was, this plan \
+         does not say).",
+        text::count(u64::from(now.saturating_sub(was)), "time"),
+        since.format("%Y-%m-%d %H:%M"),
+        text::number(u64::from(was)),
+        text::number(u64::from(now)),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::kit::{subject, tally};
     use super::*;
+
+    #[test]
+    fn only_a_count_that_rose_is_told() {
+        for (before, now, told) in [
+            (None, 7, None),
+            (Some(7), 7, None),
+            (Some(7), 3, None),
+            (Some(2), 5, Some(3)),
+            (Some(0), 1, Some(1)),
+        ] {
+            assert_eq!(rise(before, now), told, "{before:?} {now}");
+        }
+    }
+
+    #[test]
+    fn the_sentence_has_every_number() {
+        let since = "2026-09-01T10:00:00Z".parse().unwrap();
+        assert_eq!(
+            counted_sentence("123", None, since, 2, 5),
+            "Canary page 123 was opened 3 times since 2026-09-01 10:00 UTC (the page's view count rose from 2 to 5; who it was, \
+             this plan does not say)."
+        );
+        let one = counted_sentence("123", Some("acme.example"), since, 0, 1);
+        assert!(
+            one.starts_with("Canary page 123 of acme.example was opened 1 time since"),
+            "{one}"
+        );
+    }
 
     #[test]
     fn one_opening_is_told_and_none_is_not() {

@@ -3,7 +3,7 @@
 mod admin_grant;
 pub mod blind_spot;
 mod bulk_export;
-mod canary_page;
+pub mod canary_page;
 mod privileged_reading;
 mod scripted_reading;
 mod volume_anomaly;

@@ -275,6 +275,18 @@ pub struct Finding {
     pub last_seen: DateTime<Utc>,
 }
 
+impl Finding {
+    /// Whether it follows from the stored events alone. What we know of our own sight does not, and neither does a count of
+    /// views, which names nobody.
+    pub fn is_folded(&self) -> bool {
+        match self.family {
+            Family::Blind => false,
+            Family::Canary => self.account.is_some(),
+            Family::Reading | Family::Export | Family::Admin => true,
+        }
+    }
+}
+
 /// A number that JSON writes as null where it is infinite.
 fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))

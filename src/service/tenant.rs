@@ -71,6 +71,7 @@ pub(super) async fn watch(
         }
         if fresh {
             tokio::task::block_in_place(|| watch.look())?;
+            watch.look_at_canaries().await?;
             wake.notify_one();
         }
         let next = due.next();

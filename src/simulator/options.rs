@@ -62,6 +62,8 @@ pub enum SiteState {
     Refused,
     /// It may not read the audit log: 403 there, good elsewhere.
     NoAudit,
+    /// It may not see how often a page was viewed: 403 there, good elsewhere.
+    NoAnalytics,
     /// It may not use Confluence: 403 everywhere.
     Forbidden,
 }

@@ -20,11 +20,12 @@ pub struct Recorded {
 
 impl Store {
     /// The ids of a tenant's recorded findings that follow from its events, and whether each is settled. Those about our
-    /// own sight do not.
+    /// own sight do not, nor canary pages that only a count tells of (see [`Finding::is_folded`]).
     pub fn recorded(&self, tenant: TenantId) -> Result<BTreeMap<FindingId, bool>, StoreError> {
         self.ask(|database| {
             let mut list = database.prepare_cached(
-                "select id, final from finding where tenant = ?1 and family <> 'blind'",
+                "select id, final from finding where tenant = ?1 and family <> 'blind'
+                 and not (family = 'canary' and json_extract(body, '$.account') is null)",
             )?;
             let rows = list.query_map([tenant.0], |row| {
                 Ok((FindingId::new(row.get::<_, String>(0)?), row.get(1)?))
@@ -193,7 +194,7 @@ impl Store {
 }
 
 /// Each finding with its form in the state file.
-fn bodies(changed: &[Recorded]) -> Result<Vec<(&Recorded, String)>, StoreError> {
+pub(super) fn bodies(changed: &[Recorded]) -> Result<Vec<(&Recorded, String)>, StoreError> {
     changed
         .iter()
         .map(|recorded| Ok((recorded, serde_json::to_string(&recorded.finding)?)))
@@ -202,7 +203,7 @@ fn bodies(changed: &[Recorded]) -> Result<Vec<(&Recorded, String)>, StoreError> 
 }
 
 /// Writes what changed within a transaction.
-fn write(
+pub(super) fn write(
     transaction: &Transaction<'_>,
     tenant: TenantId,
     changed: &[(&Recorded, String)],

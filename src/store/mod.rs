@@ -3,6 +3,7 @@
 //! Methods are use cases, not get and put: each transaction begins and ends in one of them. One process may write at a
 //! time for polling and scoring and holds the [`Lease`]; readers are never blocked (WAL).
 
+mod canary;
 mod care;
 mod commit;
 mod delivery;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use canary::CanaryView;
 pub use care::Holdings;
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};

@@ -140,6 +140,17 @@ create table finding (
     body text not null
 ) strict, without rowid;
 
+-- How often a site said that a canary page was opened, where the log holds no page views; null where it never told.
+create table canary_view (
+    tenant integer not null references tenant,
+    site text not null,
+    page text not null,
+    views integer,
+    at_ms integer,
+    refused text,
+    primary key (tenant, site, page)
+) strict, without rowid;
+
 create table verdict (
     finding text not null,
     at_ms integer not null,

@@ -1,0 +1,265 @@
+//! Canary pages of a tenant whose log holds no page views: the site is asked how often they were opened.
+//!
+//! Like looking at our own sight it depends on the clock, so it runs beside live polling only.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{Followed, Outcome, Source, Watch};
+use crate::atlassian::{Error, Site};
+use crate::coverage::{canary_note, coverage};
+use crate::detect::blind_spot::period;
+use crate::detect::canary_page::{ID, counted_sentence, rise};
+use crate::judge::messages;
+use crate::model::id::digest16;
+use crate::model::{
+    EventKey, Evidence, Family, Finding, FindingId, Observed, PageId, Severity, Signal, Status,
+};
+use crate::store::{CanaryView, Recorded, StoreError};
+use crate::telemetry::happening::{CoverageMissing, FindingRecorded};
+
+/// How many reasons one finding names.
+const REASONS: usize = 50;
+
+/// A count that rose.
+struct Rise {
+    page: String,
+    site: String,
+    by: u32,
+    since: DateTime<Utc>,
+    because: String,
+}
+
+impl Watch {
+    /// Asks how often canary pages were opened, where the log does not tell, and records where that is more than before.
+    pub async fn look_at_canaries(&self) -> Result<Outcome, StoreError> {
+        let known = self.store.canary_views(self.tenant)?;
+        if !self.counts_canaries()? {
+            if !known.is_empty() {
+                let now = self.clock.now();
+                self.store
+                    .keep_canary_views(self.tenant, &[], &[], &[], now)?;
+            }
+            return Ok(Outcome::default());
+        }
+        let pages: BTreeSet<&PageId> = self.detect.canary_pages.iter().collect();
+        let mut outcome = Outcome::default();
+        let (mut views, mut rises) = (Vec::new(), Vec::new());
+        for site in self.sites() {
+            let host = site.host();
+            let mut failed = false;
+            for &page in &pages {
+                let before = known
+                    .iter()
+                    .find(|old| old.site == host && old.page == page.as_str());
+                if !failed {
+                    match site.views(page).await {
+                        Ok(count) => {
+                            let (now, rose) = self.counted(&host, page, count, before);
+                            views.push(now);
+                            rises.extend(rose);
+                            continue;
+                        }
+                        Err(error @ Error::Denied { .. }) => {
+                            views.push(self.refused(&host, page, &error, before));
+                            continue;
+                        }
+                        Err(error) if error.is_stop() => return Ok(Outcome::default()),
+                        Err(error) => {
+                            let what = format!("the views of canary pages of {host}");
+                            outcome.add(self.failure(&what, &error.to_string()));
+                            failed = true;
+                        }
+                    }
+                }
+                // What the site could not say now is asked again the next time, against what it said last.
+                views.extend(before.cloned());
+            }
+        }
+        outcome.add(self.keep_canaries(&views, rises)?);
+        Ok(outcome)
+    }
+
+    /// Whether the site is to be asked: canary pages are listed, and the log has held no page view so far.
+    fn counts_canaries(&self) -> Result<bool, StoreError> {
+        if !self.detect.canary_page.enabled || self.detect.canary_pages.is_empty() {
+            return Ok(false);
+        }
+        if self.settings.organization.is_none() {
+            return Ok(true);
+        }
+        let rows = self.store.tenants()?;
+        let Some(row) = rows.iter().find(|row| row.id == self.tenant) else {
+            return Ok(false);
+        };
+        let (actions, _) = self.store.actions(self.tenant)?;
+        let streams = self.store.stream_status(row)?;
+        Ok(coverage(Some(&self.settings), &actions, &streams).page_views != Some(true))
+    }
+
+    fn sites(&self) -> impl Iterator<Item = &Site> {
+        self.streams
+            .iter()
+            .filter_map(|followed: &Followed| match &followed.source {
+                Source::Site(site) => Some(site),
+                Source::Organization(_) => None,
+            })
+    }
+
+    /// What the site says now, and by how much it is more than before.
+    fn counted(
+        &self,
+        host: &str,
+        page: &PageId,
+        count: u32,
+        before: Option<&CanaryView>,
+    ) -> (CanaryView, Option<Rise>) {
+        let last = before.and_then(|before| before.counted);
+        let rose = last.and_then(|(was, since)| {
+            let by = rise(Some(was), count)?;
+            let of = (self.sites().count() > 1).then_some(host);
+            Some(Rise {
+                page: page.as_str().to_owned(),
+                site: host.to_owned(),
+                by,
+                since,
+                because: counted_sentence(page.as_str(), of, since, was, count),
+            })
+        });
+        let now = CanaryView {
+            site: host.to_owned(),
+            page: page.as_str().to_owned(),
+            counted: Some((count, self.clock.now())),
+            refused: None,
+        };
+        (now, rose)
+    }
+
+    /// A page that the site does not count for us; told once, and kept for the status.
+    fn refused(
+        &self,
+        host: &str,
+        page: &PageId,
+        error: &Error,
+        before: Option<&CanaryView>,
+    ) -> CanaryView {
+        let now = CanaryView {
+            site: host.to_owned(),
+            page: page.as_str().to_owned(),
+            counted: before.and_then(|before| before.counted),
+            refused: Some(error.to_string()),
+        };
+        let known = before.is_some_and(|before| before.refused.is_some());
+        if let Some(what) = canary_note(&now).filter(|_| !known) {
+            let tenant = self.name();
+            CoverageMissing {
+                tenant,
+                what: &what,
+            }
+            .emit();
+        }
+        now
+    }
+
+    /// Keeps the counts together with the findings that follow from them.
+    fn keep_canaries(&self, views: &[CanaryView], rises: Vec<Rise>) -> Result<Outcome, StoreError> {
+        let now = self.clock.now();
+        let mut outcome = Outcome::default();
+        let (mut changed, mut deliveries) = (Vec::new(), Vec::new());
+        for rise in rises {
+            let id = self.canary_id(&rise, now);
+            let before = self.store.recorded_finding(&id)?;
+            let finding = self.opened(id, rise, before.map(|before| before.finding), now);
+            if finding.revision == 1 {
+                outcome.highest = outcome.highest.max(Some(finding.severity));
+                outcome.news.push(finding.id.clone());
+                FindingRecorded {
+                    tenant: self.name(),
+                    finding: finding.id.as_str(),
+                    revision: finding.revision,
+                    detector: &finding.detector,
+                    severity: finding.severity,
+                }
+                .emit();
+            }
+            deliveries.extend(messages(&self.store, &self.notifiers, &finding, now)?);
+            changed.push(Recorded {
+                finding,
+                settled: true,
+            });
+        }
+        self.store
+            .keep_canary_views(self.tenant, views, &changed, &deliveries, now)?;
+        Ok(outcome)
+    }
+
+    /// The finding as it stands: one for each page and week, whose revision grows with each rise.
+    fn opened(
+        &self,
+        id: FindingId,
+        rise: Rise,
+        before: Option<Finding>,
+        now: DateTime<Utc>,
+    ) -> Finding {
+        let (revision, mut signals, views, first) =
+            before.map_or((0, Vec::new(), 0, rise.since), |before| {
+                let Finding {
+                    revision,
+                    signals,
+                    observed,
+                    first_seen,
+                    ..
+                } = before;
+                (revision, signals, observed.views, first_seen)
+            });
+        signals.truncate(REASONS - 1);
+        signals.insert(
+            0,
+            Signal {
+                name: "canary-count".to_owned(),
+                bits: 0.0,
+                because: rise.because.clone(),
+            },
+        );
+        Finding {
+            id,
+            revision: revision + 1,
+            tenant: self.name().to_owned(),
+            family: Family::Canary,
+            detector: ID.to_owned(),
+            severity: Severity::High,
+            bits: 0.0,
+            line: 0.0,
+            status: Status::Open,
+            account: None,
+            privileged_via: Vec::new(),
+            window: None,
+            observed: Observed {
+                pages: 1,
+                views: views.saturating_add(rise.by),
+                ..Observed::default()
+            },
+            expected: None,
+            because: rise.because,
+            signals,
+            evidence: Evidence::default(),
+            continues: None,
+            first_seen: first,
+            last_seen: now,
+        }
+    }
+
+    fn canary_id(&self, rise: &Rise, now: DateTime<Utc>) -> FindingId {
+        let digest = digest16(&[
+            b"finding",
+            self.name().as_bytes(),
+            Family::Canary.as_str().as_bytes(),
+            b"",
+            &period(now).to_le_bytes(),
+            rise.page.as_bytes(),
+            rise.site.as_bytes(),
+        ]);
+        FindingId::new(EventKey(digest).hex())
+    }
+}
