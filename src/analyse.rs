@@ -55,6 +55,8 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let Some((newest, stored)) = feed.extent(store)? else {
         return Ok(Analysis::default());
     };
+    // Storing and analysing take turns, and each wants memory for every account.
+    store.forget_words();
     let roster = roster(store, subject)?;
     let verdicts = verdicts(store, subject)?;
     let rules = rules(store, subject, &roster, &verdicts)?;

@@ -191,31 +191,43 @@ impl AccountState {
             .pool_day(self.group, day, experience, &run.signals, &run.worth);
     }
 
-    /// Closes a day that is over at a moment, and hands out the drafts of periods that are over; tells whether anything changed.
-    pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) -> bool {
-        let over = self.open.as_ref().is_some_and(|run| {
-            !run.reading.holds(instant) && !run.reading.goes_on(instant, reach.rules.gap())
-        });
-        if over {
+    /// Whether there is anything to [`settle`](Self::settle) at a moment.
+    pub(super) fn is_over(&self, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+        self.day_is_over(instant, rules)
+            || self
+                .trackers
+                .iter()
+                .any(|tracker| tracker.is_open() && self.is_past(tracker, account, instant, rules))
+    }
+
+    /// Whether the open day is over at a moment: nothing that comes can belong to it.
+    fn day_is_over(&self, instant: i64, rules: &Rules<'_>) -> bool {
+        self.open.as_ref().is_some_and(|run| {
+            !run.reading.holds(instant) && !run.reading.goes_on(instant, rules.gap())
+        })
+    }
+
+    /// Whether the period of a tracker is over at a moment.
+    fn is_past(&self, tracker: &Tracker, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+        let stable = rules.stable(account);
+        let day = self.open.as_ref().map_or(i64::MAX, |run| run.reading.day);
+        tracker.period() < period_of(day_of(instant).min(day), stable)
+    }
+
+    /// Closes the day that is over at a moment, and hands out the drafts of periods that are over.
+    pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) {
+        if self.day_is_over(instant, reach.rules) {
             self.close_session(account, reach);
             self.close_day(account, reach);
         }
-        let stable = reach.rules.stable(account);
-        let open_period = self
-            .open
-            .as_ref()
-            .map_or(i64::MAX, |run| period_of(run.reading.day, stable));
-        let present = period_of(day_of(instant), stable).min(open_period);
-        let mut ended = false;
-        for tracker in self
-            .trackers
+        let mut trackers = std::mem::take(&mut self.trackers);
+        for tracker in trackers
             .iter_mut()
-            .filter(|tracker| tracker.is_open() && tracker.period() < present)
+            .filter(|tracker| self.is_past(tracker, account, instant, reach.rules))
         {
             reach.out.drafts.extend(tracker.finish(account));
-            ended = true;
         }
-        over || ended
+        self.trackers = trackers;
     }
 
     /// The drafts that may still grow, as they stand.

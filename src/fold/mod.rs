@@ -195,7 +195,7 @@ struct Out {
 pub struct Fold<'a> {
     rules: &'a Rules<'a>,
     tenant: TenantState,
-    accounts: FxHashMap<WordId, AccountState>,
+    accounts: FxHashMap<WordId, Box<AccountState>>,
     pages: FxHashMap<WordId, Readers>,
     touched: FxHashSet<WordId>,
     touched_pages: FxHashSet<WordId>,
@@ -224,7 +224,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The days of reading that ended since the last call, in the order in which they were closed: each when its account
-    /// next read, or at a refit. None unless [kept](Self::keeping_days).
+    /// next read, or at the first midnight after it was over. None unless [kept](Self::keeping_days).
     pub fn days(&mut self) -> Vec<DayScore> {
         self.out
             .days
@@ -270,7 +270,7 @@ impl<'a> Fold<'a> {
         let state = self
             .accounts
             .entry(read.account)
-            .or_insert_with(|| AccountState::new(self.rules.group(read)));
+            .or_insert_with(|| Box::new(AccountState::new(self.rules.group(read))));
         let mut reach = Reach {
             rules: self.rules,
             tenant: &mut self.tenant,
@@ -299,22 +299,24 @@ impl<'a> Fold<'a> {
         self.tenant.ignored
     }
 
-    /// Lets time pass without an event, up to a moment: what is over by then is closed at the next refit.
+    /// Lets time pass without an event, up to a moment: what is over at a midnight until then is closed.
     pub fn pass(&mut self, at: i64) {
         self.pass_midnights(at);
     }
 
-    /// Passes every midnight up to a moment: the line follows how many are active, and on Mondays what is usual is
-    /// learnt from what ended before Sunday; every day while a tenant is new, for then a day is much.
+    /// Passes every midnight up to a moment: days that are over are closed, and the line follows how many are active. On
+    /// Mondays what is usual is learnt from what ended before Sunday; every day while a tenant is new, for then a day is
+    /// much.
     fn pass_midnights(&mut self, at: i64) {
         let day = day_of(at);
         let Some(today) = self.tenant.begin(day) else {
             return;
         };
         for next in (today + 1).max(day - LONGEST_SILENCE)..=day {
+            self.close(next);
             // 1970-01-01 was a Thursday, so Mondays are 4 modulo 7.
             if next.rem_euclid(7) == 4 || self.tenant.warms_up(next) {
-                self.settle(next);
+                self.learn(next);
             }
             self.tenant
                 .begin_day(next, self.rules.detect.alerts_per_week);
@@ -323,11 +325,17 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Closes the days that are over at 00:00 of a day, and learns from them.
-    fn settle(&mut self, day: i64) {
+    /// Closes the days and the weeks of accounts that are over at 00:00 of a day: an open day takes several times the
+    /// memory of a closed one.
+    fn close(&mut self, day: i64) {
         let instant = day * DAY_SECONDS;
-        let mut accounts: Vec<WordId> = self.accounts.keys().copied().collect();
-        accounts.sort_by_key(|account| self.rules.stable(*account));
+        let mut over: Vec<WordId> = self
+            .accounts
+            .iter()
+            .filter(|(account, state)| state.is_over(**account, instant, self.rules))
+            .map(|(account, _)| *account)
+            .collect();
+        over.sort_by_key(|account| self.rules.stable(*account));
         let mut reach = Reach {
             rules: self.rules,
             tenant: &mut self.tenant,
@@ -335,17 +343,23 @@ impl<'a> Fold<'a> {
             touched_pages: &mut self.touched_pages,
             out: &mut self.out,
         };
-        for account in &accounts {
-            if let Some(state) = self.accounts.get_mut(account)
-                && state.settle(*account, instant, &mut reach)
-            {
-                self.touched.insert(*account);
+        for account in over {
+            if let Some(state) = self.accounts.get_mut(&account) {
+                state.settle(account, instant, &mut reach);
+                self.touched.insert(account);
             }
         }
-        let people: Vec<&AccountState> = accounts
+    }
+
+    /// Learns what is usual, at 00:00 of a day.
+    fn learn(&mut self, day: i64) {
+        let mut accounts: Vec<(u64, WordId, &AccountState)> = self
+            .accounts
             .iter()
-            .filter_map(|account| self.accounts.get(account))
+            .map(|(account, state)| (self.rules.stable(*account), *account, &**state))
             .collect();
+        accounts.sort_unstable_by_key(|(stable, account, _)| (*stable, *account));
+        let people: Vec<&AccountState> = accounts.into_iter().map(|(.., state)| state).collect();
         self.tenant.refit(day, &people);
     }
 }

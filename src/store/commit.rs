@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Transaction, params};
 use super::words::{Cache, number, position};
 use super::{Store, StoreError, StreamId, TWINS_WITHIN};
 use crate::model::{Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk};
+use crate::time::day_of;
 
 /// What one or several pages of a stream held.
 #[derive(Debug, Default)]
@@ -134,7 +135,7 @@ fn insert_event(
     event: &Event,
 ) -> rusqlite::Result<bool> {
     let at = event.at.timestamp();
-    let account = words.account(transaction, &event.actor, at, event.key)?;
+    let account = words.account(transaction, &event.actor, day_of(at))?;
     let action = words.word(transaction, &event.action)?;
     let mut optional =
         |text: Option<&str>| text.map(|text| words.word(transaction, text)).transpose();

@@ -57,15 +57,15 @@ create table word (
     text text not null unique
 ) strict;
 
--- Name, e-mail and kind are those of the account's newest event that told them, so the order of arrival does not matter.
+-- Name, e-mail and kind are those of the last day on which an event told them, so the order of arrival does not matter.
 create table account (
     id integer primary key,
     account text not null unique,
     kind integer not null,
     name text,
     email text,
-    told_at integer not null,
-    told_key blob not null
+    -- Days since 1970.
+    told_day integer not null
 ) strict;
 
 -- `id` is null where the key is the id's own sixteen bytes. No second index: measured, it costs more than all the rest.

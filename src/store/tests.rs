@@ -240,13 +240,14 @@ fn an_unusable_record_is_counted_once_however_often_it_is_read() {
 }
 
 #[test]
-fn an_account_is_called_as_its_newest_event_says_in_whatever_order_they_come() {
+fn an_account_is_called_as_its_last_day_says_in_whatever_order_events_come() {
     let names = |orders: [&[(&str, i64, &str)]; 2]| {
         orders.map(|order| {
             let (_folder, store, _, stream) = new();
-            for (id, at, name) in order {
+            for (id, day, name) in order {
+                let at = day * 86_400;
                 store
-                    .commit(stream, &batch(vec![event(id, *at, name)]), None, LATE)
+                    .commit(stream, &batch(vec![event(id, at, name)]), None, LATE)
                     .unwrap();
             }
             store.account(rows(&store, stream)[0].account).unwrap().name
@@ -257,6 +258,11 @@ fn an_account_is_called_as_its_newest_event_says_in_whatever_order_they_come() {
         &[("b", 3, "X"), ("c", 2, "Y"), ("a", 1, "X")],
     ]);
     assert_eq!((forth.as_deref(), back.as_deref()), (Some("X"), Some("X")));
+    let [forth, back] = names([
+        &[("a", 1, "X"), ("b", 2, "Z"), ("c", 2, "Y")],
+        &[("c", 2, "Y"), ("a", 1, "X"), ("b", 2, "Z")],
+    ]);
+    assert_eq!((forth.as_deref(), back.as_deref()), (Some("Z"), Some("Z")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::{Store, StoreError};
-use crate::model::{AccountId, Actor, ActorKind, EventKey, WordId};
+use crate::model::{AccountId, Actor, ActorKind, WordId};
 
 /// How many strings are remembered; beyond that they are looked up anew.
 const REMEMBERED: usize = 65_536;
@@ -20,18 +20,51 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct Known {
     id: WordId,
-    told: (i64, [u8; 16]),
-    name: Option<String>,
-    email: Option<String>,
-    kind: ActorKind,
+    told: Told,
     dirty: bool,
 }
 
+/// What an event told of its account. The greatest that ever came holds, so the order of arrival does not matter: one that
+/// names the account tells more than one that does not, and a later day more than an earlier one. Days and not events, so
+/// that an account is written once a day.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    named: bool,
+    day: i64,
+    name: Option<String>,
+    email: Option<String>,
+    /// Its number in the state file.
+    kind: u8,
+}
+
+impl Told {
+    /// Whether an event of a day tells more. Compares what it would become without making it.
+    fn yields_to(&self, actor: &Actor, day: i64) -> bool {
+        let told = (
+            actor.name.is_some(),
+            day,
+            &actor.name,
+            &actor.email,
+            number(actor.kind),
+        );
+        told > (self.named, self.day, &self.name, &self.email, self.kind)
+    }
+
+    fn of(actor: &Actor, day: i64) -> Self {
+        Self {
+            named: actor.name.is_some(),
+            day,
+            name: actor.name.clone(),
+            email: actor.email.clone(),
+            kind: number(actor.kind),
+        }
+    }
+}
+
 impl Cache {
-    /// Forgets everything: after a transaction that was rolled back.
+    /// Forgets everything, and lets its memory go.
     pub(super) fn forget(&mut self) {
-        self.words.clear();
-        self.accounts.clear();
+        *self = Self::default();
     }
 
     /// The number of a string; a new one where it is new.
@@ -56,57 +89,48 @@ impl Cache {
         Ok(id)
     }
 
-    /// The number of an account, taking over what the event at `at` tells of it.
+    /// The number of an account, taking over what an event of a day tells of it.
     pub(super) fn account(
         &mut self,
         transaction: &Transaction<'_>,
         actor: &Actor,
-        at: i64,
-        key: EventKey,
+        day: i64,
     ) -> rusqlite::Result<WordId> {
-        if !self.accounts.contains_key(actor.id.as_str()) {
-            if self.accounts.len() >= REMEMBERED {
-                self.flush(transaction)?;
-                self.accounts.clear();
+        if let Some(known) = self.accounts.get_mut(actor.id.as_str()) {
+            if known.told.yields_to(actor, day) {
+                known.told = Told::of(actor, day);
+                known.dirty = true;
             }
-            let known = Known::load_or_make(transaction, actor, at, key)?;
-            self.accounts.insert(actor.id.as_str().into(), known);
+            return Ok(known.id);
         }
-        let Some(known) = self.accounts.get_mut(actor.id.as_str()) else {
-            return Ok(0);
-        };
-        // An event that names the account tells more than one that does not; among equals the newest.
-        if (actor.name.is_some(), at, key.0) > (known.name.is_some(), known.told.0, known.told.1) {
-            known.told = (at, key.0);
+        if self.accounts.len() >= REMEMBERED {
+            self.flush(transaction)?;
+            self.accounts.clear();
+        }
+        let mut known = Known::load_or_make(transaction, actor, day)?;
+        if known.told.yields_to(actor, day) {
+            known.told = Told::of(actor, day);
             known.dirty = true;
-            known.kind = actor.kind;
-            for (kept, told) in [
-                (&mut known.name, &actor.name),
-                (&mut known.email, &actor.email),
-            ] {
-                if kept != told {
-                    kept.clone_from(told);
-                }
-            }
         }
-        Ok(known.id)
+        let id = known.id;
+        self.accounts.insert(actor.id.as_str().into(), known);
+        Ok(id)
     }
 
     /// Writes what the batch told of its accounts.
     pub(super) fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut update = transaction.prepare_cached(
-            "update account set kind = ?2, name = ?3, email = ?4, told_at = ?5, told_key = ?6 where id = ?1",
+            "update account set kind = ?2, name = ?3, email = ?4, told_day = ?5 where id = ?1",
         )?;
         for known in self.accounts.values_mut().filter(|known| known.dirty) {
-            let Known {
-                id,
-                told,
+            let Told {
+                named: _,
+                day,
                 name,
                 email,
                 kind,
-                dirty: _,
-            } = &*known;
-            update.execute(params![id, number(*kind), name, email, told.0, told.1])?;
+            } = &known.told;
+            update.execute(params![known.id, kind, name, email, day])?;
             known.dirty = false;
         }
         Ok(())
@@ -117,26 +141,29 @@ impl Known {
     fn load_or_make(
         transaction: &Transaction<'_>,
         actor: &Actor,
-        at: i64,
-        key: EventKey,
+        day: i64,
     ) -> rusqlite::Result<Self> {
         transaction
             .prepare_cached(
-                "insert into account (account, kind, name, email, told_at, told_key) values (?1, ?2, ?3, ?4, ?5, ?6)
+                "insert into account (account, kind, name, email, told_day) values (?1, ?2, ?3, ?4, ?5)
                  on conflict do nothing",
             )?
-            .execute(params![actor.id.as_str(), number(actor.kind), actor.name, actor.email, at, key.0])?;
+            .execute(params![actor.id.as_str(), number(actor.kind), actor.name, actor.email, day])?;
         transaction
             .prepare_cached(
-                "select id, told_at, told_key, name, email, kind from account where account = ?1",
+                "select id, told_day, name, email, kind from account where account = ?1",
             )?
             .query_row([actor.id.as_str()], |row| {
+                let name: Option<String> = row.get(2)?;
                 Ok(Self {
                     id: row.get(0)?,
-                    told: (row.get(1)?, row.get(2)?),
-                    name: row.get(3)?,
-                    email: row.get(4)?,
-                    kind: kind_of(row.get(5)?),
+                    told: Told {
+                        named: name.is_some(),
+                        day: row.get(1)?,
+                        name,
+                        email: row.get(3)?,
+                        kind: row.get(4)?,
+                    },
                     dirty: false,
                 })
             })
@@ -184,6 +211,11 @@ pub(super) fn text_of(database: &Connection, id: WordId) -> rusqlite::Result<Str
 }
 
 impl Store {
+    /// Lets go of the strings remembered from what was stored: they are looked up again when needed.
+    pub fn forget_words(&self) {
+        self.lock().words.forget();
+    }
+
     /// The strings behind numbers, in the order asked; empty where there is none.
     pub fn words(&self, ids: &[WordId]) -> Result<Vec<String>, StoreError> {
         self.ask(|database| {
