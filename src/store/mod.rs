@@ -188,8 +188,8 @@ impl Store {
                 database.pragma_update(None, "journal_mode", "wal")?;
                 database.pragma_update(None, "synchronous", "full")?;
                 database.pragma_update(None, "foreign_keys", true)?;
-                // 16 MiB at most, whatever the length of history.
-                database.pragma_update(None, "cache_size", -16_384)?;
+                // 8 MiB at most, whatever the length of history.
+                database.pragma_update(None, "cache_size", -8_192)?;
                 Ok(())
             };
             set(&inner.database).map_err(|error| explain(path, &error))?;
