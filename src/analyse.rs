@@ -223,14 +223,16 @@ fn rules<'a>(
         .canary_pages
         .iter()
         .map(|page| store.word_id(page.as_str()));
+    let rostered: FxHashMap<WordId, AccountId> = accounts
+        .iter()
+        .filter(|(_, account)| rostered.contains(account))
+        .cloned()
+        .collect();
     Ok(Rules {
         detect: subject.detect,
         roster,
-        rostered: accounts
-            .iter()
-            .filter(|(_, account)| rostered.contains(account))
-            .cloned()
-            .collect(),
+        names: names(store, rostered.keys())?,
+        rostered,
         stable: accounts
             .iter()
             .map(|(id, account)| (*id, stable(account)))
@@ -255,6 +257,35 @@ fn rules<'a>(
         ignored: ignored(store, subject.detect, &accounts)?,
         verdicts: judged(verdicts, &accounts),
     })
+}
+
+/// What accounts are called, where the logs told it; an id goes with a name that two of them have.
+fn names<'a>(
+    store: &Store,
+    accounts: impl Iterator<Item = &'a WordId>,
+) -> Result<FxHashMap<WordId, String>, StoreError> {
+    let mut named = Vec::new();
+    for number in accounts {
+        let Actor { id, name, .. } = store.account(*number)?;
+        let name = name.filter(|name| !name.trim().is_empty());
+        named.extend(name.map(|name| (*number, name, id)));
+    }
+    let mut bearers: FxHashMap<&str, u32> = FxHashMap::default();
+    for (_, name, _) in &named {
+        *bearers.entry(name).or_default() += 1;
+    }
+    Ok(named
+        .iter()
+        .map(|(number, name, id)| {
+            let alone = bearers.get(name.as_str()) == Some(&1);
+            let words = if alone {
+                name.clone()
+            } else {
+                format!("{name} ({})", id.as_str())
+            };
+            (*number, words)
+        })
+        .collect())
 }
 
 /// A number of an account that is the same in every state file.

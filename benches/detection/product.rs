@@ -40,6 +40,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
         detect: &settings.detect,
         roster: &settings.roster,
         rostered: HashMap::default(),
+        names: HashMap::default(),
         stable: (0..)
             .zip(names)
             .map(|(account, name)| (account, stable(&name)))

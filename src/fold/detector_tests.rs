@@ -202,6 +202,15 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
         vec![(first, false, one.to_owned())]
     );
     let two = one.replace("01-05", "01-12");
+    let named = Rules {
+        names: std::iter::once((2, "Ada".to_owned())).collect(),
+        ..self::rules(&detect, &roster)
+    };
+    let called = one.replace("admin 9", "Ada 9");
+    assert_eq!(
+        weeks(fold(&named, &quiet(9), &[])),
+        vec![(first, false, called)]
+    );
     assert_eq!(
         weeks(fold(&rules, &quiet(20), &[])),
         vec![

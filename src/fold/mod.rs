@@ -46,6 +46,8 @@ pub struct Rules<'a> {
     pub roster: &'a RosterHistory,
     /// The accounts that the roster names.
     pub rostered: FxHashMap<WordId, AccountId>,
+    /// What they are called, where that is known. Untrusted; for sentences alone.
+    pub names: FxHashMap<WordId, String>,
     /// A stable number for every account, from a digest of its id.
     pub stable: FxHashMap<WordId, u64>,
     /// The sites that are scored; none where all are.

@@ -111,19 +111,22 @@ impl Week {
 
     /// Who read how much, most first; by id where as much, for the numbers of accounts differ between state files.
     fn because(&self, number: i64, rules: &Rules<'_>) -> String {
-        let mut accounts: Vec<(usize, &str)> = self
+        let mut accounts: Vec<(usize, &str, WordId)> = self
             .accounts
             .iter()
             .map(|(account, pages)| {
                 let id = rules.rostered.get(account);
-                (pages.len(), id.map_or("?", |id| id.as_str()))
+                (pages.len(), id.map_or("?", |id| id.as_str()), *account)
             })
             .collect();
         accounts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         let (named, others) = accounts.split_at_checked(NAMED).unwrap_or((&accounts, &[]));
         let mut list: Vec<String> = named
             .iter()
-            .map(|(pages, id)| format!("{id} {}", text::number(wide(*pages))))
+            .map(|(pages, id, account)| {
+                let who = rules.names.get(account).map_or(*id, String::as_str);
+                format!("{who} {}", text::number(wide(*pages)))
+            })
             .collect();
         if !others.is_empty() {
             list.push(format!("{} more", text::number(wide(others.len()))));

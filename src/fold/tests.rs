@@ -56,6 +56,7 @@ pub(super) fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<
         detect,
         roster,
         rostered: std::iter::once((2, AccountId::new("admin"))).collect(),
+        names: FxHashMap::default(),
         stable: (0..100)
             .map(|account| (account, u64::from(account) * 31))
             .collect(),

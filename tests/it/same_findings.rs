@@ -297,6 +297,7 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         detect: &detect,
         roster: &roster,
         rostered: [].into_iter().collect(),
+        names: [].into_iter().collect(),
         stable: stable.into_iter().collect(),
         sites: None,
         canaries: [].into_iter().collect(),
