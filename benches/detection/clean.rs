@@ -7,8 +7,8 @@ use pagewarden::fold::Rules;
 use crate::Done;
 use crate::asked::Asked;
 use crate::log::Log;
-use crate::product::{self, Scored, Settings, Size, period, threshold};
-use crate::report::Report;
+use crate::product::{self, Scored, Settings, Size, different, period, threshold};
+use crate::report::{Report, say};
 use crate::span::{Active, Span, WEEK};
 use crate::statistics::{float, poisson_mean, poisson_range};
 
@@ -242,11 +242,8 @@ fn new_tenants(log: &Log) -> Done<Vec<(Log, Clean)>> {
 
 /// How large the state is.
 fn size(clean: &Clean, log: &Log, report: &Report<'_>) -> Done {
-    let different = |events: &Vec<(i64, u32)>| {
-        let items: HashSet<u32> = events.iter().map(|(_, item)| *item).collect();
-        items.len()
-    };
-    let pages: usize = log.by_user.iter().map(different).sum();
+    let users = 0..u32::try_from(log.users.len())?;
+    let pages: usize = users.map(|user| different(log, user)).sum();
     report.title(&format!(
         "State at the end in bytes; different items of a person in the mean {:.1}",
         float(pages) / float(log.users.len().max(1)),
@@ -260,6 +257,7 @@ fn size(clean: &Clean, log: &Log, report: &Report<'_>) -> Done {
         ("tenant", &vec![clean.size.tenant]),
         ("people", &clean.size.accounts),
         ("pages", &clean.size.pages),
+        ("others", &clean.size.other_pages),
     ];
     for (name, sizes) in parts {
         let all: usize = sizes.iter().sum();
@@ -281,5 +279,9 @@ fn size(clean: &Clean, log: &Log, report: &Report<'_>) -> Done {
         )?;
         report.figure(("state", name), 0.0, all, sizes.len())?;
     }
+    say(&format!(
+        "pages: opened in the last four weeks; others: not. People with more than 200 bytes and 4 for each different item: {}",
+        clean.size.large_accounts
+    ))?;
     Ok(())
 }

@@ -2,9 +2,10 @@
 //!
 //! Everything that knows how the product is called is here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pagewarden::baseline::line_in_force;
+use pagewarden::baseline::readers::READER_DAYS;
 use pagewarden::fold::{DayScore, Fold, Ignored, Rules};
 use pagewarden::model::settings::Detect;
 use pagewarden::model::{ActorKind, Auth, Class, RosterHistory, WordId};
@@ -20,7 +21,7 @@ use crate::span::Active;
 const CLOSING: i64 = 9;
 
 /// The numbers of items begin here, so that none is that of an account.
-const FIRST_PAGE: u32 = 1 << 30;
+const FIRST_PAGE: u32 = 1 << 24;
 
 /// The places of injected events begin here, so that at equal times the log goes first.
 const FIRST_INJECTED: u64 = 1 << 40;
@@ -46,8 +47,8 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
             .map(|(account, name)| (account, stable(&name)))
             .collect(),
         sites: None,
-        canaries: std::collections::HashSet::default(),
-        integrations: std::collections::HashSet::default(),
+        canaries: HashSet::default(),
+        integrations: HashSet::default(),
         ignored: Ignored::default(),
         verdicts: pagewarden::fold::Verdicts::default(),
     }
@@ -105,8 +106,12 @@ pub(crate) struct Size {
     pub(crate) tenant: usize,
     /// Each account's part, sorted.
     pub(crate) accounts: Vec<usize>,
-    /// Each page's part, sorted.
+    /// The part of each page that was opened in the last four weeks, sorted.
     pub(crate) pages: Vec<usize>,
+    /// Each other page's part, sorted.
+    pub(crate) other_pages: Vec<usize>,
+    /// How many accounts have more than 200 bytes and 4 for each different page.
+    pub(crate) large_accounts: usize,
 }
 
 /// Replays a log as it is: every day's score, by day and account, and the size of the state.
@@ -133,10 +138,18 @@ pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<
         .collect();
     days.sort_unstable_by_key(|scored| (scored.day, scored.user));
     let state = fold.state().ok_or("the state cannot be stored")?;
+    let lately = opened_since(log, log.end_day() + CLOSING - READER_DAYS);
+    let (pages, other): (Vec<_>, Vec<_>) = state
+        .pages
+        .iter()
+        .partition(|(page, _)| lately.contains(page));
+    let large = |(user, part): &(&u32, &Vec<u8>)| part.len() > 200 + 4 * different(log, **user);
     let size = Size {
         tenant: state.tenant.len(),
         accounts: sizes(state.accounts.values()),
-        pages: sizes(state.pages.values()),
+        pages: sizes(pages.into_iter().map(|(_, part)| part)),
+        other_pages: sizes(other.into_iter().map(|(_, part)| part)),
+        large_accounts: state.accounts.iter().filter(large).count(),
     };
     Ok((days, size))
 }
@@ -339,6 +352,24 @@ fn read(event: &Event) -> Read {
 }
 
 /// How large parts of a state are, sorted.
+/// The pages that were opened on a day or later.
+fn opened_since(log: &Log, day: i64) -> HashSet<u32> {
+    let events = log.by_user.iter().flatten();
+    events
+        .filter(|(at, _)| day_of(*at) >= day)
+        .map(|(_, item)| FIRST_PAGE + *item)
+        .collect()
+}
+
+/// How many different items somebody opened.
+pub(crate) fn different(log: &Log, user: u32) -> usize {
+    let own = usize::try_from(user)
+        .ok()
+        .and_then(|user| log.by_user.get(user));
+    let items: HashSet<u32> = own.into_iter().flatten().map(|(_, item)| *item).collect();
+    items.len()
+}
+
 fn sizes<'a>(parts: impl Iterator<Item = &'a Vec<u8>>) -> Vec<usize> {
     let mut sizes: Vec<usize> = parts.map(Vec::len).collect();
     sizes.sort_unstable();

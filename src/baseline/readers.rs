@@ -99,6 +99,19 @@ impl Readers {
         });
     }
 
+    /// Forgets who opened it more than 28 days before a day, which changes nothing that is asked from then on; tells
+    /// whether there was anybody.
+    pub fn forget(&mut self, day: i64) -> bool {
+        let oldest = day - self.first - READER_DAYS;
+        let before = self.list.len();
+        self.list.retain(|reader| i64::from(reader.last) >= oldest);
+        let forgot = self.list.len() < before;
+        if forgot {
+            self.list.shrink_to_fit();
+        }
+        forgot
+    }
+
     /// How many different people opened it in the 28 days before a day: that day's own openings do not count.
     pub fn before(&self, day: i64) -> u32 {
         let day = day - self.first;
@@ -224,4 +237,45 @@ impl Rarity {
 /// The step of a rate: the rarer, the higher.
 fn step(rate: f64) -> u32 {
     whole((-rate.log2() * STEPS).clamp(0.0, LAST_STEP))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_forgotten_is_never_asked_for(
+            openings in prop::collection::vec((0_u32..30, 0_i64..6), 1..200),
+            forgets in prop::collection::btree_set(0_i64..400, 0..20),
+        ) {
+            let (mut kept, mut cut) = (Readers::new(100), Readers::new(100));
+            let mut day = 100;
+            for (account, later) in openings {
+                for today in day + 1..=day + later {
+                    if forgets.contains(&today) {
+                        cut.forget(today);
+                    }
+                }
+                day += later;
+                prop_assert_eq!(cut.before(day), kept.before(day));
+                kept.open(account, day);
+                cut.open(account, day);
+            }
+            prop_assert_eq!(cut.before(day + 1), kept.before(day + 1));
+        }
+    }
+
+    #[test]
+    fn of_a_page_that_nobody_opens_only_its_first_day_is_left() {
+        let mut page = Readers::new(100);
+        page.open(1, 100);
+        page.open(2, 110);
+        assert!(!page.forget(128));
+        assert!(page.forget(129) && page.before(129) == 1);
+        assert!(page.forget(139));
+        assert_eq!(page, Readers::new(100));
+    }
 }

@@ -363,6 +363,11 @@ impl<'a> Fold<'a> {
         accounts.sort_unstable_by_key(|(stable, account, _)| (*stable, *account));
         let people: Vec<&AccountState> = accounts.into_iter().map(|(.., state)| state).collect();
         self.tenant.refit(day, &people);
+        for (page, readers) in &mut self.pages {
+            if readers.forget(day) {
+                self.touched_pages.insert(*page);
+            }
+        }
     }
 }
 
