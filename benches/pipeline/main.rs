@@ -1,10 +1,13 @@
 //! What an event costs: CPU time and memory of reading history, beside a program that only fetches and parses.
 //!
-//! `cargo bench --bench pipeline [-- --events N --weeks N --runs N --only NAME --keep FOLDER]`. Each measurement is a process of
+//! `cargo bench --bench pipeline [-- --events N --weeks N --runs N --only NAME --keep FOLDER --gzip]`. Each measurement is a process of
 //! its own (this program again, see [`child`]), so that the simulated tenant's work is not counted. CPU time hardly
 //! depends on what else the machine does; elapsed time does, so it is not told.
+//!
+//! With `--instructions` it counts instructions instead, under valgrind: slowly, but the same on every machine and run.
 
 mod child;
+mod instructions;
 mod table;
 mod usage;
 
@@ -46,6 +49,7 @@ struct Asked {
     /// Where everything is left, to be looked at or profiled.
     keep: Option<PathBuf>,
     gzip: bool,
+    instructions: bool,
 }
 
 fn main() -> ExitCode {
@@ -54,7 +58,13 @@ fn main() -> ExitCode {
         [child, work, folder] if child == CHILD => child::run(work, Path::new(folder)),
         // `cargo test --benches` only sees whether it starts.
         words if !words.iter().any(|word| word == "--bench") => Ok(()),
-        words => asked(words).and_then(|asked| measure(&asked)),
+        words => asked(words).and_then(|asked| {
+            if asked.instructions {
+                instructions::count(&asked)
+            } else {
+                measure(&asked)
+            }
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +83,7 @@ fn asked(words: &[String]) -> Done<Asked> {
         only: String::new(),
         keep: None,
         gzip: false,
+        instructions: false,
     };
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -85,30 +96,47 @@ fn asked(words: &[String]) -> Done<Asked> {
             "--only" => asked.only.clone_from(value()?),
             "--keep" => asked.keep = Some(value()?.into()),
             "--gzip" => asked.gzip = true,
+            "--instructions" => asked.instructions = true,
             other => return Err(format!("what is {other}?").into()),
         }
     }
     Ok(asked)
 }
 
+/// A simulated tenant, and a folder for programs that read it.
+struct Tenant {
+    simulator: Simulator,
+    /// How many records it has.
+    events: u64,
+}
+
+impl Tenant {
+    /// Makes one with about so many events.
+    fn new(asked: &Asked, events: u32, folder: &Path) -> Done<Self> {
+        let usual = WorldSettings::default().weeks;
+        let in_usual = u64::from(events) * u64::from(usual) / u64::from(asked.weeks.max(1));
+        let world = Arc::new(World::new(WorldSettings {
+            weeks: asked.weeks,
+            ..WorldSettings::of_events(u32::try_from(in_usual)?)
+        }));
+        let options = Options {
+            gzip: asked.gzip,
+            ..Options::default()
+        };
+        let simulator = Simulator::start(world, options)?;
+        let events = prepare(folder, &simulator)?;
+        Ok(Self { simulator, events })
+    }
+}
+
 /// Makes a tenant with so many events, and measures each kind of work on it several times, turn by turn.
 fn measure(asked: &Asked) -> Done {
-    let usual = WorldSettings::default().weeks;
-    let in_usual = u64::from(asked.events) * u64::from(usual) / u64::from(asked.weeks.max(1));
-    let world = Arc::new(World::new(WorldSettings {
-        weeks: asked.weeks,
-        ..WorldSettings::of_events(u32::try_from(in_usual)?)
-    }));
     let runtime = tokio::runtime::Runtime::new()?;
     let within = runtime.enter();
-    let options = Options {
-        gzip: asked.gzip,
-        ..Options::default()
-    };
-    let simulator = Simulator::start(Arc::clone(&world), options)?;
     let temporary = tempfile::tempdir()?;
     let folder = asked.keep.as_deref().unwrap_or(temporary.path());
-    let events = prepare(folder, &simulator)?;
+    let Tenant { simulator, events } = Tenant::new(asked, asked.events, folder)?;
+    let world = simulator.world();
     let counts = world.counts();
     table::say(&format!(
         "{events} records: {} events, {} repeats, {} unusable; {} people, {} weeks; median of {} runs\n",
@@ -125,7 +153,8 @@ fn measure(asked: &Asked) -> Done {
             .into_iter()
             .filter(|work| work.name().contains(&asked.only))
         {
-            for figures in again(work, folder)? {
+            again(&[], work, folder)?;
+            for figures in usage::read(&folder.join(child::FIGURES))? {
                 table.add(figures);
             }
         }
@@ -153,18 +182,23 @@ fn prepare(folder: &Path, simulator: &Simulator) -> Done<u64> {
     Ok(lines.map(|_| 1).sum())
 }
 
-/// Runs this program again to do the work, and reads what it measured of itself.
-fn again(work: Work, folder: &Path) -> Done<Vec<usage::Figures>> {
-    let status = Command::new(std::env::current_exe()?)
-        .args([CHILD, work.name()])
+/// Runs this program again to do the work, by way of another program if there are words for it.
+fn again(by: &[&str], work: Work, folder: &Path) -> Done {
+    let own = std::env::current_exe()?;
+    let own = own.to_str().ok_or("the path of this program is not text")?;
+    let mut words = by.iter().copied().chain([own, CHILD, work.name()]);
+    let program = words.next().unwrap_or(own);
+    let status = Command::new(program)
+        .args(words)
         .arg(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(folder.join("stderr"))?)
-        .status()?;
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
     if !status.success() {
         let words = std::fs::read_to_string(folder.join("stderr"))?;
         return Err(format!("{}: {status}\n{words}", work.name()).into());
     }
-    usage::read(&folder.join(child::FIGURES))
+    Ok(())
 }

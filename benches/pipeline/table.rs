@@ -92,7 +92,7 @@ impl Table {
 }
 
 /// A quotient with so many decimals, rounded.
-fn decimal(part: u64, whole: u64, decimals: u32) -> String {
+pub(crate) fn decimal(part: u64, whole: u64, decimals: u32) -> String {
     let one = 10_u64.pow(decimals);
     let scaled = (part * one * 2 / whole.max(1)).div_ceil(2);
     let width = usize::try_from(decimals).unwrap_or_default();
