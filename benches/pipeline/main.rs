@@ -27,6 +27,9 @@ type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 /// The argument that makes this program the one that is measured.
 const CHILD: &str = "--child";
 
+/// The events of some 4,000 people in six weeks.
+const COMPANY_EVENTS: u32 = 1_000_000;
+
 /// The config of the simulated tenant, but for its addresses and times.
 const CONFIG: &str = r#"
 [[tenant]]
@@ -41,8 +44,8 @@ requests_per_minute = 600000
 /// What was asked for on the command line.
 struct Asked {
     events: u32,
-    /// Over how many weeks; six if nobody says. More weeks of as many events are fewer people.
-    weeks: u32,
+    /// Over how many weeks, if somebody says. More weeks of as many events are fewer people.
+    weeks: Option<u32>,
     runs: usize,
     /// Only measurements whose name holds this.
     only: String,
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
 fn asked(words: &[String]) -> Done<Asked> {
     let mut asked = Asked {
         events: 200_000,
-        weeks: WorldSettings::default().weeks,
+        weeks: None,
         runs: 5,
         only: String::new(),
         keep: None,
@@ -91,7 +94,7 @@ fn asked(words: &[String]) -> Done<Asked> {
         match word.as_str() {
             "--bench" => {}
             "--events" => asked.events = value()?.parse()?,
-            "--weeks" => asked.weeks = value()?.parse()?,
+            "--weeks" => asked.weeks = Some(value()?.parse()?),
             "--runs" => asked.runs = value()?.parse()?,
             "--only" => asked.only.clone_from(value()?),
             "--keep" => asked.keep = Some(value()?.into()),
@@ -101,6 +104,11 @@ fn asked(words: &[String]) -> Done<Asked> {
         }
     }
     Ok(asked)
+}
+
+/// How many weeks so many events take, if nobody says: beyond a million it is the history that grows, and not the company.
+fn grown(usual: u32, events: u32) -> u32 {
+    usual.max(events / COMPANY_EVENTS * usual)
 }
 
 /// A simulated tenant, and a folder for programs that read it.
@@ -114,9 +122,10 @@ impl Tenant {
     /// Makes one with about so many events.
     fn new(asked: &Asked, events: u32, folder: &Path) -> Done<Self> {
         let usual = WorldSettings::default().weeks;
-        let in_usual = u64::from(events) * u64::from(usual) / u64::from(asked.weeks.max(1));
+        let weeks = asked.weeks.unwrap_or_else(|| grown(usual, events)).max(1);
+        let in_usual = u64::from(events) * u64::from(usual) / u64::from(weeks);
         let world = Arc::new(World::new(WorldSettings {
-            weeks: asked.weeks,
+            weeks,
             ..WorldSettings::of_events(u32::try_from(in_usual)?)
         }));
         let options = Options {
