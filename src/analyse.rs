@@ -16,11 +16,16 @@ use crate::model::{
     Account, AccountId, Actor, EventKey, Evidence, Finding, FindingId, Matter, Observed, PageId,
     PageRead, RosterHistory, Signal, SpaceKey, Status, Verdict, WordId,
 };
+use crate::sessionize::Tally;
 use crate::store::{FoldState, Recorded, Store, StoreError, TenantId};
+use crate::text;
 use crate::time::{DAY_SECONDS, moment};
 
 /// Changes when the same events may give another state or other findings.
-const VERSION: &[u8] = b"fold 2";
+const VERSION: &[u8] = b"fold 3";
+
+/// How many characters of a name are shown within a sentence.
+const LONGEST_NAME: usize = 60;
 
 /// Of which tenant, and by which rules.
 #[derive(Debug, Clone, Copy)]
@@ -259,7 +264,8 @@ fn rules<'a>(
     })
 }
 
-/// What accounts are called, where the logs told it; an id goes with a name that two of them have.
+/// What accounts are called, where the logs told it: cut and in quotes, so that no name can pass for more than one; an id
+/// goes with a name that two of them have.
 fn names<'a>(
     store: &Store,
     accounts: impl Iterator<Item = &'a WordId>,
@@ -277,11 +283,10 @@ fn names<'a>(
     Ok(named
         .iter()
         .map(|(number, name, id)| {
-            let alone = bearers.get(name.as_str()) == Some(&1);
-            let words = if alone {
-                name.clone()
-            } else {
-                format!("{name} ({})", id.as_str())
+            let shown = text::plain(name, LONGEST_NAME).replace('"', "'");
+            let words = match bearers.get(name.as_str()) {
+                Some(1) => format!("\"{shown}\""),
+                _ => format!("\"{shown}\" ({})", id.as_str()),
             };
             (*number, words)
         })
@@ -421,7 +426,11 @@ impl Lookup<'_> {
             status: Status::Open,
             privileged_via: strongest.via.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
-            observed: observed(strongest),
+            observed: Observed {
+                // A sum over accounts does not count what was new to each.
+                new_pages: actor.is_some().then_some(strongest.new_pages),
+                ..observed(&strongest.tally)
+            },
             expected: actor.is_some().then_some(strongest.expected),
             because: strongest.because.clone(),
             signals: signals(draft),
@@ -488,13 +497,12 @@ fn signals(draft: &Draft) -> Vec<Signal> {
     signals
 }
 
-fn observed(told: &Told) -> Observed {
+fn observed(tally: &Tally) -> Observed {
     let count = |set: &FxHashSet<WordId>| u32::try_from(set.len()).unwrap_or(u32::MAX);
-    let tally = &told.tally;
     Observed {
         pages: tally.pages,
         spaces: count(&tally.spaces),
-        new_pages: Some(told.new_pages),
+        new_pages: None,
         views: tally.views,
         exports: tally.exports,
         addresses: count(&tally.addresses),

@@ -283,7 +283,7 @@ pub enum StatusFormat {
     /// For people.
     #[default]
     Text,
-    /// `pagewarden.status.v1`.
+    /// For machines: `pagewarden.status.v1` or `pagewarden.replay.v1`.
     Json,
 }
 
@@ -300,6 +300,8 @@ pub enum ExportFormat {
 /// What came of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerdictWord {
+    /// Nothing is to be said of it after all: what was said before counts no more.
+    Open,
     /// It is all right: somebody knew of it.
     Expected,
     /// It was what it looked like.
@@ -347,6 +349,7 @@ impl Cli {
 impl From<VerdictWord> for Status {
     fn from(word: VerdictWord) -> Self {
         match word {
+            VerdictWord::Open => Self::Open,
             VerdictWord::Expected => Self::Expected,
             VerdictWord::Confirmed => Self::Confirmed,
             VerdictWord::Resolved => Self::Resolved,

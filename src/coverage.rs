@@ -74,7 +74,7 @@ pub fn canary_note(view: &CanaryView) -> Option<String> {
     } = view;
     let why = refused.as_ref()?;
     Some(format!(
-        "openings of canary page {page} on {site} are not seen: the log holds no page views, and {why}"
+        "openings of canary page {page} on {site} are not seen: no page views come in, and {why}"
     ))
 }
 

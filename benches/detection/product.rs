@@ -351,7 +351,6 @@ fn read(event: &Event) -> Read {
     }
 }
 
-/// How large parts of a state are, sorted.
 /// The pages that were opened on a day or later.
 fn opened_since(log: &Log, day: i64) -> HashSet<u32> {
     let events = log.by_user.iter().flatten();
@@ -370,6 +369,7 @@ pub(crate) fn different(log: &Log, user: u32) -> usize {
     items.len()
 }
 
+/// How large parts of a state are, sorted.
 fn sizes<'a>(parts: impl Iterator<Item = &'a Vec<u8>>) -> Vec<usize> {
     let mut sizes: Vec<usize> = parts.map(Vec::len).collect();
     sizes.sort_unstable();

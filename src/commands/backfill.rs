@@ -97,7 +97,7 @@ fn own(
     if stopped {
         say("stopped; the same command goes on from there");
     }
-    show_news(&bench.store, &outcome, look(global))?;
+    show_news(&bench.store, &outcome, stopped, look(global))?;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 

@@ -36,6 +36,7 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
     ));
     let unread = secrets(&config, &mut lines);
     for tenant in &config.tenants {
+        untouched(tenant, &mut lines);
         endings(tenant, now.date_naive(), &mut lines);
         coverage(tenant, &mut lines);
     }
@@ -77,6 +78,30 @@ fn secrets(config: &Config, lines: &mut Lines) -> usize {
         lines.warn(&warning);
     }
     unread
+}
+
+/// Tells of what still stands as the example config has it.
+fn untouched(tenant: &Tenant, lines: &mut Lines) {
+    let name = &tenant.name;
+    let blank = |id: &str| id.chars().all(|letter| matches!(letter, '0' | '-'));
+    if tenant
+        .organization
+        .as_ref()
+        .is_some_and(|organization| blank(&organization.id))
+    {
+        lines.warn(&format!(
+            "tenant `{name}`, organization.id: is the example's; put your organisation's id there"
+        ));
+    }
+    for site in &tenant.sites {
+        if site.url.host_str() == Some("acme.atlassian.net")
+            && site.email.ends_with("@acme.example")
+        {
+            lines.warn(&format!(
+                "tenant `{name}`, site `acme.atlassian.net`: is the example's, and `pagewarden scan` sends the token there; put your own site there"
+            ));
+        }
+    }
 }
 
 /// Tells of keys that have ended or will soon.

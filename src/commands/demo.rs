@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +37,15 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         .state
         .clone()
         .unwrap_or_else(|| folder.join("state.db"));
-    clear(&folder, &state)?;
+    if global.state.is_some() && state.symlink_metadata().is_ok() {
+        return Err(Trouble::usage(format!(
+            "{} is there already, and the demo begins with nothing: name a file that is not there, or leave --state out",
+            state.display()
+        )));
+    }
+    own_folder(&folder)?;
+    let _lease = Lease::take(&state)?;
+    clear(&state)?;
     say("Making a company that never was, and reading its audit logs over HTTP …");
     let world = Arc::new(World::new(WorldSettings::of_seed(seed)));
     let stop = CancellationToken::new();
@@ -60,12 +68,34 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
     Ok(Exit::Done)
 }
 
-/// Begins with nothing: a demo is the same each time.
-fn clear(folder: &Path, state: &Path) -> Result<(), Trouble> {
-    let trouble = |error: io::Error| {
-        Trouble::incomplete(format!("{} cannot be used: {error}", folder.display()))
+/// Makes the demo's folder, or takes that of an earlier demo: a real folder that nobody else can write to, for in the
+/// folder of temporary files anybody may have put something in its place.
+fn own_folder(folder: &Path) -> Result<(), Trouble> {
+    let trouble = |why: &dyn std::fmt::Display| {
+        Trouble::incomplete(format!(
+            "{} cannot be used: {why}; remove it, or set TMPDIR to another folder",
+            folder.display()
+        ))
     };
-    std::fs::create_dir_all(folder).map_err(trouble)?;
+    let made = std::fs::DirBuilder::new().mode(0o700).create(folder);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(trouble(&error)),
+        Ok(()) => return Ok(()),
+    }
+    let found = folder.symlink_metadata().map_err(|error| trouble(&error))?;
+    let own = rustix::process::geteuid().as_raw();
+    if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
+        return Err(trouble(&"it is not a folder that only you can write to"));
+    }
+    Ok(())
+}
+
+/// Begins with nothing: a demo is the same each time.
+fn clear(state: &Path) -> Result<(), Trouble> {
+    let trouble = |error: io::Error| {
+        Trouble::incomplete(format!("{} cannot be used: {error}", state.display()))
+    };
     for suffix in ["", "-wal", "-shm"] {
         let mut name = state.as_os_str().to_owned();
         name.push(suffix);
@@ -87,7 +117,6 @@ async fn watch(
     let simulator = Simulator::start(Arc::clone(world), Options::default())?;
     let config = config(&simulator, folder, state)?;
     let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
-    let _lease = Lease::take(state)?;
     let store = Arc::new(Store::open(state)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut outcome = Outcome::default();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::{Trouble, look, print, state_path};
+use super::{Trouble, known_tenant, look, print, state_path};
 use crate::cli::{ExportFormat, Findings, Global};
 use crate::exit::Exit;
 use crate::model::{Finding, FindingId, Status, Verdict};
@@ -13,6 +13,7 @@ use crate::time::{Clock as _, SystemClock};
 /// Lists, shows, exports or marks.
 pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
     let store = Store::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store)?;
     let mut findings = store.findings(global.tenant.as_deref())?;
     let mut out = io::stdout().lock();
     match what {
@@ -56,11 +57,17 @@ fn mark(
         revision: recorded,
         matter: finding.into(),
     })?;
-    print(&format!(
-        "{} is {} now; should it grow, it opens again.\n",
-        finding.id,
-        status.as_str()
-    ))
+    print(&match status {
+        Status::Open => format!(
+            "{} is open again; nothing that was said of it counts.\n",
+            finding.id
+        ),
+        said => format!(
+            "{} is {} now; should it grow, it opens again.\n",
+            finding.id,
+            said.as_str()
+        ),
+    })
 }
 
 /// The one finding whose id begins so.

@@ -83,8 +83,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         sites: &whose.scored,
         detect: &whose.detect,
     };
-    let notifiers = config.as_ref().map(|config| config.notifiers.as_slice());
-    let notifiers = notifiers.unwrap_or_default();
+    let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     let judging = Judging {
         store: &store,
         notifiers,
@@ -103,8 +102,19 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             now,
         )?;
     }
-    show_news(&store, &outcome, look(global))?;
+    tell_waiting(&store)?;
+    show_news(&store, &outcome, false, look(global))?;
     Ok(exit_of(&outcome, fail_on, false))
+}
+
+/// An import sends nothing: says so where messages wait.
+fn tell_waiting(store: &Store) -> Result<(), Trouble> {
+    if store.next_due()?.is_some() {
+        say(
+            "messages wait for the next `scan` or `run`, which sends them; `pagewarden status` counts them",
+        );
+    }
+    Ok(())
 }
 
 /// Whose files they are, and by which rules they are judged.

@@ -37,7 +37,11 @@ pub fn init(path: &Path) -> Result<String, InitError> {
             io::ErrorKind::AlreadyExists => InitError::Exists(path.to_owned()),
             _ => unwritable(source),
         })?;
-    file.write_all(EXAMPLE.as_bytes()).map_err(unwritable)?;
+    if let Err(error) = file.write_all(EXAMPLE.as_bytes()) {
+        // Half a config would stand in the way of the next try.
+        std::fs::remove_file(path).unwrap_or_default();
+        return Err(unwritable(error));
+    }
     Ok(next_steps(path))
 }
 

@@ -233,13 +233,38 @@ fn state_path(global: &Global) -> Result<PathBuf, Trouble> {
     ))
 }
 
+/// That the tenant of `--tenant` is in the state file: no answer about one that is not there looks like all is well.
+fn known_tenant(global: &Global, store: &Store) -> Result<(), Trouble> {
+    let Some(name) = &global.tenant else {
+        return Ok(());
+    };
+    let tenants = store.tenants()?;
+    if tenants.iter().any(|tenant| tenant.name == *name) {
+        return Ok(());
+    }
+    let known: Vec<String> = tenants
+        .iter()
+        .map(|tenant| format!("`{}`", tenant.name.escape_debug()))
+        .collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    Err(Trouble::usage(format!(
+        "the state file has no tenant `{}`; it has {known}",
+        name.escape_debug()
+    )))
+}
+
 /// How output is to look on this standard output.
 fn look(global: &Global) -> Look {
     let terminal = io::stdout().is_terminal();
     let color = Color::from(global.color).enabled(terminal, crate::telemetry::no_color());
+    let columns = terminal.then(terminal_size::terminal_size).flatten();
     Look {
         color,
-        ..Look::default()
+        width: columns.map_or(Look::default().width, |(width, _)| width.0.into()),
     }
 }
 

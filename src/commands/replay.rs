@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{Trouble, chain, load_if_any, look, state_path};
+use super::{Trouble, chain, known_tenant, load_if_any, look, state_path};
 use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
@@ -20,16 +20,9 @@ pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Res
         None => load_if_any(global)?,
     };
     let store = Store::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store)?;
     let mut rows = store.tenants()?;
-    if let Some(name) = &global.tenant {
-        rows.retain(|row| row.name == *name);
-        if rows.is_empty() {
-            return Err(Trouble::usage(format!(
-                "the state file has no tenant `{}`",
-                name.escape_debug()
-            )));
-        }
-    }
+    rows.retain(|row| global.tenant.as_ref().is_none_or(|name| row.name == *name));
     let mut replays = Vec::with_capacity(rows.len());
     for row in &rows {
         replays.push(tenant(&store, config.as_ref(), row)?);

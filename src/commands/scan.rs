@@ -48,7 +48,10 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     };
     let outcome = outcome?;
     coverage(&bench)?;
-    show_news(&bench.store, &outcome, look(global))?;
+    if stopped {
+        say("stopped before everything was read; the next scan goes on from there");
+    }
+    show_news(&bench.store, &outcome, stopped, look(global))?;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 
@@ -110,11 +113,17 @@ pub(super) async fn deliver_all(
 }
 
 /// Lists the findings that are new, on standard output; never says that all is well where not all was read.
-pub(super) fn show_news(store: &Store, outcome: &Outcome, look: Look) -> Result<(), Trouble> {
+pub(super) fn show_news(
+    store: &Store,
+    outcome: &Outcome,
+    stopped: bool,
+    look: Look,
+) -> Result<(), Trouble> {
     let mut findings = store.findings(None)?;
     findings.retain(|finding| outcome.news.contains(&finding.id));
     let mut out = std::io::stdout().lock();
-    match (findings.is_empty(), outcome.failures.is_empty()) {
+    let all_read = outcome.failures.is_empty() && !stopped;
+    match (findings.is_empty(), all_read) {
         (true, true) => writeln!(out, "No new findings.")?,
         (true, false) => writeln!(out, "No new findings in what could be read.")?,
         (false, _) => terminal::list(&findings, look, &mut out)?,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Trouble, print, state_path};
+use super::{Trouble, known_tenant, print, state_path};
 use crate::cli::{Global, State};
 use crate::exit::Exit;
 use crate::store::{Holdings, Store};
@@ -12,6 +12,7 @@ use crate::text::count;
 pub fn state(global: &Global, what: &State) -> Result<Exit, Trouble> {
     let path = state_path(global)?;
     let store = Store::open_to_read(&path)?;
+    known_tenant(global, &store)?;
     match what {
         State::Check => check(&store, &path),
         State::Backup { file } => {

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::{Trouble, load_if_any, look, state_path};
+use super::{Trouble, known_tenant, load_if_any, look, state_path};
 use crate::analyse;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
@@ -23,6 +23,7 @@ use crate::time::{Clock as _, SystemClock};
 pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
     let store = Store::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store)?;
     let now = SystemClock.now();
     let mut status = gather(&store, config.as_ref(), now)?;
     if let Some(name) = &global.tenant {

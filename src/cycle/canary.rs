@@ -11,6 +11,7 @@ use crate::atlassian::{Error, Site};
 use crate::coverage::{canary_note, coverage};
 use crate::detect::blind_spot::period;
 use crate::detect::canary_page::{ID, counted_sentence, rise};
+use crate::http;
 use crate::judge::messages;
 use crate::model::id::digest16;
 use crate::model::{
@@ -48,35 +49,32 @@ impl Watch {
         let (mut views, mut rises) = (Vec::new(), Vec::new());
         for site in self.sites() {
             let host = site.host();
-            let mut failed = false;
+            let mut silent = false;
             for &page in &pages {
                 let before = known
                     .iter()
                     .find(|old| old.site == host && old.page == page.as_str());
-                if !failed {
-                    match site.views(page).await {
-                        Ok(count) => {
-                            let (now, rose) = self.counted(&host, page, count, before);
-                            views.push(now);
-                            rises.extend(rose);
-                            continue;
-                        }
-                        Err(error @ Error::Denied { .. }) => {
-                            views.push(self.refused(&host, page, &error, before));
-                            continue;
-                        }
-                        Err(error) if error.is_stop() => return Ok(Outcome::default()),
-                        Err(error) => {
-                            let what = format!("the views of canary pages of {host}");
-                            outcome.add(self.failure(&what, &error.to_string()));
-                            failed = true;
-                        }
+                if silent {
+                    // Asked again the next time, against what the site said last.
+                    views.extend(before.cloned());
+                    continue;
+                }
+                match site.views(page).await {
+                    Ok(count) => {
+                        let (now, rose) = self.counted(&host, page, count, before);
+                        views.push(now);
+                        rises.extend(rose);
+                    }
+                    Err(error) if error.is_stop() => return Ok(Outcome::default()),
+                    Err(error) => {
+                        silent = concerns_all(&error);
+                        views.push(refused(&host, page, &error, before));
                     }
                 }
-                // What the site could not say now is asked again the next time, against what it said last.
-                views.extend(before.cloned());
             }
         }
+        leave_to_others(&mut views);
+        self.tell_refusals(&views, &known);
         outcome.add(self.keep_canaries(&views, rises)?);
         Ok(outcome)
     }
@@ -136,30 +134,21 @@ impl Watch {
         (now, rose)
     }
 
-    /// A page that the site does not count for us; told once, and kept for the status.
-    fn refused(
-        &self,
-        host: &str,
-        page: &PageId,
-        error: &Error,
-        before: Option<&CanaryView>,
-    ) -> CanaryView {
-        let now = CanaryView {
-            site: host.to_owned(),
-            page: page.as_str().to_owned(),
-            counted: before.and_then(|before| before.counted),
-            refused: Some(error.to_string()),
-        };
-        let known = before.is_some_and(|before| before.refused.is_some());
-        if let Some(what) = canary_note(&now).filter(|_| !known) {
-            let tenant = self.name();
-            CoverageMissing {
-                tenant,
-                what: &what,
+    /// Says what is not counted, once when it begins; the status goes on saying it.
+    fn tell_refusals(&self, views: &[CanaryView], known: &[CanaryView]) {
+        for view in views {
+            let told = known.iter().any(|old| {
+                (&old.site, &old.page) == (&view.site, &view.page) && old.refused.is_some()
+            });
+            if let Some(what) = canary_note(view).filter(|_| !told) {
+                let tenant = self.name();
+                CoverageMissing {
+                    tenant,
+                    what: &what,
+                }
+                .emit();
             }
-            .emit();
         }
-        now
     }
 
     /// Keeps the counts together with the findings that follow from them.
@@ -262,4 +251,34 @@ impl Watch {
         ]);
         FindingId::new(EventKey(digest).hex())
     }
+}
+
+/// Whether an error is about the site and not about one page: then no further page is asked for, least of all with a
+/// token that is refused.
+const fn concerns_all(error: &Error) -> bool {
+    match error {
+        Error::Denied { status, .. } => *status == 401,
+        Error::Http(http::Error::Malformed(_)) => false,
+        Error::CursorRefused | Error::Http(_) => true,
+    }
+}
+
+/// A page that the site does not count for us.
+fn refused(host: &str, page: &PageId, error: &Error, before: Option<&CanaryView>) -> CanaryView {
+    CanaryView {
+        site: host.to_owned(),
+        page: page.as_str().to_owned(),
+        counted: before.and_then(|before| before.counted),
+        refused: Some(error.to_string()),
+    }
+}
+
+/// A page that one site counts is not missed on the others, where it never was.
+fn leave_to_others(views: &mut Vec<CanaryView>) {
+    let counted: BTreeSet<String> = views
+        .iter()
+        .filter(|view| view.refused.is_none())
+        .map(|view| view.page.clone())
+        .collect();
+    views.retain(|view| view.counted.is_some() || !counted.contains(&view.page));
 }

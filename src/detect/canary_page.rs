@@ -81,8 +81,8 @@ pub fn counted_sentence(
 ) -> String {
     let of = site.map_or_else(String::new, |site| format!(" of {site}"));
     format!(
-        "Canary page {page}{of} was opened {} since {} UTC (the page's view count rose from {} to {}; who it was, this plan \
-         does not say).",
+        "Canary page {page}{of} was opened {} since {} UTC (the page's view count rose from {} to {}; a count does not say \
+         who it was).",
         text::count(u64::from(now.saturating_sub(was)), "time"),
         since.format("%Y-%m-%d %H:%M"),
         text::number(u64::from(was)),
@@ -113,8 +113,8 @@ mod tests {
         let since = "2026-09-01T10:00:00Z".parse().unwrap();
         assert_eq!(
             counted_sentence("123", None, since, 2, 5),
-            "Canary page 123 was opened 3 times since 2026-09-01 10:00 UTC (the page's view count rose from 2 to 5; who it was, \
-             this plan does not say)."
+            "Canary page 123 was opened 3 times since 2026-09-01 10:00 UTC (the page's view count rose from 2 to 5; a count does \
+             not say who it was)."
         );
         let one = counted_sentence("123", Some("acme.example"), since, 0, 1);
         assert!(

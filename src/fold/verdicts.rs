@@ -65,7 +65,10 @@ impl Verdicts {
     /// Whether anything of an account's reading was judged between two moments: what had added up begins anew.
     pub(super) fn closed(&self, account: WordId, from: i64, until: i64) -> bool {
         self.of(account).any(|judged| {
-            judged.family == Family::Reading && judged.at >= from && judged.at <= until
+            judged.family == Family::Reading
+                && judged.status != Status::Open
+                && judged.at >= from
+                && judged.at <= until
         })
     }
 }

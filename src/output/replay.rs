@@ -147,7 +147,7 @@ pub fn write_text(replays: &[Replay], look: Look, out: &mut dyn io::Write) -> io
         for (before, now) in replay.changes.iter().take(SHOWN) {
             entry(now, false, look, out)?;
             let was = format!(
-                "was {} by {}, {} bits over a line of {}; would be {} by {}, {} over {}",
+                "was {} by {}, {} bits where the line is {}; would be {} by {}, {} where it is {}",
                 before.severity.as_str(),
                 plain(&before.detector, NAME),
                 tenths(before.bits),

@@ -512,6 +512,44 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 }
 
 #[test]
+fn a_tenant_that_is_not_there_is_told_by_every_command_that_looks() {
+    let (_tenant, desk) = scanned();
+    // With a config, it is the config that has no such tenant.
+    std::fs::remove_file(desk.path("pagewarden.toml")).unwrap();
+    for words in [
+        "findings list",
+        "findings export",
+        "status",
+        "status --format json",
+        "replay",
+        "state check",
+    ] {
+        let done = desk.run(&format!("--state state.db --tenant acne {words}"));
+        assert_eq!((done.code(), done.out.as_str()), (2, ""), "{words}");
+        let told = "the state file has no tenant `acne`; it has `acme`";
+        assert!(done.err.contains(told), "{words}: {}", done.err);
+    }
+}
+
+#[test]
+fn what_was_said_can_be_taken_back() {
+    let (_tenant, desk) = scanned();
+    let open = || {
+        desk.findings()
+            .iter()
+            .filter(|one| one["status"] == "open")
+            .count()
+    };
+    let before = open();
+    let id = desk.findings()[0]["id"].as_str().unwrap().to_owned();
+    desk.run(&format!("findings mark {id} expected")).ends(0);
+    assert_eq!(open(), before - 1);
+    let said = desk.run(&format!("findings mark {id} open")).ends(0);
+    assert!(said.out.contains("open again"), "{}", said.out);
+    assert_eq!(open(), before);
+}
+
+#[test]
 fn a_state_that_cannot_be_used_is_told() {
     let (_tenant, desk) = scanned();
     let mut told = String::new();

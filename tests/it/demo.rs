@@ -24,6 +24,25 @@ fn demo(seed: u32) -> String {
 }
 
 #[test]
+fn it_takes_no_file_that_is_there_and_no_folder_that_is_not_its_own() {
+    let desk = Desk::new();
+    desk.write("mine.db", "mine");
+    let done = desk.run("--state mine.db demo").ends(2);
+    assert!(
+        done.err.contains("mine.db is there already"),
+        "{}",
+        done.err
+    );
+    assert_eq!(desk.read("mine.db"), "mine");
+    // Whoever can write to the folder of temporary files may lie in wait.
+    std::fs::create_dir(desk.path("lair")).unwrap();
+    std::os::unix::fs::symlink(desk.path("lair"), desk.path("pagewarden-demo-1")).unwrap();
+    let done = desk.run("demo").ends(1);
+    assert!(done.err.contains("only you can write to"), "{}", done.err);
+    assert_eq!(std::fs::read_dir(desk.path("lair")).unwrap().count(), 0);
+}
+
+#[test]
 fn it_finds_what_was_hidden_says_so_and_is_the_same_each_time() {
     let told = demo(3);
     let verdict = |name: &str| {
