@@ -532,6 +532,30 @@ fn a_tenant_that_is_not_there_is_told_by_every_command_that_looks() {
 }
 
 #[test]
+fn a_scan_that_is_stopped_gives_no_all_clear() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = Setup {
+        organization: Some(format!("http://{}", silent.local_addr().unwrap())),
+        site: None,
+        ..Setup::of(&Tenant::small())
+    };
+    let desk = Desk::set_up(&setup);
+    let running = desk.start("-q scan");
+    // It asks, and is never answered.
+    let asked = silent.accept().unwrap();
+    running.signal("INT");
+    let done = running.wait();
+    drop(asked);
+    assert_eq!(done.code(), 130);
+    assert_eq!(done.out, "No new findings in what could be read.\n");
+    assert!(
+        done.err.contains("stopped before everything was read"),
+        "{}",
+        done.err
+    );
+}
+
+#[test]
 fn what_was_said_can_be_taken_back() {
     let (_tenant, desk) = scanned();
     let open = || {
