@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Followed, Outcome, Source, Watch};
 use crate::atlassian::{Error, Site};
-use crate::coverage::{canary_note, coverage};
+use crate::coverage::canary_note;
 use crate::detect::blind_spot::period;
 use crate::detect::canary_page::{ID, counted_sentence, rise};
 use crate::http;
@@ -19,6 +19,10 @@ use crate::model::{
 };
 use crate::store::{CanaryView, Recorded, StoreError};
 use crate::telemetry::happening::{CoverageMissing, FindingRecorded};
+use crate::time::DAY_SECONDS;
+
+/// After how many days of events without a page view the log is taken to hold none.
+const VIEWLESS_DAYS: i64 = 14;
 
 /// How many reasons one finding names.
 const REASONS: usize = 50;
@@ -36,15 +40,13 @@ impl Watch {
     /// Asks how often canary pages were opened, where the log does not tell, and records where that is more than before.
     pub async fn look_at_canaries(&self) -> Result<Outcome, StoreError> {
         let known = self.store.canary_views(self.tenant)?;
-        if !self.counts_canaries()? {
-            if !known.is_empty() {
-                let now = self.clock.now();
-                self.store
-                    .keep_canary_views(self.tenant, &[], &[], &[], now)?;
-            }
+        let counts = self.counts_canaries()?;
+        if !counts && known.is_empty() {
             return Ok(Outcome::default());
         }
-        let pages: BTreeSet<&PageId> = self.detect.canary_pages.iter().collect();
+        let wanted = self.detect.canary_page.enabled;
+        let listed = self.detect.canary_pages.iter().filter(|_| wanted);
+        let pages: BTreeSet<&PageId> = listed.collect();
         let mut outcome = Outcome::default();
         let (mut views, mut rises) = (Vec::new(), Vec::new());
         for site in self.sites() {
@@ -73,13 +75,17 @@ impl Watch {
                 }
             }
         }
+        if !counts {
+            // The log tells from now on; what was opened since the last look is told by this one.
+            views.clear();
+        }
         leave_to_others(&mut views);
         self.tell_refusals(&views, &known);
         outcome.add(self.keep_canaries(&views, rises)?);
         Ok(outcome)
     }
 
-    /// Whether the site is to be asked: canary pages are listed, and the log has held no page view so far.
+    /// Whether the site is to be asked: canary pages are listed, and the log has held no page view for two weeks.
     fn counts_canaries(&self) -> Result<bool, StoreError> {
         if !self.detect.canary_page.enabled || self.detect.canary_pages.is_empty() {
             return Ok(false);
@@ -87,13 +93,18 @@ impl Watch {
         if self.settings.organization.is_none() {
             return Ok(true);
         }
-        let rows = self.store.tenants()?;
-        let Some(row) = rows.iter().find(|row| row.id == self.tenant) else {
-            return Ok(false);
+        let access = self
+            .streams
+            .iter()
+            .find(|followed| matches!(followed.source, Source::Organization(_)));
+        let Some(Followed { id, .. }) = access else {
+            return Ok(true);
         };
-        let (actions, _) = self.store.actions(self.tenant)?;
-        let streams = self.store.stream_status(row)?;
-        Ok(coverage(Some(&self.settings), &actions, &streams).page_views != Some(true))
+        let Some((newest, _)) = self.store.extent(*id)? else {
+            return Ok(true);
+        };
+        let last = self.store.last_view(*id)?;
+        Ok(last.is_none_or(|last| newest - last > VIEWLESS_DAYS * DAY_SECONDS))
     }
 
     fn sites(&self) -> impl Iterator<Item = &Site> {

@@ -119,6 +119,32 @@ fn a_canary_is_told_by_its_count_through_the_gateway_where_the_plan_logs_no_view
 }
 
 #[test]
+fn when_the_log_begins_to_hold_page_views_the_last_count_is_told_and_no_other_asked_for() {
+    let options = Options {
+        plan_without_views: true,
+        ..Options::default()
+    };
+    let (tenant, desk) = watched(options, |_| {});
+    list(&desk, page(), "");
+    scan(&desk);
+    pass(&tenant, 9);
+    tenant
+        .simulator
+        .change(|options| options.plan_without_views = false);
+    scan(&desk);
+    let by_count = || {
+        canaries(&desk)
+            .iter()
+            .filter(|one| one["account"].is_null())
+            .count()
+    };
+    assert_eq!((by_count(), asked(&tenant)), (1, 2));
+    pass(&tenant, 13);
+    scan(&desk);
+    assert_eq!((by_count(), asked(&tenant)), (1, 2));
+}
+
+#[test]
 fn no_count_is_asked_for_where_the_log_holds_page_views() {
     let (tenant, desk) = watched(Options::default(), |_| {});
     list(&desk, page(), "");
