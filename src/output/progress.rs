@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     what: String,
     began: Instant,
-    spoke: Option<Instant>,
+    spoke: Instant,
     bar: Option<ProgressBar>,
 }
 
@@ -38,10 +38,11 @@ impl Progress {
             }
             bar
         });
+        let now = Instant::now();
         Self {
             what: String::new(),
-            began: Instant::now(),
-            spoke: None,
+            began: now,
+            spoke: now,
             bar,
         }
     }
@@ -57,7 +58,8 @@ impl Progress {
         if self.what != what {
             what.clone_into(&mut self.what);
             self.began = Instant::now();
-            self.spoke = None;
+            // What is over at once needs no line.
+            self.spoke = self.began;
         }
         let share = share(span, reached);
         let words = words(what, share, received, self.began.elapsed());
@@ -66,8 +68,8 @@ impl Progress {
                 bar.set_position(share);
                 bar.set_message(words);
             }
-            None if self.spoke.is_none_or(|spoke| spoke.elapsed() >= LINE_EVERY) => {
-                self.spoke = Some(Instant::now());
+            None if self.spoke.elapsed() >= LINE_EVERY => {
+                self.spoke = Instant::now();
                 drop(writeln!(io::stderr().lock(), "{} %: {words}", share / 10));
             }
             None => {}
