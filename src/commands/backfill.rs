@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::scan::{deliver_all, show_news};
-use super::{Bench, Trouble, exit_of, load, look, runtime, say, until_signal};
+use super::{Bench, Trouble, exit_of, load, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
 use crate::cycle::{Outcome, Watch};
@@ -97,7 +97,7 @@ fn own(
     if stopped {
         say("stopped; the same command goes on from there");
     }
-    show_news(&bench.store, &outcome, stopped, look(global))?;
+    show_news(&bench.store, &outcome, stopped, global)?;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 

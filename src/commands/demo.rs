@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::scan::deliver_all;
-use super::{Trouble, look, runtime, say, until_signal};
+use super::{Trouble, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::{self, Config, SecretSource, SiteRoute};
 use crate::cycle::{Outcome, Watch};
@@ -60,6 +60,7 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         findings: &findings,
         world: &world,
         state: &state,
+        program: program(global, Some(&state)),
         seed,
         took: began.elapsed(),
     };
@@ -213,6 +214,7 @@ struct Told<'a> {
     findings: &'a [Finding],
     world: &'a World,
     state: &'a Path,
+    program: String,
     seed: u64,
     took: Duration,
 }
@@ -236,7 +238,7 @@ impl Told<'_> {
             count(stored, "event"),
             duration(self.took)
         )?;
-        terminal::list(self.findings, look, out)?;
+        terminal::list(self.findings, &self.program, look, out)?;
         let text = self
             .planted()
             .and_then(|planted| Ok(planted + &self.alarms()?))
@@ -244,9 +246,9 @@ impl Told<'_> {
         write!(out, "{text}")?;
         writeln!(
             out,
-            "\nThe state file is {}; look further with\n  pagewarden --state {} findings show ID",
+            "\nThe state file is {}; look further with\n  {} findings show ID",
             self.state.display(),
-            self.state.display()
+            self.program
         )?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::{Trouble, known_tenant, look, print, state_path};
+use super::{Trouble, known_tenant, look, print, program, state_path};
 use crate::cli::{ExportFormat, Findings, Global};
 use crate::exit::Exit;
 use crate::model::{Finding, FindingId, Status, Verdict};
@@ -15,16 +15,17 @@ pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
     let store = Store::open_to_read(&state_path(global)?)?;
     known_tenant(global, &store)?;
     let mut findings = store.findings(global.tenant.as_deref())?;
+    let program = program(global, global.state.as_deref());
     let mut out = io::stdout().lock();
     match what {
         Findings::List { all } => {
             findings.retain(|finding| all || finding.status == Status::Open);
-            terminal::list(&findings, look(global), &mut out)?;
+            terminal::list(&findings, &program, look(global), &mut out)?;
         }
         Findings::Show { id } => {
             let finding = one(&findings, &id)?;
             let said = store.verdicts(Some(&finding.id))?;
-            terminal::show(finding, &said, look(global), &mut out)?;
+            terminal::show(finding, &said, &program, look(global), &mut out)?;
         }
         Findings::Export { format } => match format {
             ExportFormat::Json => json::write_json(&findings, &mut out)?,

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use url::Url;
 
 use super::scan::show_news;
-use super::{Trouble, chain, exit_of, load_if_any, look, say, state_path};
+use super::{Trouble, chain, exit_of, load_if_any, say, state_path};
 use crate::admins::snapshot_of;
 use crate::analyse::Subject;
 use crate::atlassian::Mapper;
@@ -103,7 +103,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         )?;
     }
     tell_waiting(&store)?;
-    show_news(&store, &outcome, false, look(global))?;
+    show_news(&store, &outcome, false, global)?;
     Ok(exit_of(&outcome, fail_on, false))
 }
 

@@ -257,6 +257,26 @@ fn known_tenant(global: &Global, store: &Store) -> Result<(), Trouble> {
     )))
 }
 
+/// What a command that can be typed begins with, so that it means the same state file as this one.
+fn program(global: &Global, state: Option<&Path>) -> String {
+    let mut words = "pagewarden".to_owned();
+    for (option, path) in [("--config", global.config.as_deref()), ("--state", state)] {
+        if let Some(path) = path {
+            words = format!("{words} {option} {}", quoted(&path.to_string_lossy()));
+        }
+    }
+    words
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// How output is to look on this standard output.
 fn look(global: &Global) -> Look {
     let terminal = io::stdout().is_terminal();

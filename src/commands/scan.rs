@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Bench, Trouble, exit_of, load, look, runtime, say, until_signal};
+use super::{Bench, Trouble, exit_of, load, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
 use crate::cycle::Outcome;
 use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
 use crate::model::Severity;
-use crate::output::{Look, terminal};
+use crate::output::terminal;
 use crate::store::{Store, StoreError};
 use crate::text::count;
 use crate::time::Clock;
@@ -51,7 +51,7 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     if stopped {
         say("stopped before everything was read; the next scan goes on from there");
     }
-    show_news(&bench.store, &outcome, stopped, look(global))?;
+    show_news(&bench.store, &outcome, stopped, global)?;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 
@@ -117,7 +117,7 @@ pub(super) fn show_news(
     store: &Store,
     outcome: &Outcome,
     stopped: bool,
-    look: Look,
+    global: &Global,
 ) -> Result<(), Trouble> {
     let mut findings = store.findings(None)?;
     findings.retain(|finding| outcome.news.contains(&finding.id));
@@ -126,7 +126,10 @@ pub(super) fn show_news(
     match (findings.is_empty(), all_read) {
         (true, true) => writeln!(out, "No new findings.")?,
         (true, false) => writeln!(out, "No new findings in what could be read.")?,
-        (false, _) => terminal::list(&findings, look, &mut out)?,
+        (false, _) => {
+            let program = program(global, global.state.as_deref());
+            terminal::list(&findings, &program, look(global), &mut out)?;
+        }
     }
     out.flush()?;
     Ok(())

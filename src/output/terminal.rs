@@ -28,8 +28,14 @@ const MARGIN: usize = 11;
 /// The column at which the facts of a finding begin.
 const FACTS: usize = 14;
 
-/// Writes findings as a list, gravest first, the newer first among equals, and a last line that counts them.
-pub fn list(findings: &[Finding], look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+/// Writes findings as a list, gravest first, the newer first among equals, and a last line that counts them. `program` is
+/// what a command that can be typed begins with: the program, and the options that it was given.
+pub fn list(
+    findings: &[Finding],
+    program: &str,
+    look: Look,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     if findings.is_empty() {
         return writeln!(out, "No findings.");
     }
@@ -73,7 +79,7 @@ pub fn list(findings: &[Finding], look: Look, out: &mut dyn io::Write) -> io::Re
         .first()
         .map(|finding| short(&finding.id))
         .unwrap_or_default();
-    let command = look.paint(Ink::Command, &format!("pagewarden findings show {first}"));
+    let command = look.paint(Ink::Command, &format!("{program} findings show {first}"));
     writeln!(out, "All of one: {command}")
 }
 
@@ -122,6 +128,7 @@ pub(super) fn entry(
 pub fn show(
     finding: &Finding,
     verdicts: &[Verdict],
+    program: &str,
     look: Look,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
@@ -151,7 +158,7 @@ pub fn show(
     signals(finding, look, out)?;
     pages(finding, look, out)?;
     said(verdicts, look, out)?;
-    next(finding, look, out)
+    next(finding, program, look, out)
 }
 
 /// The facts of a finding, each with its label.
@@ -309,7 +316,7 @@ fn said(verdicts: &[Verdict], look: Look, out: &mut dyn io::Write) -> io::Result
 }
 
 /// Writes what can be done about it.
-fn next(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
+fn next(finding: &Finding, program: &str, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "\n{}", look.paint(Ink::Bold, "What to do"))?;
     let advice = if finding.account.is_some() {
         "Ask the owner of the account, not through the account itself, whether this was theirs and what for. Then say \
@@ -326,8 +333,8 @@ fn next(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()
         ("resolved", "dealt with"),
     ];
     for (verdict, meaning) in meanings {
-        let command = format!("pagewarden findings mark {} {verdict}", short(&finding.id));
-        let command = look.paint(Ink::Command, &pad(&command, 47));
+        let command = format!("{program} findings mark {} {verdict}", short(&finding.id));
+        let command = look.paint(Ink::Command, &pad(&command, 37 + program.len()));
         writeln!(out, "    {command}{}", look.paint(Ink::Dim, meaning))?;
     }
     Ok(())
@@ -465,6 +472,8 @@ mod tests {
     use super::super::samples::{blindness, harvest, hostile};
     use super::*;
 
+    const PROGRAM: &str = "pagewarden";
+
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).unwrap();
@@ -479,7 +488,7 @@ mod tests {
         };
         let kept = serde_json::to_string(&first).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&kept).unwrap(), first);
-        let shown = text(|out| show(&first, &[], Look::default(), out));
+        let shown = text(|out| show(&first, &[], PROGRAM, Look::default(), out));
         assert!(shown.contains("there was no line yet"), "{shown}");
     }
 
@@ -501,7 +510,7 @@ mod tests {
             ),
             said(Status::Confirmed, "", "2026-11-22T10:30:00Z"),
         ];
-        let text = text(|out| show(&harvest(), &verdicts, Look::default(), out));
+        let text = text(|out| show(&harvest(), &verdicts, PROGRAM, Look::default(), out));
         let part = text.split_once("What people said").unwrap().1;
         insta::assert_snapshot!(part.split_once("What to do").unwrap().0);
     }
@@ -509,17 +518,29 @@ mod tests {
     #[test]
     fn a_list_tells_who_when_and_why_gravest_first() {
         let findings = [blindness(), harvest(), hostile()];
-        insta::assert_snapshot!(text(|out| list(&findings, Look::default(), out)));
+        insta::assert_snapshot!(text(|out| list(&findings, PROGRAM, Look::default(), out)));
     }
 
     #[test]
     fn one_finding_in_full_tells_what_to_do_next() {
-        insta::assert_snapshot!(text(|out| show(&harvest(), &[], Look::default(), out)));
+        insta::assert_snapshot!(text(|out| show(
+            &harvest(),
+            &[],
+            PROGRAM,
+            Look::default(),
+            out
+        )));
     }
 
     #[test]
     fn a_finding_about_no_account_has_no_empty_facts() {
-        insta::assert_snapshot!(text(|out| show(&blindness(), &[], Look::default(), out)));
+        insta::assert_snapshot!(text(|out| show(
+            &blindness(),
+            &[],
+            PROGRAM,
+            Look::default(),
+            out
+        )));
     }
 
     #[test]
@@ -528,7 +549,7 @@ mod tests {
             color: false,
             width: 60,
         };
-        insta::assert_snapshot!(text(|out| list(&[harvest()], look, out)));
+        insta::assert_snapshot!(text(|out| list(&[harvest()], PROGRAM, look, out)));
     }
 
     #[test]
@@ -537,7 +558,7 @@ mod tests {
             color: true,
             width: 100,
         };
-        let shown = text(|out| list(&[harvest()], look, out));
+        let shown = text(|out| list(&[harvest()], PROGRAM, look, out));
         insta::assert_snapshot!(shown.replace('\u{1b}', "ESC"));
         assert_eq!(
             shown.matches("\u{1b}[").count(),
@@ -548,8 +569,8 @@ mod tests {
     #[test]
     fn hostile_words_do_not_reach_the_terminal() {
         for shown in [
-            text(|out| list(&[hostile()], Look::default(), out)),
-            text(|out| show(&hostile(), &[], Look::default(), out)),
+            text(|out| list(&[hostile()], PROGRAM, Look::default(), out)),
+            text(|out| show(&hostile(), &[], PROGRAM, Look::default(), out)),
         ] {
             assert!(
                 !shown.contains(|char: char| char.is_control() && char != '\n'),
@@ -566,7 +587,7 @@ mod tests {
             tenant: "other".into(),
             ..hostile()
         };
-        let shown = text(|out| list(&[harvest(), other], Look::default(), out));
+        let shown = text(|out| list(&[harvest(), other], PROGRAM, Look::default(), out));
         assert!(
             shown.contains("· tenant acme") && shown.contains("· tenant other"),
             "{shown}"
@@ -576,7 +597,7 @@ mod tests {
     #[test]
     fn nothing_found_is_said() {
         assert_eq!(
-            text(|out| list(&[], Look::default(), out)),
+            text(|out| list(&[], PROGRAM, Look::default(), out)),
             "No findings.\n"
         );
     }

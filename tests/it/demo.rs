@@ -14,6 +14,13 @@ fn demo(seed: u32) -> String {
         .run_with("findings list --state", &[state.to_str().unwrap()])
         .ends(0);
     assert!(done.out.contains(list.out.lines().next().unwrap()));
+    // What it says can be typed can be typed.
+    let typed = |line: &str| {
+        line.strip_prefix("All of one: pagewarden ")
+            .map(str::to_owned)
+    };
+    let hint = done.out.lines().find_map(typed).unwrap();
+    desk.run(&hint).ends(0);
     let mut told = String::new();
     for line in desk.redacted(&done.out).lines() {
         let line = line.split(" and judged in ").next().unwrap();
