@@ -429,8 +429,10 @@ fn seen(observed: &Observed) -> String {
         count(u64::from(*spaces), "space")
     )];
     if let Some(new) = new_pages {
+        // What was new is counted over the day, and what was seen over a sitting of it.
+        let of = if new > pages { " of that day" } else { "" };
         parts.push(format!(
-            "{} never opened before",
+            "{}{of} never opened before",
             text::number(u64::from(*new))
         ));
     }
