@@ -2,6 +2,7 @@
 
 mod canary;
 mod look;
+mod outcome;
 mod source;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+pub use self::outcome::Outcome;
 pub use self::source::{OpenError, credentials, host, scored_sites};
 use self::source::{Source, sources};
 use crate::admins::{self, Directories};
@@ -19,7 +21,7 @@ use crate::config::{self, Config, Detect};
 use crate::coverage::{coverage, nobody_privileged};
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
 use crate::judge::{Judging, summarised};
-use crate::model::{FindingId, Severity, Stream, StreamName};
+use crate::model::{Stream, StreamName};
 use crate::output::summary::History;
 use crate::store::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::happening::{
@@ -30,26 +32,6 @@ use crate::time::{Clock, Window, before};
 
 /// From how many days before its end a credential is warned of.
 const ENDING_DAYS: i64 = 30;
-
-/// What a piece of work came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// What could not be done, in words for people.
-    pub failures: Vec<String>,
-    /// The highest severity of what is new.
-    pub highest: Option<Severity>,
-    /// Findings that are new or have become graver.
-    pub news: Vec<FindingId>,
-}
-
-impl Outcome {
-    /// Adds what another piece of work came to.
-    pub fn add(&mut self, other: Self) {
-        self.failures.extend(other.failures);
-        self.highest = self.highest.max(other.highest);
-        self.news.extend(other.news);
-    }
-}
 
 /// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
 pub type SpanProgress<'a> =

@@ -9,7 +9,6 @@ use crate::model::Finding;
 use crate::notify;
 use crate::output::{json, summary};
 use crate::store::{NewDelivery, Store, StoreError, TenantId};
-use crate::telemetry::happening::FindingRecorded;
 use crate::time::{Window, after};
 
 /// Everything that judging a tenant needs.
@@ -45,16 +44,7 @@ impl Judging<'_> {
                 .as_ref()
                 .is_some_and(|before| finding.severity > before.severity);
             if rose || before.is_none() {
-                outcome.highest = outcome.highest.max(Some(finding.severity));
-                outcome.news.push(finding.id.clone());
-                FindingRecorded {
-                    tenant: self.subject.name,
-                    finding: finding.id.as_str(),
-                    revision: finding.revision,
-                    detector: &finding.detector,
-                    severity: finding.severity,
-                }
-                .emit();
+                outcome.note(finding);
             }
             // History does not page people: a walk through it ends with one summary. A rise in severity always does.
             let history = finding.window.is_some_and(|(_, end)| end < installed);

@@ -15,11 +15,9 @@ use crate::detect::blind_spot::{
 use crate::judge::messages;
 use crate::model::id::digest16;
 use crate::model::{
-    Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Observed, Signal, Status,
-    StreamName,
+    Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Signal, StreamName,
 };
 use crate::store::{Recorded, Store, StoreError, StreamId, TenantId};
-use crate::telemetry::happening::FindingRecorded;
 use crate::time::{DAY_SECONDS, moment};
 
 /// For how long what was done to a log is told.
@@ -192,9 +190,7 @@ impl Looking<'_> {
             } = now.finding;
             let was = before.as_ref().map(|before| &before.finding);
             if was.is_none_or(|was| severity > was.severity) {
-                outcome.highest = outcome.highest.max(Some(severity));
-                outcome.news.push(now.finding.id.clone());
-                self.tell(&now.finding);
+                outcome.note(&now.finding);
             }
             if !history && was.is_none_or(|was| revision > was.revision) {
                 deliveries.extend(messages(
@@ -215,17 +211,6 @@ impl Looking<'_> {
                 .record(self.tenant, &changed, &[], &deliveries, self.now)?;
         }
         Ok(outcome)
-    }
-
-    fn tell(&self, finding: &Finding) {
-        FindingRecorded {
-            tenant: self.name,
-            finding: finding.id.as_str(),
-            revision: finding.revision,
-            detector: &finding.detector,
-            severity: finding.severity,
-        }
-        .emit();
     }
 
     /// What was found, one for each finding: what came twice in a week is put together.
@@ -281,29 +266,16 @@ impl Looking<'_> {
             (severity.max(*was), revision + u32::from(news))
         });
         let finding = Finding {
-            id,
             revision,
-            tenant: self.name.to_owned(),
-            family: Family::Blind,
-            detector: META.id.to_owned(),
             severity,
-            bits: 0.0,
-            line: 0.0,
-            status: Status::Open,
-            account: None,
-            privileged_via: Vec::new(),
-            window: None,
-            observed: Observed::default(),
-            expected: None,
             because: reasons.last().cloned().unwrap_or_default(),
             signals,
             evidence: Evidence {
                 event_ids: events,
                 ..Evidence::default()
             },
-            continues: None,
             first_seen: since,
-            last_seen: seen,
+            ..Finding::about_nobody(id, self.name, Family::Blind, META.id, seen)
         };
         Recorded {
             finding,

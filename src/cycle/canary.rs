@@ -14,11 +14,9 @@ use crate::detect::canary_page::{ID, counted_sentence, rise};
 use crate::http;
 use crate::judge::messages;
 use crate::model::id::digest16;
-use crate::model::{
-    EventKey, Evidence, Family, Finding, FindingId, Observed, PageId, Severity, Signal, Status,
-};
+use crate::model::{EventKey, Family, Finding, FindingId, Observed, PageId, Severity, Signal};
 use crate::store::{CanaryView, Recorded, StoreError};
-use crate::telemetry::happening::{CoverageMissing, FindingRecorded};
+use crate::telemetry::happening::CoverageMissing;
 use crate::time::DAY_SECONDS;
 
 /// After how many days of events without a page view the log is taken to hold none.
@@ -172,16 +170,7 @@ impl Watch {
             let before = self.store.recorded_finding(&id)?;
             let finding = self.opened(id, rise, before.map(|before| before.finding), now);
             if finding.revision == 1 {
-                outcome.highest = outcome.highest.max(Some(finding.severity));
-                outcome.news.push(finding.id.clone());
-                FindingRecorded {
-                    tenant: self.name(),
-                    finding: finding.id.as_str(),
-                    revision: finding.revision,
-                    detector: &finding.detector,
-                    severity: finding.severity,
-                }
-                .emit();
+                outcome.note(&finding);
             }
             deliveries.extend(messages(&self.store, &self.notifiers, &finding, now)?);
             changed.push(Recorded {
@@ -223,30 +212,17 @@ impl Watch {
             },
         );
         Finding {
-            id,
             revision: revision + 1,
-            tenant: self.name().to_owned(),
-            family: Family::Canary,
-            detector: ID.to_owned(),
             severity: Severity::High,
-            bits: 0.0,
-            line: 0.0,
-            status: Status::Open,
-            account: None,
-            privileged_via: Vec::new(),
-            window: None,
             observed: Observed {
                 pages: 1,
                 views: views.saturating_add(rise.by),
                 ..Observed::default()
             },
-            expected: None,
             because: rise.because,
             signals,
-            evidence: Evidence::default(),
-            continues: None,
             first_seen: first,
-            last_seen: now,
+            ..Finding::about_nobody(id, self.name(), Family::Canary, ID, now)
         }
     }
 

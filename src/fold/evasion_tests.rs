@@ -2,8 +2,8 @@
 
 use super::tests::{MONDAY, rules, with};
 use super::*;
+use crate::model::Auth;
 use crate::model::settings::Detect;
-use crate::model::{Auth, Class};
 
 /// Days of the world.
 const DAYS: i64 = 40;
@@ -37,27 +37,9 @@ fn lively() -> Vec<Read> {
 }
 
 fn read(account: WordId, at: i64, page: WordId, address: WordId) -> Read {
-    let mut key = [0; 16];
-    for (to, from) in key.iter_mut().zip(
-        at.to_be_bytes()
-            .into_iter()
-            .chain(account.to_be_bytes())
-            .chain(page.to_be_bytes()),
-    ) {
-        *to = from;
-    }
     Read {
-        at,
-        key,
-        account,
-        class: Class::View,
-        actor: ActorKind::Person,
-        auth: Auth::Session,
-        page: Some(page),
-        space: Some(page % 5),
         address: Some(address),
-        site: None,
-        extent: None,
+        ..tests::read(account, at, page)
     }
 }
 

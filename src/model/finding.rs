@@ -276,6 +276,38 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A finding about no account, which no score led to, as of a moment: low, and without a reason yet.
+    pub fn about_nobody(
+        id: FindingId,
+        tenant: &str,
+        family: Family,
+        detector: &str,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            revision: 1,
+            tenant: tenant.to_owned(),
+            family,
+            detector: detector.to_owned(),
+            severity: Severity::Low,
+            bits: 0.0,
+            line: 0.0,
+            status: Status::Open,
+            account: None,
+            privileged_via: Vec::new(),
+            window: None,
+            observed: Observed::default(),
+            expected: None,
+            because: String::new(),
+            signals: Vec::new(),
+            evidence: Evidence::default(),
+            continues: None,
+            first_seen: at,
+            last_seen: at,
+        }
+    }
+
     /// Whether it follows from the stored events alone. What we know of our own sight does not, and neither does a count of
     /// views, which names nobody.
     pub fn is_folded(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Canary pages of a tenant whose plan logs no page views: the number of their views tells that they were opened.
 
-use chrono::TimeDelta;
 use pagewarden::simulator::{Options, SiteState};
 use serde_json::{Value, json};
 
@@ -12,21 +11,11 @@ fn page() -> &'static str {
     world.pages().next().unwrap().0
 }
 
-fn pass(tenant: &Tenant, days: i64) {
-    let start = tenant.simulator.world().settings().start;
-    tenant.simulator.show_until(start + TimeDelta::days(days));
-}
-
 /// A tenant of five days, and a desk that watches canary pages.
 fn watched(options: Options, change: impl FnOnce(&mut Setup)) -> (Tenant, Desk) {
     let tenant = Tenant::with(options);
-    pass(&tenant, 5);
-    let mut setup = Setup {
-        webhook: Some(tenant.simulator.webhook_url().to_string()),
-        ..Setup::of(&tenant)
-    };
-    change(&mut setup);
-    let desk = Desk::set_up(&setup);
+    tenant.pass(5);
+    let desk = tenant.desk(change);
     (tenant, desk)
 }
 
@@ -72,7 +61,7 @@ fn told_once(tenant: &Tenant, desk: &Desk) {
     list(desk, &format!("1\", \"{}", page()), "");
     scan(desk);
     assert_eq!((canaries(desk).len(), asked(tenant)), (0, 2));
-    pass(tenant, 9);
+    tenant.pass(9);
     scan(desk);
     let [one] = canaries(desk).try_into().unwrap();
     assert_eq!(
@@ -92,7 +81,7 @@ fn told_once(tenant: &Tenant, desk: &Desk) {
     assert_eq!(canaries(desk), [one]);
     assert_eq!(sent(tenant), 1);
     // Opened again: news of the same week's finding.
-    pass(tenant, 13);
+    tenant.pass(13);
     scan(desk);
     let revisions: u64 = canaries(desk)
         .iter()
@@ -127,7 +116,7 @@ fn when_the_log_begins_to_hold_page_views_the_last_count_is_told_and_no_other_as
     let (tenant, desk) = watched(options, |_| {});
     list(&desk, page(), "");
     scan(&desk);
-    pass(&tenant, 9);
+    tenant.pass(9);
     tenant
         .simulator
         .change(|options| options.plan_without_views = false);
@@ -139,7 +128,7 @@ fn when_the_log_begins_to_hold_page_views_the_last_count_is_told_and_no_other_as
             .count()
     };
     assert_eq!((by_count(), asked(&tenant)), (1, 2));
-    pass(&tenant, 13);
+    tenant.pass(13);
     scan(&desk);
     assert_eq!((by_count(), asked(&tenant)), (1, 2));
 }
@@ -149,7 +138,7 @@ fn no_count_is_asked_for_where_the_log_holds_page_views() {
     let (tenant, desk) = watched(Options::default(), |_| {});
     list(&desk, page(), "");
     scan(&desk);
-    pass(&tenant, 9);
+    tenant.pass(9);
     scan(&desk);
     assert_eq!(asked(&tenant), 0);
     assert!(canaries(&desk).iter().all(|one| one["account"].is_object()));

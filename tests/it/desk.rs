@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden::simulator::{Options, Planted, Simulator, World, WorldSettings};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -99,6 +99,24 @@ impl Tenant {
             simulator,
             _threads: threads,
         }
+    }
+}
+
+impl Tenant {
+    /// Lets time come to so many days after the beginning of the world.
+    pub(crate) fn pass(&self, days: i64) {
+        let start = self.simulator.world().settings().start;
+        self.simulator.show_until(start + TimeDelta::days(days));
+    }
+
+    /// A desk whose messages the tenant takes, with what a story changes.
+    pub(crate) fn desk(&self, change: impl FnOnce(&mut Setup)) -> Desk {
+        let mut setup = Setup {
+            webhook: Some(self.simulator.webhook_url().to_string()),
+            ..Setup::of(self)
+        };
+        change(&mut setup);
+        Desk::set_up(&setup)
     }
 }
 

@@ -29,19 +29,9 @@ fn three_weeks() -> Arc<World> {
 /// The tenant after so many days, and a desk whose messages it takes.
 fn after_days(days: i64, change: impl FnOnce(&mut Setup)) -> (Tenant, Desk) {
     let tenant = Tenant::of(three_weeks(), Options::default());
-    pass(&tenant, days);
-    let mut setup = Setup {
-        webhook: Some(tenant.simulator.webhook_url().to_string()),
-        ..Setup::of(&tenant)
-    };
-    change(&mut setup);
-    let desk = Desk::set_up(&setup);
+    tenant.pass(days);
+    let desk = tenant.desk(change);
     (tenant, desk)
-}
-
-fn pass(tenant: &Tenant, days: i64) {
-    let start = tenant.simulator.world().settings().start;
-    tenant.simulator.show_until(start + TimeDelta::days(days));
 }
 
 /// The findings about our own sight.
@@ -80,7 +70,7 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
     assert_eq!(blind(&desk), NONE);
     // From the third Monday on nobody's reading is logged, while people go on signing in and out.
     without_views(&tenant, true);
-    pass(&tenant, 16);
+    tenant.pass(16);
     scan(&desk);
     let [one] = blind(&desk).try_into().unwrap();
     assert_eq!(
@@ -115,7 +105,7 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
     );
     assert!(desk.run("findings list").ends(0).out.contains("blind-spot"));
     desk.run(&format!("findings mark {id} expected")).ends(0);
-    pass(&tenant, 17);
+    tenant.pass(17);
     scan(&desk);
     let [one] = blind(&desk).try_into().unwrap();
     assert_eq!(
@@ -124,7 +114,7 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
     );
     // They are back: said in the same finding, without another message.
     without_views(&tenant, false);
-    pass(&tenant, 19);
+    tenant.pass(19);
     scan(&desk);
     let [one] = blind(&desk).try_into().unwrap();
     assert_eq!(
@@ -151,7 +141,7 @@ fn a_plan_without_views_is_told_once_and_softly() {
     assert_eq!(sent(&tenant).len(), 1);
     // The plan was changed: the finding stays open, and says that it is over.
     without_views(&tenant, false);
-    pass(&tenant, 8);
+    tenant.pass(8);
     scan(&desk);
     let [one] = blind(&desk).try_into().unwrap();
     assert_eq!(one["status"], "open");
