@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use pagewarden::simulator::{Options, Simulator, World, WorldSettings};
+use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 
 /// What goes wrong is told and ends it.
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;

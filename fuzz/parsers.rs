@@ -14,9 +14,9 @@ use pagewarden::atlassian::page::{
 use pagewarden::atlassian::{Mapper, UserRecord, moment_of_text};
 use pagewarden::http::{Pace, hint, post, words_of_refusal};
 use pagewarden::import::{Format, read_from, read_roster_from, unpacked};
-use pagewarden::model::{Event, PageId, SpaceKey, Unusable};
-use pagewarden::text;
-use pagewarden::time::{after, moment, rfc3339};
+use pagewarden_core::model::{Event, PageId, SpaceKey, Unusable};
+use pagewarden_core::text;
+use pagewarden_core::time::{after, moment, rfc3339};
 use url::Url;
 
 /// The longest text of a record that may reach the state file, in bytes.

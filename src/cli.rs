@@ -10,9 +10,9 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use crate::config;
-use crate::model::{Severity, Status};
+use pagewarden_core::model::{Severity, Status};
 use crate::telemetry::{Format, Settings};
-use crate::text::Color;
+use pagewarden_core::text::Color;
 
 /// Where the config is looked for, in this order, when nobody says.
 pub const CONFIG_PLACES: [&str; 2] = ["pagewarden.toml", "/etc/pagewarden/config.toml"];

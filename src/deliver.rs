@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::notify::{self, Message, Notifier, SendError};
-use crate::store::{Delivery, Store, StoreError};
-use crate::telemetry::happening::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
-use crate::time::{Clock, after};
+use crate::storage::{Delivery, Store, StoreError};
+use crate::telemetry::events::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
+use pagewarden_core::time::{Clock, after};
 
 /// How many messages are taken from the outbox at a time.
 const AT_A_TIME: u32 = 50;
@@ -191,8 +191,8 @@ fn again(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Severity;
-    use crate::time::moment;
+    use pagewarden_core::model::Severity;
+    use pagewarden_core::time::moment;
 
     fn delivery(attempts: u32) -> Delivery {
         Delivery {

@@ -1,6 +1,6 @@
 //! The exit-code table.
 
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 
 /// How the program ended; see the table in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,47 +1,38 @@
 //! pagewarden reads what Atlassian records about a Confluence Cloud tenant, learns how much each person usually reads,
 //! and tells a human, with reasons, when somebody is carrying the wiki away.
 //!
-//! Floors; imports only point down, and adapters never import each other (`tests/it/architecture.rs` checks it):
+//! Pure values and the engine are in [`pagewarden_core`]. Floors of this crate; imports only point down, and adapters
+//! never import each other (`tests/it/architecture.rs` checks it):
 //!
-//! 1. ground: [`model`], [`time`], [`text`], [`exit`]: values and arithmetic; no tokio, no files, no clock.
-//! 2. logic: [`sessionize`], [`baseline`], [`detect`], [`fold`]: pure, over the ground floor.
-//! 3. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`store`], [`notify`],
+//! 1. ground: [`exit`]: values.
+//! 2. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`storage`], [`notify`],
 //!    [`output`], [`telemetry`].
-//! 4. use cases: [`ingest`], [`admins`], [`analyse`], [`judge`], [`coverage`], [`sight`], [`ignored`],
-//!    [`deliver`], [`cycle`].
-//! 5. top: [`service`], [`simulator`], [`commands`], [`cli`].
+//! 3. use cases: [`outcome`], [`ingest`], [`roster`], [`analysis`], [`findings`], [`coverage`], [`log_health`],
+//!    [`deliver`], [`tenant`].
+//! 4. top: [`service`], [`commands`], [`cli`].
 //!
-//! The life of an event: polled or imported, mapped to an [`model::Event`], stored once together with the checkpoint,
+//! The life of an event: polled or imported, mapped to an event, stored once together with the checkpoint,
 //! folded in event-time order into sessions and baselines, inspected by detectors, recorded as a finding with its
-//! deliveries in one transaction, and told.
+//! deliveries in one transaction, and delivered.
 
+pub mod analysis;
 pub mod atlassian;
-pub mod baseline;
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod detect;
+pub mod coverage;
+pub mod deliver;
 pub mod exit;
-pub mod fold;
+pub mod findings;
 pub mod http;
 pub mod import;
-pub mod model;
-pub mod notify;
-pub mod output;
-pub mod service;
-pub mod sessionize;
-pub mod simulator;
-pub mod store;
-pub mod telemetry;
-pub mod text;
-pub mod time;
-
-pub mod admins;
-pub mod analyse;
-pub mod coverage;
-pub mod cycle;
-pub mod deliver;
-pub mod ignored;
 pub mod ingest;
-pub mod judge;
-pub mod sight;
+pub mod log_health;
+pub mod notify;
+pub mod outcome;
+pub mod output;
+pub mod roster;
+pub mod service;
+pub mod storage;
+pub mod telemetry;
+pub mod tenant;

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden::time::{DAY_SECONDS, day_of};
+use pagewarden_core::time::{DAY_SECONDS, day_of};
 
 use crate::injector::{Injection, Part};
 use crate::log::Log;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden::fold::Rules;
+use pagewarden_core::engine::Rules;
 
 use crate::Done;
 use crate::asked::Asked;

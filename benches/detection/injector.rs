@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use pagewarden::time::{DAY_SECONDS, day_of};
+use pagewarden_core::time::{DAY_SECONDS, day_of};
 
 use crate::Done;
 use crate::log::Log;

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::Range;
 use std::path::Path;
 
-use pagewarden::time::day_of;
+use pagewarden_core::time::day_of;
 
 use crate::Done;
 

@@ -4,13 +4,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden::baseline::line_in_force;
-use pagewarden::baseline::readers::READER_DAYS;
-use pagewarden::fold::{DayScore, Fold, Ignored, Rules};
-use pagewarden::model::settings::Detect;
-use pagewarden::model::{ActorKind, Auth, Class, RosterHistory, WordId};
-use pagewarden::sessionize::{REST_SECONDS, Read};
-use pagewarden::time::{DAY_SECONDS, day_of};
+use pagewarden_core::baseline::line_in_force;
+use pagewarden_core::baseline::readers::READER_DAYS;
+use pagewarden_core::engine::{DayScore, Fold, Ignored, Rules};
+use pagewarden_core::model::settings::Detect;
+use pagewarden_core::model::{ActorKind, Auth, Class, RosterHistory, WordId};
+use pagewarden_core::session::{REST_SECONDS, Read};
+use pagewarden_core::time::{DAY_SECONDS, day_of};
 
 use crate::Done;
 use crate::injector::{Injection, NEWCOMERS, Part};
@@ -50,7 +50,7 @@ pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
         canaries: HashSet::default(),
         integrations: HashSet::default(),
         ignored: Ignored::default(),
-        verdicts: pagewarden::fold::Verdicts::default(),
+        verdicts: pagewarden_core::engine::Verdicts::default(),
     }
 }
 

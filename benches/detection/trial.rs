@@ -1,6 +1,6 @@
 //! Puts harvests into a log, and tells by which method each was found.
 
-use pagewarden::fold::Rules;
+use pagewarden_core::engine::Rules;
 
 use crate::Done;
 use crate::asked::Asked;

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pagewarden::analyse::{self, Subject};
+use pagewarden::analysis::{self, Subject};
 use pagewarden::atlassian::{EventsAsk, Mapper, Organization};
 use pagewarden::cli::Cli;
 use pagewarden::config::{self, Detect};
 use pagewarden::import::{self, Format};
-use pagewarden::model::{Event, Stream, StreamName};
-use pagewarden::store::{Batch, Store};
-use pagewarden::time::{Clock as _, SystemClock};
+use pagewarden_core::model::{Event, Stream, StreamName};
+use pagewarden::storage::{Batch, Store};
+use pagewarden_core::time::{Clock as _, SystemClock};
 use pagewarden::{commands, exit::Exit};
 use tokio_util::sync::CancellationToken;
 
@@ -165,7 +165,7 @@ fn parts(folder: &Path, meter: &mut Meter) -> Done {
         sites: &[],
         detect: &detect,
     };
-    let analysis = analyse::analyse(&store, &subject)?;
+    let analysis = analysis::analyse(&store, &subject)?;
     meter.lap("fold only", false)?;
     if analysis.changed.is_empty() {
         return Err("nothing was found".into());

@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 use super::classify::{self, MembershipOf, Words};
 use super::map::{clip, mended, unusable};
 use super::{Mapper, changes, find, wire};
-use crate::model::{
+use pagewarden_core::model::{
     AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, LogChange, PageId,
     SpaceKey, Unusable, id::digest16,
 };

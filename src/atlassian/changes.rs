@@ -6,7 +6,7 @@ use std::hash::Hash;
 use super::classify::{MembershipChange, MembershipOf, role_word};
 use super::map::clip;
 use super::{find, wire};
-use crate::model::{AccountId, Change, Membership, Via};
+use pagewarden_core::model::{AccountId, Change, Membership, Via};
 
 /// The most changes of one record: one that names a thousand accounts and as many groups is not a million changes.
 const MOST: usize = 1_000;

@@ -1,10 +1,10 @@
 use crate::atlassian::Mapper;
-use crate::model::{Membership, Via};
+use pagewarden_core::model::{Membership, Via};
 use serde_json::{Value, json};
 
 /// Account, group or role, and way of each change, as `account>via` or `account<via`.
-fn told(changes: &[crate::model::Change]) -> Vec<String> {
-    let one = |change: &crate::model::Change| {
+fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
+    let one = |change: &pagewarden_core::model::Change| {
         let via = match &change.via {
             Via::Role(role) => format!("role {role}"),
             Via::Group(group) => group.clone(),

@@ -2,7 +2,7 @@
 //!
 //! The ids of views and exports are not documented, so the words decide; the config can overrule them.
 
-use crate::model::{Class, LogChange, Membership};
+use pagewarden_core::model::{Class, LogChange, Membership};
 
 /// A membership that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]

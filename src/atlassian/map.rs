@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::changes;
 use super::classify::{self, MembershipChange, Words};
 use super::{find, wire};
-use crate::model::{
+use pagewarden_core::model::{
     AccountId, Actor, ActorKind, Auth, Class, Event, EventAction, EventId, EventKey, PageId,
     SpaceKey, Unusable,
 };
-use crate::time::after;
+use pagewarden_core::time::after;
 
 /// The longest text that is kept of a record, in bytes.
 const LONGEST: usize = 512;

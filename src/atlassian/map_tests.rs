@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Membership, Via};
+use pagewarden_core::model::{Membership, Via};
 use serde_json::json;
 
 /// The least that an event must have.

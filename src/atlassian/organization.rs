@@ -13,7 +13,7 @@ use super::map::clip;
 use super::{Error, Mapper, UserRecord, page, wire};
 use crate::config;
 use crate::http::{self, Authorization, Client, Malformed, Pace, SetupError};
-use crate::model::{Event, EventAction, Unusable};
+use pagewarden_core::model::{Event, EventAction, Unusable};
 
 /// The most events that the stream gives at once.
 const EVENTS: &str = "500";

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::SecretSource;
 use crate::http::testing::{QUICK, SECRET, Server, json, reply, secret};
-use crate::time::moment;
+use pagewarden_core::time::moment;
 use serde_json::Value;
 
 fn organization(server: &Server) -> Organization {

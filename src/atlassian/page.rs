@@ -9,7 +9,7 @@ use url::Url;
 use super::map::{Memo, is_unresolved, unusable};
 use super::{AuditRecord, Mapper, wire};
 use crate::http::Malformed;
-use crate::model::{Event, Unusable};
+use pagewarden_core::model::{Event, Unusable};
 
 /// What a page of organisation events holds.
 #[derive(Debug, Default)]

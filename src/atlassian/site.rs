@@ -17,7 +17,7 @@ use super::page::{self, End};
 use super::{AuditRecord, Error, Mapper, find, wire};
 use crate::config::{self, SiteRoute};
 use crate::http::{self, Answer, Authorization, Client, Malformed, Pace, SetupError};
-use crate::model::{AccountId, Group, PageId, Unusable};
+use pagewarden_core::model::{AccountId, Group, PageId, Unusable};
 
 /// How many audit records to ask for; the server may give fewer.
 const RECORDS: &str = "1000";

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::SecretSource;
 use crate::http::testing::{QUICK, SECRET, Seen, Server, json, reply, secret};
-use crate::model::Class;
+use pagewarden_core::model::Class;
 use serde_json::{Value, json};
 
 fn site_at(server: &Server, gateway: &Server, via: SiteRoute) -> Site {

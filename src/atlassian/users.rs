@@ -10,7 +10,7 @@ use super::classify::role_word;
 use super::find;
 use super::map::{clip, mended};
 use super::wire::{Part, Text};
-use crate::model::{AccountId, Group};
+use pagewarden_core::model::{AccountId, Group};
 
 /// One account of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,12 +10,13 @@ use super::scan::{deliver_all, show_news};
 use super::{Bench, Trouble, exit_of, load, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
-use crate::cycle::{Outcome, Watch};
+use crate::outcome::Outcome;
+use crate::tenant::Watch;
 use crate::exit::Exit;
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 use crate::output::progress::Progress;
-use crate::store::{Store, StoreError};
-use crate::time::{Clock as _, SystemClock, rfc3339};
+use crate::storage::{Store, StoreError};
+use pagewarden_core::time::{Clock as _, SystemClock, rfc3339};
 
 /// How often the progress of a running service is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -40,7 +41,7 @@ pub fn backfill(
 
 fn held(config: &Config) -> bool {
     matches!(
-        crate::store::Lease::take(&config.state.path),
+        crate::storage::Lease::take(&config.state.path),
         Err(StoreError::Held(_))
     )
 }

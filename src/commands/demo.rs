@@ -13,16 +13,17 @@ use super::scan::deliver_all;
 use super::{Trouble, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::{self, Config, SecretSource, SiteRoute};
-use crate::cycle::{Outcome, Watch};
+use crate::outcome::Outcome;
+use crate::tenant::Watch;
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
-use crate::model::{Finding, Severity};
+use pagewarden_core::model::{Finding, Severity};
 use crate::output::progress::Progress;
 use crate::output::{Look, terminal};
-use crate::simulator::{Options, Planted, Simulator, World, WorldSettings};
-use crate::store::{Lease, Store};
-use crate::text::{count, duration, number};
-use crate::time::{Clock, SystemClock};
+use pagewarden_simulator::{Options, Planted, Simulator, World, WorldSettings};
+use crate::storage::{Lease, Store};
+use pagewarden_core::text::{count, duration, number};
+use pagewarden_core::time::{Clock, SystemClock};
 
 /// The tenant's name.
 const TENANT: &str = "demo";

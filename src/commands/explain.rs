@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Trouble, print};
 use crate::config::nearest;
-use crate::detect::{Meta, metas};
+use pagewarden_core::detect::{Meta, metas};
 use crate::exit::Exit;
 
 /// Tells one detector in full, or all of them in short.

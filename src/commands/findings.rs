@@ -5,10 +5,10 @@ use std::io::{self, Write as _};
 use super::{Trouble, known_tenant, look, print, program, state_path};
 use crate::cli::{ExportFormat, Findings, Global};
 use crate::exit::Exit;
-use crate::model::{Finding, FindingId, Status, Verdict};
+use pagewarden_core::model::{Finding, FindingId, Status, Verdict};
 use crate::output::{json, terminal};
-use crate::store::Store;
-use crate::time::{Clock as _, SystemClock};
+use crate::storage::Store;
+use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Lists, shows, exports or marks.
 pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {

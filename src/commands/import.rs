@@ -8,21 +8,22 @@ use url::Url;
 
 use super::scan::show_news;
 use super::{Trouble, chain, exit_of, load_if_any, say, state_path};
-use crate::admins::snapshot_of;
-use crate::analyse::Subject;
+use crate::roster::snapshot_of;
+use crate::analysis::Subject;
 use crate::atlassian::Mapper;
 use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
-use crate::cycle::{self, Outcome};
+use crate::outcome::Outcome;
+use crate::tenant;
 use crate::exit::Exit;
 use crate::import::{self as files, Format, ImportBatch, ImportError};
-use crate::judge::{Judging, summarise};
-use crate::model::{Severity, Stream, StreamName};
+use crate::findings::{Judging, summarise};
+use pagewarden_core::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
-use crate::store::{Batch, Lease, Store, StoreError, StreamId, TenantId};
-use crate::text;
-use crate::time::{Clock as _, SystemClock, Window};
+use crate::storage::{Batch, Lease, Store, StoreError, StreamId, TenantId};
+use pagewarden_core::text;
+use pagewarden_core::time::{Clock as _, SystemClock, Window};
 
 /// What to read, and of what.
 #[derive(Debug)]
@@ -137,9 +138,9 @@ impl Whose {
                 .unwrap_or_else(|| NAMELESS.to_owned()),
             organization: organization.map(|organization| organization.id.clone()),
             sites: settings.map_or_else(Vec::new, |settings| {
-                settings.sites.iter().map(cycle::host).collect()
+                settings.sites.iter().map(tenant::host).collect()
             }),
-            scored: settings.map_or_else(Vec::new, cycle::scored_sites),
+            scored: settings.map_or_else(Vec::new, tenant::scored_sites),
             admins: settings
                 .map_or_else(config::Admins::default, |settings| settings.admins.clone()),
             detect: config.map_or_else(Detect::default, |config| config.detect.clone()),

@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod check;
 pub mod config;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod explain;
 pub mod findings;
@@ -22,15 +23,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Cli, Command, ConfigCommand, Global};
 use crate::config::Config;
-use crate::cycle::{OpenError, Outcome, Watch};
+use crate::outcome::Outcome;
+use crate::tenant::{OpenError, Watch};
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 use crate::output::Look;
-use crate::store::{Lease, Store, StoreError};
-use crate::telemetry::happening::FileOpenToOthers;
-use crate::text::Color;
-use crate::time::{Clock, SystemClock};
+use crate::storage::{Lease, Store, StoreError};
+use crate::telemetry::events::FileOpenToOthers;
+use pagewarden_core::text::Color;
+use pagewarden_core::time::{Clock, SystemClock};
 
 /// Why a command could not begin or go on, in words for people, with its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +107,7 @@ pub fn keep_to_itself() {
 pub fn run(cli: Cli) -> Exit {
     let Cli { global, command } = cli;
     let done = match command {
+        #[cfg(feature = "demo")]
         Command::Demo { seed } => demo::demo(&global, seed),
         Command::Init { path } => init::init(&path)
             .map_err(Trouble::usage)

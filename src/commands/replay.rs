@@ -4,14 +4,14 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::{Trouble, chain, known_tenant, load_if_any, look, state_path};
-use crate::analyse;
+use crate::analysis;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
-use crate::cycle::scored_sites;
+use crate::tenant::scored_sites;
 use crate::exit::Exit;
-use crate::model::{Finding, StreamName};
+use pagewarden_core::model::{Finding, StreamName};
 use crate::output::replay::{Replay, write_json, write_text};
-use crate::store::{Store, TenantRow};
+use crate::storage::{Store, TenantRow};
 
 /// Scores every tenant of the state file by another config, or by the one in force. Changes nothing.
 pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Result<Exit, Trouble> {
@@ -47,14 +47,14 @@ fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Rep
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
     let sites = settings.map(scored_sites).unwrap_or_default();
-    let subject = analyse::Subject {
+    let subject = analysis::Subject {
         tenant: row.id,
         name: &row.name,
         admins: &admins,
         sites: &sites,
         detect: &detect,
     };
-    let found = analyse::from_scratch(store, &subject)?;
+    let found = analysis::from_scratch(store, &subject)?;
     let mut recorded = store.findings(Some(&row.name))?;
     recorded.retain(Finding::is_folded);
     let streams = store.stream_status(row)?;

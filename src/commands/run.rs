@@ -6,7 +6,7 @@ use super::{Bench, Trouble, load, runtime, signal};
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::service::{Service, Stopped, serve};
-use crate::telemetry::happening::ServiceStopping;
+use crate::telemetry::events::ServiceStopping;
 
 /// Watches every tenant until told to stop.
 pub fn run(global: &Global) -> Result<Exit, Trouble> {

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Bench, Trouble, exit_of, load, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
-use crate::cycle::Outcome;
+use crate::outcome::Outcome;
 use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 use crate::output::terminal;
-use crate::store::{Store, StoreError};
-use crate::text::count;
-use crate::time::Clock;
+use crate::storage::{Store, StoreError};
+use pagewarden_core::text::count;
+use pagewarden_core::time::Clock;
 
 /// How long a one-shot command waits for a receiver that is not there, beyond the tries that it makes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{Trouble, known_tenant, print, state_path};
 use crate::cli::{Global, State};
 use crate::exit::Exit;
-use crate::store::{Holdings, Store};
-use crate::text::count;
+use crate::storage::{Holdings, Store};
+use pagewarden_core::text::count;
 
 /// Checks or copies it.
 pub fn state(global: &Global, what: &State) -> Result<Exit, Trouble> {

@@ -5,19 +5,19 @@ use std::io::{self, Write as _};
 use chrono::{DateTime, Utc};
 
 use super::{Trouble, known_tenant, load_if_any, look, state_path};
-use crate::analyse;
+use crate::analysis::{self, suppression};
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::coverage::{canary_note, coverage, nobody_privileged};
-use crate::cycle::{credentials, scored_sites};
+use crate::tenant::{credentials, scored_sites};
 use crate::exit::Exit;
-use crate::model::{Finding, Status as FindingStatus};
+use pagewarden_core::model::{Finding, Status as FindingStatus};
 use crate::output::status::{
     Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
     Tenant, write_json, write_text,
 };
-use crate::store::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
-use crate::time::{Clock as _, SystemClock};
+use crate::storage::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
+use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Tells it for people or machines.
 pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
@@ -74,14 +74,14 @@ fn tenant(
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
     let sites = settings.map(scored_sites).unwrap_or_default();
-    let subject = analyse::Subject {
+    let subject = analysis::Subject {
         tenant: row.id,
         name: &row.name,
         admins: &admins,
         sites: &sites,
         detect: &detect,
     };
-    let privileged = analyse::privileged_count(store, &subject, now)?;
+    let privileged = analysis::privileged_count(store, &subject, now)?;
     let nobody = nobody_privileged(privileged).filter(|_| row.roster_success.is_some());
     seen.notes.extend(nobody.map(str::to_owned));
     let streams = stored
@@ -113,7 +113,7 @@ fn tenant(
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
         ignored: store.ignored(row.id)?,
-        ignore_rules: crate::ignored::count(store, &subject, now.date_naive())?,
+        ignore_rules: suppression::count(store, &subject, now.date_naive())?,
     })
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use crate::model::settings::{
+pub use pagewarden_core::model::settings::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
     PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
@@ -26,7 +26,7 @@ pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 
-use crate::model::{AccountId, Class, Severity};
+use pagewarden_core::model::{AccountId, Class, Severity};
 
 /// Reads the config in a file; relative secret files begin in the file's folder.
 pub fn load(path: &Path) -> Result<Config, LoadError> {

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::problem::{nearest, shown};
 use super::raw::{kind, list};
-use crate::model::{Class, PageId, Severity};
+use pagewarden_core::model::{Class, PageId, Severity};
 
 /// A second.
 pub(super) const SECOND: Duration = Duration::from_secs(1);

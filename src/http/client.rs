@@ -17,7 +17,7 @@ use super::hint::{server_time, wait_hint};
 use super::retry::persist;
 use super::{Authorization, Error, Malformed, Pace, SetupError};
 use crate::config::Retry;
-use crate::time::{Clock, SystemClock};
+use pagewarden_core::time::{Clock, SystemClock};
 
 /// The most bytes of an answer that are read, after decompression.
 const CAP: usize = 16 << 20;
@@ -228,7 +228,7 @@ impl Client {
         if status == 429 {
             return Error::Throttled {
                 wait,
-                until: wait.map(|wait| crate::time::after(now, wait)),
+                until: wait.map(|wait| pagewarden_core::time::after(now, wait)),
             };
         }
         let mut body = Vec::new();

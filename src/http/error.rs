@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::text::plain;
+use pagewarden_core::text::plain;
 
 /// The longest foreign text in an error, in bytes.
 const LONGEST: usize = 300;
@@ -184,7 +184,7 @@ fn rest(wait: Option<Duration>, until: Option<DateTime<Utc>>) -> String {
         .map(|wait| format!(" of {} s", wait.as_secs()))
         .unwrap_or_default();
     let until = until
-        .map(|at| format!(", until {}", crate::time::rfc3339(at)))
+        .map(|at| format!(", until {}", pagewarden_core::time::rfc3339(at)))
         .unwrap_or_default();
     wait + &until
 }
@@ -254,7 +254,7 @@ mod tests {
     fn the_rest_asked_for_is_told() {
         let error = Error::Throttled {
             wait: Some(Duration::from_hours(1)),
-            until: Some(crate::time::moment(1_800_000_000)),
+            until: Some(pagewarden_core::time::moment(1_800_000_000)),
         };
         assert_eq!(
             error.to_string(),

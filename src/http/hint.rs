@@ -79,7 +79,7 @@ fn iso(text: &str) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::moment;
+    use pagewarden_core::time::moment;
     use reqwest::header::{HeaderName, HeaderValue};
 
     /// 2026-05-12T19:00:00Z.

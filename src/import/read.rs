@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::input;
 use super::split::{Piece, SplitError, Taker, is_one_object, split_for};
 use crate::atlassian::{AuditRecord, Mapper, Memo, is_unresolved, unusable};
-use crate::model::{Event, StreamName, Unusable};
+use pagewarden_core::model::{Event, StreamName, Unusable};
 
 /// The most events of a batch.
 const BATCH: usize = 500;

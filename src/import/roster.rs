@@ -159,7 +159,7 @@ mod tests {
         let own = r#"{"schema":"pagewarden.roster.v1","as_of":"2026-05-12T19:00:00Z",
             "accounts":[{"id":"712020:ada","roles":["org-admin"],"groups":["site-admins"]},{"id":"712020:bob"}]}"#;
         let (as_of, people) = roster(own).unwrap();
-        assert_eq!(as_of, Some(crate::time::moment(1_778_612_400)));
+        assert_eq!(as_of, Some(pagewarden_core::time::moment(1_778_612_400)));
         assert_eq!(people.len(), 2);
         for text in [
             format!("{{\"data\":[{ada},{bob}],\"links\":{{}}}}"),

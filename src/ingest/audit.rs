@@ -9,10 +9,10 @@ use rustc_hash::FxHashMap;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditPage, AuditRecord, Mapper, Site};
-use crate::model::{Checkpoint, Stream, Walk};
-use crate::store::Batch;
-use crate::telemetry::happening::CoverageMissing;
-use crate::time::{Window, before, moment};
+use pagewarden_core::model::{Checkpoint, Stream, Walk};
+use crate::storage::Batch;
+use crate::telemetry::events::CoverageMissing;
+use pagewarden_core::time::{Window, before, moment};
 
 /// How many pages in a row may equal the one before: equal records of one bulk change may fill a few small pages.
 const SAME_PAGES: u32 = 8;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{Message, Notifier, SendError};
 use crate::http::post::Timeouts;
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 
 /// The part of every receiver's address that nobody may see.
 pub(super) const TOKEN: &str = "T0KEN-in-the-path";
@@ -169,7 +169,7 @@ async fn receive(
 pub(super) fn message() -> Message {
     Message {
         id: "3f9a1c2e5b7d40618a9c0d1e2f304152:3".into(),
-        at: crate::time::moment(1_795_140_845),
+        at: pagewarden_core::time::moment(1_795_140_845),
         body: br#"{"schema":"pagewarden.finding.v1","because":"Read 187 pages."}"#.to_vec(),
         severity: Severity::High,
     }
@@ -214,7 +214,7 @@ async fn attempts_are_told_as_one(make: Make<'_>) {
     let notifier = make(receiver.url(), Timeouts::default());
     let first = message();
     let second = Message {
-        at: crate::time::moment(1_795_140_905),
+        at: pagewarden_core::time::moment(1_795_140_905),
         ..message()
     };
     assert!(matches!(

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use crate::config;
 use crate::http::post::{BadAddress, Timeouts};
-use crate::model::{Finding, Severity};
+use pagewarden_core::model::{Finding, Severity};
 
 pub use webhook::Webhook;
 

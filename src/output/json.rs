@@ -7,10 +7,10 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::model::finding::{Account, Evidence, Expected, Finding, Observed, PageRead, Signal};
-use crate::model::{EventId, Family, FindingId, Severity, SpaceKey, Status};
-use crate::text;
-use crate::time::rfc3339;
+use pagewarden_core::model::finding::{Account, Evidence, Expected, Finding, Observed, PageRead, Signal};
+use pagewarden_core::model::{EventId, Family, FindingId, Severity, SpaceKey, Status};
+use pagewarden_core::text;
+use pagewarden_core::time::rfc3339;
 
 /// Writes all findings as one document, sorted by id.
 pub fn write_json(findings: &[Finding], out: &mut dyn io::Write) -> io::Result<()> {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::text;
-use crate::time::Window;
+use pagewarden_core::text;
+use pagewarden_core::time::Window;
 
 /// How far apart plain lines are.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -116,7 +116,7 @@ fn words(what: &str, share: u64, received: u64, took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::moment;
+    use pagewarden_core::time::moment;
 
     #[test]
     fn it_says_done_rate_and_time_left() {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::json::{V1Finding, pretty, tenths};
 use super::style::{Ink, Look};
 use super::terminal::entry;
-use crate::model::Finding;
-use crate::text::{count, number, plain};
+use pagewarden_core::model::Finding;
+use pagewarden_core::text::{count, number, plain};
 
 /// How many findings of a kind are shown to people.
 const SHOWN: usize = 20;
@@ -199,7 +199,7 @@ fn more(length: usize, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
 mod tests {
     use super::super::samples::{blindness, harvest};
     use super::*;
-    use crate::model::{FindingId, Severity};
+    use pagewarden_core::model::{FindingId, Severity};
 
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::finding::Account;
-use crate::model::{
+use pagewarden_core::model::finding::Account;
+use pagewarden_core::model::{
     AccountId, ActorKind, EventId, Evidence, Expected, Family, Finding, FindingId, Observed,
     PageId, PageRead, Severity, Signal, SpaceKey, Status,
 };
-use crate::time::after;
+use pagewarden_core::time::after;
 
 /// 2026-11-20 02:14:05 UTC.
 pub(super) fn start() -> DateTime<Utc> {

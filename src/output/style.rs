@@ -1,6 +1,6 @@
 //! How text looks on a terminal: width, colour, wrapping. Knows nothing of findings.
 
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 
 /// The width of what is written for people, unless the caller knows better.
 const WIDTH: usize = 100;

@@ -6,10 +6,10 @@ use std::io;
 use serde::Serialize;
 
 use super::json::{At, V1Finding, line, pretty};
-use crate::model::id::digest16;
-use crate::model::{EventKey, Finding, Severity};
-use crate::text;
-use crate::time::{Window, rfc3339};
+use pagewarden_core::model::id::digest16;
+use pagewarden_core::model::{EventKey, Finding, Severity};
+use pagewarden_core::text;
+use pagewarden_core::time::{Window, rfc3339};
 
 /// How many findings a summary tells in full.
 const MOST_SEVERE: usize = 10;
@@ -212,8 +212,8 @@ struct V1Span {
 mod tests {
     use super::super::samples::{blindness, harvest, hostile, start};
     use super::*;
-    use crate::model::FindingId;
-    use crate::time::before;
+    use pagewarden_core::model::FindingId;
+    use pagewarden_core::time::before;
 
     fn span() -> Window {
         Window {

@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Retry;
-use crate::cycle::Watch;
+use crate::tenant::Watch;
 use crate::deliver::{self, Notifiers};
-use crate::store::{Store, StoreError};
-use crate::telemetry::happening::{ServiceStarted, ServiceStopped};
-use crate::time::Clock;
+use crate::storage::{Store, StoreError};
+use crate::telemetry::events::{ServiceStarted, ServiceStopped};
+use pagewarden_core::time::Clock;
 
 /// How long stopping may take.
 const GRACE: Duration = Duration::from_secs(4);

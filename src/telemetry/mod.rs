@@ -3,7 +3,7 @@
 //! Which level means what: `error` is data lost or a person needed, `warn` is odd but we recover, `info` is the life
 //! cycle, `debug` is per batch, `trace` is for whoever writes this program; never one line per event.
 
-pub mod happening;
+pub mod events;
 
 use std::io::{self, IsTerminal as _};
 
@@ -15,7 +15,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::text::Color;
+use pagewarden_core::text::Color;
 
 /// The variable that overrules every other setting of what is logged.
 const VARIABLE: &str = "RUST_LOG";
@@ -195,10 +195,10 @@ pub(crate) mod tests {
     }
 
     fn something_everywhere() {
-        tracing::trace!(target: "pagewarden::store", "ours trace.");
-        tracing::debug!(target: "pagewarden::store", "ours debug.");
-        tracing::info!(target: "pagewarden::store", "ours info.");
-        tracing::warn!(target: "pagewarden::store", "ours warn.");
+        tracing::trace!(target: "pagewarden::storage", "ours trace.");
+        tracing::debug!(target: "pagewarden::storage", "ours debug.");
+        tracing::info!(target: "pagewarden::storage", "ours info.");
+        tracing::warn!(target: "pagewarden::storage", "ours warn.");
         tracing::info!(target: "axum", "theirs info.");
         tracing::warn!(target: "axum", "theirs warn.");
         tracing::trace!(target: "axum::serve", "theirs trace.");

@@ -465,7 +465,7 @@ fn sound() -> Vec<Source> {
         ),
         Source::new(
             "model/mod.rs",
-            "use crate::time::Window; // crate::store::Store\n",
+            "use pagewarden_core::time::Window; // crate::storage::Store\n",
         ),
         Source::new(
             "detect/mod.rs",
@@ -516,7 +516,7 @@ fn a_sound_crate_is_left_alone() {
 const BREAKING: [(&str, &str, &str); 15] = [
     (
         "model/up.rs",
-        "use crate::store::Store;",
+        "use crate::storage::Store;",
         "model/up.rs: model looks up to store",
     ),
     (

@@ -1,6 +1,6 @@
 //! Canary pages of a tenant whose plan logs no page views: the number of their views tells that they were opened.
 
-use pagewarden::simulator::{Options, SiteState};
+use pagewarden_simulator::{Options, SiteState};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, Setup, Tenant, small_world};

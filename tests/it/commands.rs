@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::process::Stdio;
 
-use pagewarden::simulator::{Fault, Options};
+use pagewarden_simulator::{Fault, Options};
 use serde_json::Value;
 
 use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};

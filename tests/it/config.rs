@@ -8,7 +8,7 @@ use pagewarden::cli::Cli;
 use pagewarden::commands::{check, config as show, init::EXAMPLE};
 use pagewarden::config::{Admins, Config, Detect, LoadError, Retry, Schedule, State, load, parse};
 use pagewarden::exit::Exit;
-use pagewarden::time::moment;
+use pagewarden_core::time::moment;
 use proptest::prelude::*;
 
 /// A small config that is as it should be.

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden::simulator::{Options, Planted, Simulator, World, WorldSettings};
+use pagewarden_simulator::{Options, Planted, Simulator, World, WorldSettings};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

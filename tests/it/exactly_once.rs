@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pagewarden::simulator::{Fault, Faults, LastPage, NextLink, Options, StreamTime};
+use pagewarden_simulator::{Fault, Faults, LastPage, NextLink, Options, StreamTime};
 use serde_json::{Value, json};
 
 use crate::kit::{Desk, Kit, Ran, Served, small};

@@ -1,6 +1,6 @@
 //! Exports are found from the organisation's events, and from the site audit log alone; what both record counts once.
 
-use pagewarden::simulator::{Options, Planted};
+use pagewarden_simulator::{Options, Planted};
 use serde_json::Value;
 
 use crate::kit::{Kit, world};

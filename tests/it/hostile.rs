@@ -256,7 +256,7 @@ fn the_worst_file_is_read_told_and_sent_without_harm() {
     let notifier = "[[notifier]]\nname = \"soc\"\ntype = \"webhook\"\nurl = { file = \"{dir}/soc.url\" }\nmin_severity = \"low\"\n";
     let kit = super::kit::Kit::with(
         super::kit::small(3),
-        pagewarden::simulator::Options::default(),
+        pagewarden_simulator::Options::default(),
         notifier,
     );
     kit.desk

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use pagewarden::simulator::{Fault, Faults, Options, Received, World, WorldSettings};
+use pagewarden_simulator::{Fault, Faults, Options, Received, World, WorldSettings};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden::simulator::{Options, Simulator, World, WorldSettings};
+use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -24,7 +24,7 @@ const START: i64 = 1_704_067_200;
 /// The small world of a seed, in the past.
 pub(crate) fn small(seed: u64) -> WorldSettings {
     WorldSettings {
-        start: pagewarden::time::moment(START),
+        start: pagewarden_core::time::moment(START),
         // Many, so that every seed has some.
         twins: 0.2,
         ..WorldSettings::small(seed)

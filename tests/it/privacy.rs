@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use pagewarden::simulator::{Fault, Faults, Hint, KeyState, Options, SiteState};
+use pagewarden_simulator::{Fault, Faults, Hint, KeyState, Options, SiteState};
 
 use crate::kit::{Kit, Ran, contains, holds, small};
 

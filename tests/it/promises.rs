@@ -8,7 +8,7 @@ use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::{Json, Router};
-use pagewarden::simulator::Fault;
+use pagewarden_simulator::Fault;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -109,13 +109,13 @@ fn results(of: &[Value], limit: u32) -> Value {
 
 /// A view of a page by somebody, some seconds into a Monday.
 fn view(n: u32, who: &str, at: i64) -> Value {
-    let moment = pagewarden::time::moment(1_704_700_800 + at);
+    let moment = pagewarden_core::time::moment(1_704_700_800 + at);
     json!({
         "id": format!("00000000-0000-4000-8000-{n:012}"),
         "type": "events",
         "attributes": {
-            "time": pagewarden::time::rfc3339(moment),
-            "processedAt": pagewarden::time::rfc3339(moment),
+            "time": pagewarden_core::time::rfc3339(moment),
+            "processedAt": pagewarden_core::time::rfc3339(moment),
             "action": "confluence_page_viewed",
             "actor": { "id": who, "name": "Ada Example" },
             "context": [{ "id": n.to_string(), "type": "page" }],

@@ -1,8 +1,8 @@
 //! Who is privileged: by role, by group, by name in the config; at that time, and whatever the directory says today.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden::model::AccountId;
-use pagewarden::simulator::{Fault, Faults, KeyState, Options, SiteState};
+use pagewarden_core::model::AccountId;
+use pagewarden_simulator::{Fault, Faults, KeyState, Options, SiteState};
 use serde_json::{Value, json};
 
 use crate::kit::{Desk, Kit, Served, small, world};

@@ -6,11 +6,11 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pagewarden::config::Detect;
-use pagewarden::fold::{Draft, Fold, Rules, State};
-use pagewarden::model::{RosterHistory, StreamName, WordId};
-use pagewarden::sessionize::Read;
-use pagewarden::simulator::Options;
-use pagewarden::store::{Store, Stretch};
+use pagewarden_core::engine::{Draft, Fold, Rules, State};
+use pagewarden_core::model::{RosterHistory, StreamName, WordId};
+use pagewarden_core::session::Read;
+use pagewarden_simulator::Options;
+use pagewarden::storage::{Store, Stretch};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -302,8 +302,8 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         sites: None,
         canaries: [].into_iter().collect(),
         integrations: [].into_iter().collect(),
-        verdicts: pagewarden::fold::Verdicts::default(),
-        ignored: pagewarden::fold::Ignored::default(),
+        verdicts: pagewarden_core::engine::Verdicts::default(),
+        ignored: pagewarden_core::engine::Ignored::default(),
     };
     let mut one = Fold::new(&rules);
     for read in &reads {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use pagewarden::simulator::Options;
+use pagewarden_simulator::Options;
 
 use super::kit::{Desk, Kit, contains, small};
 

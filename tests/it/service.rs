@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use pagewarden::simulator::{Fault, Options};
+use pagewarden_simulator::{Fault, Options};
 use serde_json::Value;
 
 use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
@@ -313,7 +313,7 @@ fn what_cannot_be_read_is_logged_and_tried_again() {
     let tenant = Tenant::small();
     tenant
         .simulator
-        .change(|options| options.key = pagewarden::simulator::KeyState::Refused);
+        .change(|options| options.key = pagewarden_simulator::KeyState::Refused);
     let desk = Desk::set_up(&Setup::of(&tenant));
     let mut running = serving(&desk);
     running.says("the organisation's API key is refused");

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden::simulator::{Options, World, WorldSettings};
-use pagewarden::time::{Clock as _, SystemClock};
+use pagewarden_simulator::{Options, World, WorldSettings};
+use pagewarden_core::time::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, Setup, Tenant};
@@ -314,7 +314,7 @@ fn a_key_that_is_refused_for_a_day_is_told() {
     scan(&desk);
     tenant
         .simulator
-        .change(|options| options.key = pagewarden::simulator::KeyState::Refused);
+        .change(|options| options.key = pagewarden_simulator::KeyState::Refused);
     desk.run("-q scan").ends(1);
     assert_eq!(blind(&desk), NONE);
     let at = SystemClock.now() - TimeDelta::hours(25);

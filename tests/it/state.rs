@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use pagewarden::simulator::Options;
+use pagewarden_simulator::Options;
 use rusqlite::Connection;
 
 use super::desk::{Desk, Done, Setup, Tenant, small_world, table, until};

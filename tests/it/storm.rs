@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use pagewarden::simulator::{
+use pagewarden_simulator::{
     Fault, Faults, Hint, LastPage, NextLink, Options, Request, StreamTime, World, WorldSettings,
 };
 use serde_json::Value;

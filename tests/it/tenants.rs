@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pagewarden::simulator::{Fault, KeyState, Options, SiteState};
+use pagewarden_simulator::{Fault, KeyState, Options, SiteState};
 
 use super::desk::{Desk, Done, Setup, Tenant};
 

@@ -8,7 +8,7 @@ use super::{Once, secret};
 use crate::config::problem::{Report, nearest, shown};
 use crate::config::raw::{self, Section};
 use crate::config::{Notifier, NotifierKind, values};
-use crate::model::Severity;
+use pagewarden_core::model::Severity;
 
 /// The types that this version has.
 const HERE: &[&str] = &["webhook"];

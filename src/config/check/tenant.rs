@@ -11,7 +11,7 @@ use crate::config::problem::Report;
 use crate::config::raw::{Section, kind};
 use crate::config::values::{self, DAY, LONGEST, SECOND};
 use crate::config::{Admins, Organization, Schedule, Site, SiteRoute, Tenant};
-use crate::model::{AccountId, Class};
+use pagewarden_core::model::{AccountId, Class};
 
 /// Where Atlassian's admin API and gateway are.
 const ATLASSIAN: &str = "https://api.atlassian.com";

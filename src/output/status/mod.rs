@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
 use super::json::{At, pretty};
-use crate::model::StreamName;
+use pagewarden_core::model::StreamName;
 
 pub use people::write_text;
 
@@ -255,7 +255,7 @@ mod tests {
     use super::super::Look;
     use super::super::samples::start;
     use super::*;
-    use crate::time::{after, before};
+    use pagewarden_core::time::{after, before};
     use std::time::Duration;
 
     const DAY: Duration = Duration::from_hours(24);

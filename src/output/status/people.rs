@@ -9,7 +9,7 @@ use super::{
     Tenant,
 };
 use crate::output::style::{Ink, Look, pad, wrap};
-use crate::text::{self, count, number, plain};
+use pagewarden_core::text::{self, count, number, plain};
 
 /// The column at which the values begin.
 const VALUES: usize = 14;

@@ -1,0 +1,211 @@
+//! What is looked for. One file per detector, pure, registered here by hand, described by data.
+
+mod admin_grant;
+pub mod blind_spot;
+mod bulk_export;
+pub mod canary_page;
+mod privileged_reading;
+mod scripted_reading;
+mod volume_anomaly;
+
+pub use self::admin_grant::Granted;
+pub use self::bulk_export::Exported;
+pub use self::privileged_reading::ID as PRIVILEGED_READING;
+pub use self::scripted_reading::Scripted;
+use crate::baseline::{Signals, Worth};
+use crate::model::settings::Detect;
+use crate::model::{Family, Severity, Signal};
+use crate::session::Tally;
+
+/// What `explain` tells of a detector.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    /// Its name for ever, kebab-case.
+    pub id: &'static str,
+    /// What sort of matter it finds.
+    pub family: Family,
+    /// One line.
+    pub summary: &'static str,
+    /// What it looks for, in a paragraph.
+    pub looks_for: &'static str,
+    /// What it needs to see.
+    pub needs: &'static str,
+    /// What it cannot see.
+    pub cannot_see: &'static str,
+    /// Its settings: key, and what it does.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// Which stretch of reading is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// One session.
+    Session,
+    /// The sessions that began in one UTC day.
+    Day,
+}
+
+impl Unit {
+    /// How sentences call it.
+    pub const fn sitting(self) -> &'static str {
+        match self {
+            Self::Session => "sitting",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// One account's day of reading as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What was done in the session that runs, or ran last.
+    pub session: &'a Tally,
+    /// What was done in all sessions of the day.
+    pub day: &'a Tally,
+    /// The signals of the day.
+    pub signals: Signals,
+    /// What they are worth in bits.
+    pub worth: Worth,
+    /// The line that spends `alerts_per_week`, in bits.
+    pub line: f64,
+    /// Different pages of the day that the account never opened on an earlier day.
+    pub new_pages: u32,
+    /// Those among them that nobody had opened in four weeks, though they were there.
+    pub stale_pages: u32,
+    /// Whether the account is privileged at that time.
+    pub privileged: bool,
+    /// Different pages of the day that it opened while it was privileged.
+    pub privileged_pages: u32,
+    /// How often a canary page was opened in it.
+    pub canaries: u32,
+    /// What was exported in it, and how usual that is.
+    pub exported: Exported,
+    /// What in it speaks for a program.
+    pub scripted: Scripted,
+    /// What it read since it became privileged, where that was lately.
+    pub granted: Option<&'a Granted>,
+}
+
+impl Subject<'_> {
+    /// Whether excess that adds up over days speaks louder than the day itself.
+    pub fn slow_leads(&self) -> bool {
+        self.worth.each.slow > self.worth.each.peers.max(self.worth.each.new)
+    }
+}
+
+/// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usual {
+    /// What is told of: the session, or the day where it is clearly rarer among colleagues.
+    pub unit: Unit,
+    /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
+    /// 60 days, 20 at most. None for an account that has not read before.
+    pub mean: Option<f64>,
+    /// Different pages that 99 of 100 of its own sessions stay at or under.
+    pub p99: u32,
+    /// Different pages in a session on average that the model expects.
+    pub newcomer: f64,
+    /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
+    pub new_pages: Option<f64>,
+    /// The share of the colleagues' sessions, or days, that are as large.
+    pub colleagues: f64,
+    /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
+    /// not counted.
+    pub slow: Option<(i64, u32, u32)>,
+}
+
+/// A detector's judgement of a subject that is to be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// How surprising, in bits.
+    pub bits: f64,
+    /// The line in force for it, in bits.
+    pub line: f64,
+    /// How grave.
+    pub severity: Severity,
+}
+
+/// A rule or a measure.
+pub trait Detector: Sync {
+    /// What it is.
+    fn meta(&self) -> &'static Meta;
+
+    /// Whether it looks at all.
+    fn enabled(&self, settings: &Detect) -> bool;
+
+    /// Judges a subject; none where there is nothing to tell. Called at every event: cheap, and never falling while the subject grows.
+    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score>;
+
+    /// What spoke, strongest first.
+    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal>;
+
+    /// Why, in a sentence for a person.
+    fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
+}
+
+/// Every detector, in the order in which `explain` lists them.
+pub static REGISTRY: [&dyn Detector; 6] = [
+    &volume_anomaly::VolumeAnomaly,
+    &scripted_reading::ScriptedReading,
+    &privileged_reading::PrivilegedReading,
+    &bulk_export::BulkExport,
+    &admin_grant::AdminGrant,
+    &canary_page::CanaryPage,
+];
+
+/// What `explain` lists: the registry, and what judges no reading.
+pub fn metas() -> impl Iterator<Item = &'static Meta> {
+    let registry = REGISTRY.into_iter().map(Detector::meta);
+    registry.chain([&blind_spot::META])
+}
+
+#[cfg(test)]
+pub(crate) mod kit {
+    //! A subject to try detectors on.
+
+    use super::{Exported, Scripted, Signals, Subject, Tally, Unit, Usual, Worth};
+
+    /// What is usual for the subject's account.
+    pub(crate) const USUAL: Usual = Usual {
+        unit: Unit::Session,
+        mean: Some(4.1),
+        newcomer: 4.0,
+        p99: 31,
+        new_pages: Some(1.2),
+        colleagues: 1.0 / 9_000.0,
+        slow: None,
+    };
+
+    /// A stretch of so many pages in so many minutes.
+    pub(crate) fn tally(pages: u32, minutes: i64) -> Tally {
+        Tally {
+            first: 0,
+            last: minutes * 60,
+            pages,
+            views: pages,
+            ..Tally::default()
+        }
+    }
+
+    /// A subject of so many bits over a line of 10.
+    pub(crate) fn subject(tally: &Tally, bits: f64) -> Subject<'_> {
+        Subject {
+            session: tally,
+            day: tally,
+            signals: Signals::default(),
+            worth: Worth {
+                score: bits,
+                ..Worth::default()
+            },
+            line: 10.0,
+            new_pages: tally.pages,
+            stale_pages: 0,
+            privileged: false,
+            privileged_pages: 0,
+            canaries: 0,
+            exported: Exported::default(),
+            scripted: Scripted::default(),
+            granted: None,
+        }
+    }
+}

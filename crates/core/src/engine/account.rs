@@ -1,0 +1,288 @@
+//! One account's part of the fold: its habits, the day it has open, and what of it is to be told.
+
+use serde::{Deserialize, Serialize};
+
+use super::draft::{Draft, Tracker};
+use super::exporting::ExportHabit;
+use super::running::{Reach, Running};
+use super::scripted::ScriptHabit;
+use super::tenant::TenantState;
+use super::{DayScore, Out, PeerGroup, Rules};
+use crate::baseline::{
+    Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
+};
+use crate::detect::{Detector, Granted};
+use crate::model::WordId;
+use crate::session::Read;
+use crate::time::{DAY_SECONDS, day_of};
+
+/// How many pages new to an account count on one day towards what is ordinary for it.
+const MOST_NEW_PAGES: u32 = 30;
+
+/// What is known of one account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AccountState {
+    pub(super) group: PeerGroup,
+    pub(super) sittings: Sittings,
+    /// The rarity of its days, in steps of two bits.
+    pub(super) rarity: History,
+    /// Pages new to it, by day.
+    pub(super) new_pages: History,
+    pub(super) slow: Slow,
+    pub(super) seen: Seen,
+    /// All sessions and rarities ever, for the fit of the peer group.
+    pub(super) ever_sessions: Person,
+    pub(super) ever_rarities: Person,
+    pub(super) exports: ExportHabit,
+    pub(super) script: ScriptHabit,
+    /// What it read since it became privileged, where that was lately.
+    pub(super) granted: Option<Granted>,
+    open: Option<Box<Running>>,
+    trackers: Vec<Tracker>,
+}
+
+impl AccountState {
+    pub(super) fn new(group: PeerGroup) -> Self {
+        Self {
+            group,
+            sittings: Sittings::default(),
+            rarity: History::default(),
+            new_pages: History::default(),
+            slow: Slow::default(),
+            seen: Seen::default(),
+            ever_sessions: Person::default(),
+            ever_rarities: Person::default(),
+            exports: ExportHabit::default(),
+            script: ScriptHabit::default(),
+            granted: None,
+            open: None,
+            trackers: Vec::new(),
+        }
+    }
+
+    /// On how many days it has read.
+    pub(super) fn experience(&self) -> Experience {
+        Experience::of(self.ever_rarities.m)
+    }
+
+    /// Takes an event of the account.
+    pub(super) fn take(&mut self, read: &Read, reach: &mut Reach<'_>) {
+        let goes_on = self
+            .open
+            .as_ref()
+            .map(|run| run.reading.goes_on(read.at, reach.rules.gap()));
+        if goes_on == Some(false) {
+            self.close_session(read.account, reach);
+            let same_day = self
+                .open
+                .as_ref()
+                .is_some_and(|run| run.reading.holds(read.at));
+            if same_day {
+                if let Some(run) = self.open.as_mut() {
+                    run.begin_session(read, reach.rules);
+                }
+            } else {
+                self.close_day(read.account, reach);
+            }
+        }
+        if self.open.is_none() {
+            let since = self.slow.day() * DAY_SECONDS;
+            if reach.rules.verdicts.closed(read.account, since, read.at) {
+                self.slow.reset();
+            }
+            let run = Running::begin(read, self, reach);
+            self.open = Some(Box::new(run));
+        }
+        self.extend(read, reach);
+    }
+
+    fn extend(&mut self, read: &Read, reach: &mut Reach<'_>) {
+        let Some(mut run) = self.open.take() else {
+            return;
+        };
+        if run.extend(read, self, reach) {
+            let subject = run.subject();
+            for (detector, score) in run.scores(read.account, &subject, reach.rules) {
+                let period = period_of(run.reading.day, reach.rules.stable(read.account));
+                let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
+                tracker.cross(score.severity, run.reading.day, read.at);
+            }
+        }
+        self.open = Some(run);
+    }
+
+    /// Keeps what is told of the session that ends, and learns from it.
+    fn close_session(&mut self, account: WordId, reach: &mut Reach<'_>) {
+        let Some(run) = self.open.take() else {
+            return;
+        };
+        for told in run.told(account, self, reach.rules, reach.tenant) {
+            merge(&mut self.trackers, told);
+        }
+        let session = &run.reading.session;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (session.first, session.last));
+        if session.pages > 0 && !confirmed {
+            let x = session.pages - 1;
+            let habits = reach.tenant.habits(self.group, run.refits);
+            let law = Predictive::new(
+                &habits.session.shape,
+                &self.sittings.history.decayed(run.reading.day),
+            );
+            let cap = cap(&law.tail_from_zero().advanced(x), &habits.session.survival);
+            self.sittings.learn(x, run.reading.day, cap);
+            self.ever_sessions.add(x);
+            reach
+                .tenant
+                .pool(self.group, Scale::Session, run.reading.day, x);
+        }
+        self.open = Some(run);
+    }
+
+    /// Learns from the day that ends.
+    fn close_day(&mut self, account: WordId, reach: &mut Reach<'_>) {
+        let Some(run) = self.open.take() else { return };
+        if let Some(days) = &mut reach.out.days {
+            days.push(DayScore {
+                account,
+                day: run.reading.day,
+                bits: run.worth.score,
+                person_days_a_week: run.person_days_a_week,
+            });
+        }
+        let whole = &run.reading.whole;
+        let confirmed = reach
+            .rules
+            .verdicts
+            .confirmed(account, (whole.first, whole.last));
+        if !confirmed {
+            self.exports
+                .learn(run.reading.day, &run.exports, whole, &reach.tenant.exports);
+            self.script
+                .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
+            if self.group == PeerGroup::People {
+                reach.tenant.exports.record(run.reading.day, &run.exports);
+            }
+        }
+        if whole.pages > 0 {
+            self.granted.clone_from(&run.granted);
+        }
+        if whole.pages == 0 || confirmed {
+            return;
+        }
+        let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
+        let habits = reach.tenant.habits(self.group, run.refits);
+        let tail: &Tail = run.slow.tail();
+        let rarity = tail.n();
+        let surprise = run.slow.surprise(&habits.rarity.survival);
+        let cap = cap(tail, &habits.rarity.survival);
+        self.slow.close(day, surprise, run.new_pages);
+        self.rarity.learn(rarity, day, cap);
+        self.new_pages.learn(run.new_pages, day, MOST_NEW_PAGES);
+        let experience = self.experience();
+        self.ever_rarities.add(rarity);
+        self.seen.add(run.reading.pages());
+        reach.tenant.pool(self.group, Scale::Day, day, x);
+        reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
+        reach
+            .tenant
+            .pool_day(self.group, day, experience, &run.signals, &run.worth);
+    }
+
+    /// Whether there is anything to [`settle`](Self::settle) at a moment.
+    pub(super) fn is_over(&self, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+        self.day_is_over(instant, rules)
+            || self
+                .trackers
+                .iter()
+                .any(|tracker| tracker.is_open() && self.is_past(tracker, account, instant, rules))
+    }
+
+    /// Whether the open day is over at a moment: nothing that comes can belong to it.
+    fn day_is_over(&self, instant: i64, rules: &Rules<'_>) -> bool {
+        self.open.as_ref().is_some_and(|run| {
+            !run.reading.holds(instant) && !run.reading.goes_on(instant, rules.gap())
+        })
+    }
+
+    /// Whether the period of a tracker is over at a moment.
+    fn is_past(&self, tracker: &Tracker, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+        let stable = rules.stable(account);
+        let day = self.open.as_ref().map_or(i64::MAX, |run| run.reading.day);
+        tracker.period() < period_of(day_of(instant).min(day), stable)
+    }
+
+    /// Closes the day that is over at a moment, and hands out the drafts of periods that are over.
+    pub(super) fn settle(&mut self, account: WordId, instant: i64, reach: &mut Reach<'_>) {
+        if self.day_is_over(instant, reach.rules) {
+            self.close_session(account, reach);
+            self.close_day(account, reach);
+        }
+        let mut trackers = std::mem::take(&mut self.trackers);
+        for tracker in trackers
+            .iter_mut()
+            .filter(|tracker| self.is_past(tracker, account, instant, reach.rules))
+        {
+            reach.out.drafts.extend(tracker.finish(account));
+        }
+        self.trackers = trackers;
+    }
+
+    /// The drafts that may still grow, as they stand.
+    pub(super) fn standing(
+        &self,
+        account: WordId,
+        rules: &Rules<'_>,
+        tenant: &TenantState,
+    ) -> Vec<Draft> {
+        let mut trackers = self.trackers.clone();
+        if let Some(run) = &self.open {
+            for told in run.told(account, self, rules, tenant) {
+                merge(&mut trackers, told);
+            }
+        }
+        trackers
+            .iter_mut()
+            .filter_map(|tracker| tracker.finish(account))
+            .collect()
+    }
+}
+
+/// The tracker of a detector's family for a period; what it held of an earlier period is handed out.
+fn tracker<'a>(
+    trackers: &'a mut Vec<Tracker>,
+    detector: &dyn Detector,
+    period: i64,
+    read: &Read,
+    out: &mut Out,
+) -> &'a mut Tracker {
+    let family = detector.meta().family;
+    let at = trackers
+        .iter()
+        .position(|tracker| tracker.family() == family);
+    let mut tracker = at.map_or_else(
+        || Tracker::new(family, period),
+        |at| trackers.swap_remove(at),
+    );
+    if tracker.period() != period {
+        out.drafts.extend(tracker.finish(read.account));
+        tracker.begin(period);
+    }
+    trackers.push_mut(tracker)
+}
+
+fn merge(trackers: &mut [Tracker], told: super::Told) {
+    if let Some(tracker) = trackers
+        .iter_mut()
+        .find(|tracker| tracker.family() == told.family && tracker.is_open())
+    {
+        tracker.merge(told);
+    }
+}
+
+/// The account's own week: not everybody's turns on the same day.
+fn period_of(day: i64, stable: u64) -> i64 {
+    (day + i64::try_from(stable % 7).unwrap_or_default()).div_euclid(7)
+}

@@ -1,0 +1,322 @@
+//! The day that an account has open, and what it has come to.
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::account::AccountState;
+use super::draft::Told;
+use super::exporting::ExportDay;
+use super::granted;
+use super::scripted::ScriptDay;
+use super::tenant::{Habits, TenantState};
+use super::{Out, PeerGroup, Rules};
+use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
+use crate::detect::{Detector, Granted, REGISTRY, Score, Subject, Unit, Usual};
+use crate::model::{Expected, Family, WordId};
+use crate::session::{OpenDay, Read};
+use crate::time::day_of;
+
+/// What an account reaches while it takes an event.
+pub(super) struct Reach<'a> {
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) tenant: &'a mut TenantState,
+    pub(super) pages: &'a mut FxHashMap<WordId, Readers>,
+    pub(super) touched_pages: &'a mut rustc_hash::FxHashSet<WordId>,
+    pub(super) out: &'a mut Out,
+}
+
+/// The day that is open.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub(super) reading: OpenDay,
+    /// The line in force when the day began: it does not move under a day that grows.
+    line: f64,
+    /// How many active person-days a week that line counts on.
+    pub(super) person_days_a_week: f64,
+    /// Which habits the day is judged by: those learnt before it began.
+    pub(super) refits: u32,
+    /// The spread of the account's sittings when the day began, or of everybody's where it has few; an app has only its own.
+    usual: Option<Spread>,
+    pub(super) slow: SlowDay,
+    /// Pages that the account never opened on an earlier day.
+    pub(super) new_pages: u32,
+    /// Those among them that nobody had opened in four weeks, though they were there.
+    stale_pages: u32,
+    /// What the new pages are worth together, in bits (R of equation C).
+    rarity: f64,
+    /// The strongest signals so far.
+    pub(super) signals: Signals,
+    pub(super) worth: Worth,
+    /// Why the account was privileged when its session began.
+    session_via: Vec<String>,
+    /// Why it was privileged in any session of the day.
+    day_via: Vec<String>,
+    /// Different pages of the day, opened in sessions that began privileged.
+    privileged_pages: u32,
+    canaries: u32,
+    pub(super) exports: ExportDay,
+    pub(super) script: ScriptDay,
+    /// Pages that it opened anew on a usual day before this one, where that is known.
+    usual_new: Option<f64>,
+    pub(super) granted: Option<Granted>,
+}
+
+impl Running {
+    /// Opens the day of an account with its first event.
+    pub(super) fn begin(read: &Read, account: &AccountState, reach: &mut Reach<'_>) -> Self {
+        let day = day_of(read.at);
+        reach
+            .tenant
+            .count_active(day, reach.rules.detect.alerts_per_week);
+        let refits = reach.tenant.refits();
+        let habits = reach.tenant.habits(account.group, refits);
+        let via = reach.rules.privileged(read.account, read.at);
+        let usual_new = granted::usual(account, day);
+        let who = (read.account, read.at);
+        Self {
+            reading: OpenDay::begin(read.at),
+            line: reach.tenant.line(),
+            person_days_a_week: reach.tenant.person_days_a_week(),
+            refits,
+            usual: account
+                .sittings
+                .spread(day)
+                .or((account.group == PeerGroup::People).then_some(habits.sitting)),
+            slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
+            new_pages: 0,
+            stale_pages: 0,
+            rarity: 0.0,
+            signals: Signals::default(),
+            worth: Worth::default(),
+            day_via: via.clone(),
+            session_via: via,
+            privileged_pages: 0,
+            canaries: 0,
+            exports: ExportDay::default(),
+            script: ScriptDay::default(),
+            usual_new,
+            granted: granted::count(reach.rules, who, account.granted.as_ref(), usual_new),
+        }
+    }
+
+    /// Begins another session of the day.
+    pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
+        self.reading.begin_session(read.at);
+        self.script.begin_session();
+        if self.granted.is_none() {
+            let who = (read.account, read.at);
+            self.granted = granted::count(rules, who, None, self.usual_new);
+        }
+        self.session_via = rules.privileged(read.account, read.at);
+        if self.day_via.is_empty() {
+            self.day_via.clone_from(&self.session_via);
+        }
+    }
+
+    /// Takes an event; tells whether there is anything new to judge.
+    pub(super) fn extend(
+        &mut self,
+        read: &Read,
+        account: &AccountState,
+        reach: &mut Reach<'_>,
+    ) -> bool {
+        let new = self.reading.extend(read);
+        let canary = read
+            .page
+            .is_some_and(|page| reach.rules.canaries.contains(&page));
+        self.canaries += u32::from(canary);
+        self.script
+            .take((read, self.reading.day), new, account, reach);
+        let weekly = reach.rules.detect.privileged_reading;
+        if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
+            reach.tenant.privileged.note(read, self.reading.day);
+        }
+        let exported = self
+            .exports
+            .take(read, self.reading.day, account, &reach.tenant.exports);
+        if new.to_day {
+            self.privileged_pages += u32::from(!self.session_via.is_empty());
+            if let Some(page) = read.page {
+                self.open_page(page, read, account, reach);
+            }
+        }
+        if new.to_session {
+            let habits = reach.tenant.habits(account.group, self.refits);
+            self.weigh(account, habits);
+        }
+        new.to_session || canary || exported
+    }
+
+    fn open_page(
+        &mut self,
+        page: WordId,
+        read: &Read,
+        account: &AccountState,
+        reach: &mut Reach<'_>,
+    ) {
+        let today = reach.tenant.today();
+        // An app that walks through everything makes no page a popular one, and a confirmed harvest teaches nothing.
+        let teaches = account.group == PeerGroup::People
+            && !reach
+                .rules
+                .verdicts
+                .confirmed(read.account, (read.at, read.at));
+        if !account.seen.holds(page) {
+            let (bits, stale) = reach.tenant.opened_first(reach.pages.get(&page), teaches);
+            self.new_pages += 1;
+            if let Some(granted) = &mut self.granted {
+                granted.new_pages += 1;
+            }
+            self.stale_pages += u32::from(stale);
+            self.rarity += bits;
+            self.slow.reach(self.rarity);
+        }
+        if teaches {
+            reach
+                .pages
+                .entry(page)
+                .or_insert_with(|| Readers::new(today))
+                .open(read.account, today);
+            reach.touched_pages.insert(page);
+        }
+    }
+
+    /// What the day has come to by now.
+    fn weigh(&mut self, account: &AccountState, habits: &Habits) {
+        let x = |pages: u32| pages.saturating_sub(1);
+        let session = x(self.reading.session.pages);
+        let peers = bits(habits.session.survival.at(session))
+            .max(bits(habits.day.at(x(self.reading.whole.pages))));
+        let surprise = self.slow.surprise(&habits.rarity.survival);
+        self.signals = Signals {
+            peers: self.signals.peers.max(peers),
+            own: self
+                .usual
+                .map_or(0.0, |usual| usual.excess(session))
+                .max(self.signals.own),
+            new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
+            rare: (1.0 + self.rarity).log2(),
+            slow: account.slow.signal(self.reading.day, surprise),
+        };
+        self.worth = match account.group {
+            PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
+            PeerGroup::Apps => habits.ledger.weigh_alone(&self.signals),
+        };
+    }
+
+    /// The day as detectors see it.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            session: &self.reading.session,
+            day: &self.reading.whole,
+            signals: self.signals,
+            worth: self.worth,
+            line: self.line,
+            new_pages: self.new_pages,
+            stale_pages: self.stale_pages,
+            privileged: !self.day_via.is_empty(),
+            privileged_pages: self.privileged_pages,
+            canaries: self.canaries,
+            exported: self.exports.facts,
+            scripted: self.script.facts,
+            granted: self.granted.as_ref(),
+        }
+    }
+
+    /// What the detectors say of the day as it stands, but for what people have called expected.
+    pub(super) fn scores<'s>(
+        &'s self,
+        account: WordId,
+        subject: &'s Subject<'s>,
+        rules: &'s Rules<'_>,
+    ) -> impl Iterator<Item = (&'static dyn Detector, Score)> + 's {
+        let began = self.reading.whole.first;
+        REGISTRY
+            .into_iter()
+            .filter(|detector| detector.enabled(rules.detect))
+            .filter_map(|detector| {
+                let score = detector.inspect(subject, rules.detect)?;
+                Some((detector, score))
+            })
+            .filter(move |(detector, score)| {
+                let family = detector.meta().family;
+                !rules.verdicts.quiet(account, family, began, score)
+            })
+    }
+
+    /// What the detectors tell of the day as it stands.
+    pub(super) fn told(
+        &self,
+        id: WordId,
+        account: &AccountState,
+        rules: &Rules<'_>,
+        tenant: &TenantState,
+    ) -> Vec<Told> {
+        let subject = self.subject();
+        let scores: Vec<_> = self.scores(id, &subject, rules).collect();
+        if scores.is_empty() {
+            return Vec::new();
+        }
+        let usual = self.usual(account, tenant.habits(account.group, self.refits));
+        scores
+            .into_iter()
+            .map(|(detector, score)| Told {
+                detector: detector.meta().id.to_owned(),
+                family: detector.meta().family,
+                bits: score.bits,
+                line: score.line,
+                severity: score.severity,
+                because: detector.because(&subject, &usual, rules.detect),
+                signals: detector.signals(&subject, &usual, rules.detect),
+                expected: Expected {
+                    pages: usual.mean.unwrap_or(usual.newcomer),
+                    pages_p99: usual.p99,
+                },
+                new_pages: self.new_pages,
+                via: self.day_via.clone(),
+                tally: match (detector.meta().family, usual.unit) {
+                    (Family::Export, _) => self.exports.tally(&self.reading.whole),
+                    (_, Unit::Session) => self.reading.session.clone(),
+                    (_, Unit::Day) => self.reading.whole.clone(),
+                },
+            })
+            .collect()
+    }
+
+    /// What is usual, for the sentence.
+    fn usual(&self, account: &AccountState, habits: &Habits) -> Usual {
+        let law = Predictive::new(
+            &habits.session.shape,
+            &account.sittings.history.decayed(self.reading.day),
+        );
+        let x = |pages: u32| pages.saturating_sub(1);
+        let session = habits.session.survival.at(x(self.reading.session.pages));
+        let day = habits.day.at(x(self.reading.whole.pages));
+        // A sitting says more than a day, unless the day is clearly the rarer one.
+        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+            (Unit::Session, session)
+        } else {
+            (Unit::Day, day)
+        };
+        let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
+        Usual {
+            unit,
+            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            // The mean of an app without a past is infinite; half of its sittings stay under the median.
+            newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
+            new_pages: mean(&account.new_pages),
+            p99: law.quantile(0.99) + 1,
+            colleagues,
+            slow: account.slow.since(),
+        }
+    }
+}
+
+/// A mean, or the median where there is none.
+fn finite(mean: f64, median: u32) -> f64 {
+    if mean.is_finite() {
+        mean
+    } else {
+        f64::from(median)
+    }
+}

@@ -1,0 +1,150 @@
+//! What each ignore rule leaves out, counted over the stored events, so that nothing is kept back unseen.
+//!
+//! The same rule as the analysis has, one at a time. It reads every stored event of reading, but only where there are rules.
+
+use chrono::NaiveDate;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::analysis::{Subject, roster};
+use crate::config::{self, Ignored, network_holds};
+use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
+use crate::output::status::IgnoreRule;
+use pagewarden_core::session::Read;
+use crate::storage::{Store, StoreError, Stretch};
+use pagewarden_core::time::DAY_SECONDS;
+
+/// Every ignore rule, in the order of the config, with how many events it leaves out.
+pub fn count(
+    store: &Store,
+    subject: &Subject<'_>,
+    today: NaiveDate,
+) -> Result<Vec<IgnoreRule>, StoreError> {
+    let rules = &subject.detect.ignore;
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let roster = roster(store, subject)?;
+    let accounts: FxHashMap<WordId, AccountId> = store.accounts()?.into_iter().collect();
+    let people = People {
+        roster: &roster,
+        accounts: &accounts,
+    };
+    let mut picks = rules
+        .iter()
+        .map(|rule| Pick::of(store, rule, &accounts).map(|pick| (pick, 0_u64)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let sites = subject
+        .sites
+        .iter()
+        .map(|site| store.word_id(site))
+        .collect::<Result<Vec<_>, _>>()?;
+    let scored = |read: &Read| {
+        let actor = match read.actor {
+            ActorKind::Person | ActorKind::Customer | ActorKind::App => true,
+            ActorKind::System | ActorKind::Unknown => false,
+        };
+        let here = |site| sites.is_empty() || sites.contains(&Some(site));
+        actor && read.site.is_none_or(here)
+    };
+    let streams = store.streams(subject.tenant)?;
+    let access = streams.iter().find(|(_, name)| *name == StreamName::Access);
+    if let Some((stream, _)) = access {
+        let all = Stretch {
+            stream: *stream,
+            from: i64::MIN,
+            until: i64::MAX,
+        };
+        store.read(all, |read| {
+            if scored(read) {
+                for (pick, events) in &mut picks {
+                    *events += u64::from(pick.holds(read, &people));
+                }
+            }
+        })?;
+    }
+    Ok(rules
+        .iter()
+        .zip(picks)
+        .map(|(rule, (_, events))| described(rule, events, today))
+        .collect())
+}
+
+/// Who was privileged when, by the numbers of the state file.
+struct People<'a> {
+    roster: &'a RosterHistory,
+    accounts: &'a FxHashMap<WordId, AccountId>,
+}
+
+/// What one rule picks, by the numbers of the state file, and the second after its last.
+struct Pick<'a> {
+    what: What<'a>,
+    until: i64,
+}
+
+/// What it looks at.
+enum What<'a> {
+    Account(Option<WordId>),
+    Group(&'a str),
+    Space(Option<WordId>),
+    Addresses(FxHashSet<WordId>),
+}
+
+impl<'a> Pick<'a> {
+    fn of(
+        store: &Store,
+        rule: &'a config::IgnoreRule,
+        accounts: &FxHashMap<WordId, AccountId>,
+    ) -> Result<Self, StoreError> {
+        let what = match &rule.what {
+            Ignored::Account(named) => {
+                let found = accounts.iter().find(|(_, account)| *account == named);
+                What::Account(found.map(|(id, _)| *id))
+            }
+            Ignored::Group(group) => What::Group(group),
+            Ignored::Space(space) => What::Space(store.word_id(space)?),
+            Ignored::Network(network) => {
+                let ids = store.word_ids(|text| network_holds(network, text))?;
+                What::Addresses(ids.into_iter().collect())
+            }
+        };
+        let day = rule.until.signed_duration_since(NaiveDate::default());
+        let until = (day.num_days() + 1).saturating_mul(DAY_SECONDS);
+        Ok(Self { what, until })
+    }
+
+    fn holds(&self, read: &Read, people: &People<'_>) -> bool {
+        read.at < self.until
+            && match &self.what {
+                What::Account(account) => *account == Some(read.account),
+                What::Group(group) => people.accounts.get(&read.account).is_some_and(|account| {
+                    let vias = people.roster.privileged(account, read.at);
+                    vias.iter().any(|via| via.label() == *group)
+                }),
+                What::Space(space) => space.is_some() && *space == read.space,
+                What::Addresses(ids) => read.address.is_some_and(|address| ids.contains(&address)),
+            }
+    }
+}
+
+/// A rule as `status` shows it.
+fn described(rule: &config::IgnoreRule, events: u64, today: NaiveDate) -> IgnoreRule {
+    let config::IgnoreRule {
+        what,
+        reason,
+        until,
+    } = rule;
+    let (kind, value) = match what {
+        Ignored::Account(account) => ("account", account.as_str()),
+        Ignored::Group(group) => ("group", group.as_str()),
+        Ignored::Space(space) => ("space", space.as_str()),
+        Ignored::Network(network) => ("network", network.as_str()),
+    };
+    IgnoreRule {
+        kind,
+        value: value.to_owned(),
+        reason: reason.clone(),
+        until: *until,
+        ended: today > *until,
+        events,
+    }
+}

@@ -1,0 +1,182 @@
+//! From the APIs into the store: walks that lose nothing and store nothing twice.
+//!
+//! Live polling and backfill are the same walk over different spans. What was read and how far is committed together,
+//! many pages at a time.
+
+mod access;
+mod audit;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub use self::access::{poll_access, read_access_span};
+pub use self::audit::{poll_audit, read_audit_span};
+use crate::atlassian::{self, Mapper};
+use pagewarden_core::model::{Checkpoint, Stream, Walk};
+use crate::storage::{Batch, Committed, Store, StoreError, StreamId};
+use crate::telemetry::events::EventsUnusable;
+
+/// How many events are committed at once. A durable commit costs more than parsing a page.
+const COMMIT_EVENTS: usize = 5_000;
+
+/// How a walk is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The moment it is made.
+    pub now: DateTime<Utc>,
+    /// How far back the very first poll begins.
+    pub lookback: Duration,
+    /// How far before the watermark a window begins, to see late ones again.
+    pub overlap: Duration,
+    /// From which delay on an event counts as late.
+    pub lateness: Duration,
+}
+
+/// Which stream a walk reads, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Where it is stored.
+    pub store: &'a Store,
+    /// Which stream.
+    pub id: StreamId,
+    /// The same, for people.
+    pub stream: &'a Stream,
+    /// How records become events.
+    pub mapper: &'a Mapper,
+    /// How it is to be made.
+    pub plan: Plan,
+}
+
+/// Why a walk ended early. What it had read is committed.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The API.
+    #[error("{0}")]
+    Api(#[from] atlassian::Error),
+    /// The API answered, but not as it says it does: going on could loop for ever or lose events.
+    #[error("{0}")]
+    Disorder(&'static str),
+    /// The state file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl IngestError {
+    /// Whether nothing will work until a person changes something.
+    pub const fn needs_person(&self) -> bool {
+        matches!(self, Self::Api(atlassian::Error::Denied { .. }))
+    }
+
+    /// Whether it ended because it was asked to.
+    pub const fn is_stop(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_stop(),
+            Self::Disorder(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything the API has was read.
+    CaughtUp,
+    /// It was asked to pause; it goes on where it stopped.
+    Paused,
+}
+
+/// What a walk did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Answers of the API.
+    pub pages: u64,
+    /// Records in them.
+    pub received: u64,
+    /// What became of the events.
+    pub committed: Committed,
+}
+
+/// Told after each page: what was read so far, and how far (event or processing time) it came. False pauses the walk.
+pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool + Send);
+
+/// What was read and not committed yet.
+struct Pending<'a> {
+    store: &'a Store,
+    stream: StreamId,
+    of: &'a Stream,
+    walk: Walk,
+    lateness: Duration,
+    batch: Batch,
+    moved: Option<Checkpoint>,
+    read: Read,
+}
+
+impl<'a> Pending<'a> {
+    fn new(target: &Target<'a>, walk: Walk) -> Self {
+        Self {
+            store: target.store,
+            stream: target.id,
+            of: target.stream,
+            walk,
+            lateness: target.plan.lateness,
+            batch: Batch::default(),
+            moved: None,
+            read: Read::default(),
+        }
+    }
+
+    /// Adds a page, and commits when enough has come together.
+    fn add(&mut self, batch: Batch, moved: Option<Checkpoint>) -> Result<(), StoreError> {
+        self.read.pages += 1;
+        self.read.received += u64::try_from(batch.received).unwrap_or(u64::MAX);
+        self.batch.append(batch);
+        if let Some(moved) = moved {
+            // A null cursor erases none, here as in the store.
+            let kept = self.moved.take().and_then(|kept| kept.cursor);
+            let cursor = moved.cursor.clone().or(kept);
+            self.moved = Some(Checkpoint { cursor, ..moved });
+        }
+        if self.batch.events.len() >= COMMIT_EVENTS {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Commits what is there, with the checkpoint.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if self.batch.is_empty() && self.moved.is_none() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.tell_unusable(&batch);
+        let moved = self.moved.take();
+        let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
+        let committed = self
+            .store
+            .commit(self.stream, &batch, moved, self.lateness)?;
+        self.read.committed.fresh += committed.fresh;
+        self.read.committed.repeated += committed.repeated;
+        self.read.committed.late += committed.late;
+        Ok(())
+    }
+
+    /// Says how many records could not be used, by reason.
+    fn tell_unusable(&self, batch: &Batch) {
+        let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for record in &batch.unusable {
+            *reasons.entry(record.reason).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            let stream = self.of;
+            EventsUnusable {
+                stream,
+                count,
+                reason,
+            }
+            .emit();
+        }
+    }
+}

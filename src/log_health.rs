@@ -1,0 +1,308 @@
+//! Looks at our own sight and records where it is less than it was: the `blind-spot` detector over the store.
+//!
+//! It depends on the clock, so it runs beside live polling only, never in `import` or `replay`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::atlassian::{Mapper, log_change};
+use crate::config;
+use crate::outcome::Outcome;
+use pagewarden_core::detect::blind_spot::{
+    self, Blindness, Deed, Failing, Key, META, Sight, USUAL_DAYS, Views,
+};
+use crate::findings::messages;
+use pagewarden_core::model::id::digest16;
+use pagewarden_core::model::{
+    Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Signal, StreamName,
+};
+use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
+use pagewarden_core::time::{DAY_SECONDS, moment};
+
+/// For how long what was done to a log is told.
+const DEEDS_DAYS: i64 = 35;
+
+/// How long Atlassian keeps the organisation's events.
+const ACCESS_KEPT: TimeDelta = TimeDelta::days(180);
+/// How long it keeps a site audit log at most.
+const AUDIT_KEPT: TimeDelta = TimeDelta::days(365);
+
+/// A stream as it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked<'a> {
+    /// Its number.
+    pub id: StreamId,
+    /// Which log.
+    pub name: StreamName,
+    /// How messages call it.
+    pub words: &'a str,
+}
+
+/// Everything that looking at a tenant needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Looking<'a> {
+    /// Where everything is.
+    pub store: &'a Store,
+    /// Who is told.
+    pub notifiers: &'a [config::Notifier],
+    /// Which tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: &'a str,
+    /// How its actions become classes.
+    pub mapper: &'a Mapper,
+    /// Its streams that are polled.
+    pub streams: &'a [Looked<'a>],
+    /// Its keys whose end is known.
+    pub keys: &'a [Key],
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+impl Looking<'_> {
+    /// Looks at everything, records what is new or over, and puts it into the outbox.
+    pub fn look(&self) -> Result<Outcome, StoreError> {
+        let found = blind_spot::inspect(&self.sight()?);
+        self.record(found, true)
+    }
+
+    /// Records that a stream was last read longer ago than Atlassian keeps it, if so; to be asked before it is polled again.
+    pub fn look_back(&self, stream: Looked<'_>) -> Result<Outcome, StoreError> {
+        let kept = match stream.name {
+            StreamName::Access => ACCESS_KEPT,
+            StreamName::Audit => AUDIT_KEPT,
+        };
+        let last = self.store.last_success(stream.id)?;
+        let gap = last.and_then(|last| blind_spot::gap(stream.words, last, self.now, kept));
+        match gap {
+            Some(gap) => self.record(vec![gap], false),
+            None => Ok(Outcome::default()),
+        }
+    }
+
+    /// What is known of our sight.
+    fn sight(&self) -> Result<Sight, StoreError> {
+        let rows = self.store.tenants()?;
+        let row = rows.iter().find(|row| row.id == self.tenant);
+        let counted = match row {
+            Some(row) => self.store.stream_status(row)?,
+            None => Vec::new(),
+        };
+        let mut sight = Sight {
+            now: self.now,
+            installed: self.store.installed(self.tenant)?,
+            views: None,
+            deeds: Vec::new(),
+            keys: self.keys.to_vec(),
+            failing: Vec::new(),
+        };
+        for looked in self.streams {
+            let Some(counted) = counted.iter().find(|counted| counted.id == looked.id) else {
+                continue;
+            };
+            let newest = counted.newest.map(|newest| newest.timestamp());
+            sight
+                .failing
+                .extend(counted.last_error.as_ref().map(|why| Failing {
+                    stream: looked.words.to_owned(),
+                    last_success: counted.last_success,
+                    why: why.clone(),
+                }));
+            if looked.name == StreamName::Access {
+                sight.views = Some(Views {
+                    ever: counted.reading,
+                    stored: counted.stored,
+                    kinds: self.kinds()?,
+                    hours: self.hours(looked.id, newest)?,
+                });
+            }
+            if let Some(newest) = newest {
+                let from = newest - DEEDS_DAYS * DAY_SECONDS;
+                sight.deeds.extend(self.deeds(looked, from)?);
+            }
+        }
+        sight
+            .deeds
+            .sort_by(|one, other| (one.at, &one.event).cmp(&(other.at, &other.event)));
+        Ok(sight)
+    }
+
+    /// How many kinds of event the tenant says it has, and whether page views are among them.
+    fn kinds(&self) -> Result<Option<(u64, bool)>, StoreError> {
+        let (actions, _) = self.store.actions(self.tenant)?;
+        let views = actions
+            .iter()
+            .any(|action| self.mapper.class(&action.id) == Class::View);
+        let kinds = u64::try_from(actions.len()).unwrap_or(u64::MAX);
+        Ok((kinds > 0).then_some((kinds, views)))
+    }
+
+    fn hours(
+        &self,
+        stream: StreamId,
+        newest: Option<i64>,
+    ) -> Result<Vec<blind_spot::Hour>, StoreError> {
+        let (Some(newest), Some(last)) = (newest, self.store.last_view(stream)?) else {
+            return Ok(Vec::new());
+        };
+        let usual = USUAL_DAYS * DAY_SECONDS;
+        self.store
+            .hours(stream, (newest - 2 * usual).min(last - usual))
+    }
+
+    fn deeds(&self, looked: &Looked<'_>, from: i64) -> Result<Vec<Deed>, StoreError> {
+        let events = self.store.logging_events(looked.id, looked.name, from)?;
+        events
+            .into_iter()
+            .map(|event| {
+                let actor = self.store.account(event.account)?;
+                let id = Some(actor.id.to_string()).filter(|id| !id.is_empty());
+                Ok(Deed {
+                    at: moment(event.at),
+                    what: log_change(&event.action).unwrap_or(LogChange::Settings),
+                    who: actor.name.or(actor.email).or(id),
+                    event: event.id,
+                })
+            })
+            .collect()
+    }
+
+    /// Records what was found; `all` where everything was looked at, so that what was not found again is over.
+    fn record(&self, found: Vec<Blindness>, all: bool) -> Result<Outcome, StoreError> {
+        let installed = self.store.installed(self.tenant)?;
+        let recorded = self.store.blindness(self.tenant)?;
+        let mut recorded: BTreeMap<FindingId, Recorded> = recorded
+            .into_iter()
+            .map(|one| (one.finding.id.clone(), one))
+            .collect();
+        let mut outcome = Outcome::default();
+        let (mut changed, mut deliveries) = (Vec::new(), Vec::new());
+        for (id, blindness) in self.by_id(found) {
+            let before = recorded.remove(&id);
+            let history = blindness.over && blindness.seen < installed;
+            let now = self.finding(id, blindness, before.as_ref());
+            if before.as_ref() == Some(&now) {
+                continue;
+            }
+            let Finding {
+                revision, severity, ..
+            } = now.finding;
+            let was = before.as_ref().map(|before| &before.finding);
+            if was.is_none_or(|was| severity > was.severity) {
+                outcome.note(&now.finding);
+            }
+            if !history && was.is_none_or(|was| revision > was.revision) {
+                deliveries.extend(messages(
+                    self.store,
+                    self.notifiers,
+                    &now.finding,
+                    self.now,
+                )?);
+            }
+            changed.push(now);
+        }
+        if all {
+            let standing = recorded.into_values().filter(|one| !one.settled);
+            changed.extend(standing.map(|one| self.ended(one)));
+        }
+        if !changed.is_empty() {
+            self.store
+                .record(self.tenant, &changed, &[], &deliveries, self.now)?;
+        }
+        Ok(outcome)
+    }
+
+    /// What was found, one for each finding: what came twice in a week is put together.
+    fn by_id(&self, found: Vec<Blindness>) -> BTreeMap<FindingId, Blindness> {
+        let mut by_id: BTreeMap<FindingId, Blindness> = BTreeMap::new();
+        for blindness in found {
+            let id = finding_id(self.name, &blindness);
+            match by_id.get_mut(&id) {
+                None => {
+                    by_id.insert(id, blindness);
+                }
+                Some(kept) => {
+                    kept.severity = kept.severity.max(blindness.severity);
+                    kept.since = kept.since.min(blindness.since);
+                    kept.seen = kept.seen.max(blindness.seen);
+                    kept.over &= blindness.over;
+                    kept.reasons.extend(blindness.reasons);
+                    kept.events.extend(blindness.events);
+                }
+            }
+        }
+        by_id
+    }
+
+    /// The finding as it stands. Its revision grows with its severity, with each further reason, and when it comes back.
+    fn finding(&self, id: FindingId, blindness: Blindness, before: Option<&Recorded>) -> Recorded {
+        let Blindness {
+            kind,
+            severity,
+            since,
+            seen,
+            over,
+            reasons,
+            events,
+        } = blindness;
+        let name = kind.split(' ').next().unwrap_or_default();
+        let signals: Vec<Signal> = reasons
+            .iter()
+            .map(|because| Signal {
+                name: name.to_owned(),
+                bits: 0.0,
+                because: because.clone(),
+            })
+            .collect();
+        let (severity, revision) = before.map_or((severity, 1), |before| {
+            let Finding {
+                revision,
+                severity: was,
+                signals: known,
+                ..
+            } = &before.finding;
+            let news = severity > *was || signals.len() > known.len() || (before.settled && !over);
+            (severity.max(*was), revision + u32::from(news))
+        });
+        let finding = Finding {
+            revision,
+            severity,
+            because: reasons.last().cloned().unwrap_or_default(),
+            signals,
+            evidence: Evidence {
+                event_ids: events,
+                ..Evidence::default()
+            },
+            first_seen: since,
+            ..Finding::about_nobody(id, self.name, Family::Blind, META.id, seen)
+        };
+        Recorded {
+            finding,
+            settled: over,
+        }
+    }
+
+    /// A finding about what is not so any more. It stays open for people, who have not seen it yet.
+    fn ended(&self, mut one: Recorded) -> Recorded {
+        let until = self.now.format("%Y-%m-%d %H:%M");
+        let because = &one.finding.because;
+        one.finding.because = format!("{because} It was over by {until} UTC.");
+        one.settled = true;
+        one
+    }
+}
+
+/// One finding for each kind of blindness in the week in which it began.
+fn finding_id(tenant: &str, blindness: &Blindness) -> FindingId {
+    let period = blind_spot::period(blindness.since);
+    let digest = digest16(&[
+        b"finding",
+        tenant.as_bytes(),
+        Family::Blind.as_str().as_bytes(),
+        b"",
+        &period.to_le_bytes(),
+        blindness.kind.as_bytes(),
+    ]);
+    FindingId::new(EventKey(digest).hex())
+}

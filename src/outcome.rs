@@ -1,0 +1,38 @@
+//! What polling and judging came to, for exit codes and for what is listed at the end.
+
+use pagewarden_core::model::{Finding, FindingId, Severity};
+use crate::telemetry::events::FindingRecorded;
+
+/// What a piece of work came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What could not be done, in words for people.
+    pub failures: Vec<String>,
+    /// The highest severity of what is new.
+    pub highest: Option<Severity>,
+    /// Findings that are new or have become graver.
+    pub news: Vec<FindingId>,
+}
+
+impl Outcome {
+    /// Adds what another piece of work came to.
+    pub fn add(&mut self, other: Self) {
+        self.failures.extend(other.failures);
+        self.highest = self.highest.max(other.highest);
+        self.news.extend(other.news);
+    }
+
+    /// Counts a finding that is new or has become graver, and logs it.
+    pub fn note(&mut self, finding: &Finding) {
+        self.highest = self.highest.max(Some(finding.severity));
+        self.news.push(finding.id.clone());
+        FindingRecorded {
+            tenant: &finding.tenant,
+            finding: finding.id.as_str(),
+            revision: finding.revision,
+            detector: &finding.detector,
+            severity: finding.severity,
+        }
+        .emit();
+    }
+}

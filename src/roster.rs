@@ -1,0 +1,260 @@
+//! Who is privileged: asks the directories, and keeps what they say.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
+use crate::config::Admins;
+use pagewarden_core::model::{AccountId, Group, Privilege, Snapshot, Via};
+use crate::storage::{Store, StoreError, TenantId};
+
+/// What makes an account privileged, ready to be asked.
+#[derive(Debug)]
+pub struct Privileging {
+    roles: Vec<String>,
+    groups: GlobSet,
+}
+
+impl Privileging {
+    /// Takes the settings; a pattern that is none matches nothing (the config's check has refused it).
+    pub fn new(admins: &Admins) -> Self {
+        let mut groups = GlobSetBuilder::new();
+        for glob in admins
+            .groups
+            .iter()
+            .filter_map(|pattern| Glob::new(&pattern.to_lowercase()).ok())
+        {
+            groups.add(glob);
+        }
+        Self {
+            roles: admins.roles.clone(),
+            groups: groups.build().unwrap_or_else(|_| GlobSet::empty()),
+        }
+    }
+
+    /// Whether a role or group makes privileged by its name.
+    pub fn makes(&self, via: &Via) -> bool {
+        match via {
+            Via::Role(role) => self.roles.iter().any(|named| named == role),
+            Via::Group(name) => self.group(name),
+            Via::Listed => true,
+        }
+    }
+
+    fn group(&self, name: &str) -> bool {
+        self.groups.is_match(name.to_lowercase())
+    }
+}
+
+/// Why the roster could not be read, or only in part.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// A directory did not answer.
+    #[error("{0}")]
+    Api(#[from] Error),
+    /// A directory without anybody, which cannot be: whoever asks is in it.
+    #[error("{0} listed nobody at all, which cannot be")]
+    Nobody(&'static str),
+    /// It answered with nobody, where there was somebody before.
+    #[error(
+        "the directory named no privileged account, although it did before; the old roster is kept"
+    )]
+    Empty,
+    /// The state file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where a tenant's privileges are asked.
+#[derive(Debug, Clone)]
+pub struct Directories<'a> {
+    /// The organisation, if we may see it.
+    pub organization: Option<&'a Organization>,
+    /// Its sites that we may see.
+    pub sites: Vec<&'a Site>,
+}
+
+/// What was gathered so far.
+#[derive(Debug, Default)]
+struct Gathered {
+    privileges: BTreeSet<Privilege>,
+    groups: BTreeSet<Group>,
+    as_of: Option<DateTime<Utc>>,
+}
+
+impl Gathered {
+    fn add(&mut self, account: &AccountId, via: Via) {
+        self.privileges.insert(Privilege {
+            account: account.clone(),
+            via,
+        });
+    }
+
+    fn user(&mut self, user: &UserRecord, privileging: &Privileging) {
+        for role in user
+            .roles
+            .iter()
+            .filter(|role| privileging.makes(&Via::Role((*role).clone())))
+        {
+            self.add(&user.id, Via::Role(role.clone()));
+        }
+        for group in user
+            .groups
+            .iter()
+            .filter(|group| privileging.group(&group.name))
+        {
+            self.groups.insert(group.clone());
+            self.add(&user.id, Via::Group(group.name.clone()));
+        }
+    }
+}
+
+/// A roster from records of a file.
+pub fn snapshot_of(users: &[UserRecord], admins: &Admins, as_of: DateTime<Utc>) -> Snapshot {
+    let privileging = Privileging::new(admins);
+    let mut gathered = Gathered::default();
+    for user in users {
+        gathered.user(user, &privileging);
+    }
+    gathered.snapshot(as_of)
+}
+
+impl Gathered {
+    fn snapshot(self, now: DateTime<Utc>) -> Snapshot {
+        Snapshot {
+            as_of: self.as_of.unwrap_or(now),
+            privileges: self.privileges.into_iter().collect(),
+            groups: self.groups.into_iter().collect(),
+        }
+    }
+}
+
+/// Asks the directories who is privileged, and keeps the answer. A failed refresh keeps the old roster; an empty answer
+/// never empties it. Where one directory answered and another did not, what it said is added to the old roster.
+///
+/// Gives how many accounts are privileged, and whether the answer differs from the last one.
+pub async fn refresh(
+    store: &Store,
+    tenant: TenantId,
+    directories: &Directories<'_>,
+    admins: &Admins,
+    now: DateTime<Utc>,
+) -> Result<(usize, bool), RosterError> {
+    let (mut gathered, mut failures) = gather(directories, admins).await;
+    let previous = store.rosters(tenant)?.pop();
+    if previous
+        .as_ref()
+        .is_none_or(|previous| previous.privileges.is_empty())
+    {
+        // Nothing to lose: a directory without anybody may be one.
+        failures.retain(|failure| !matches!(failure, RosterError::Nobody(_)));
+    }
+    let failure = failures.into_iter().next();
+    if let Some(failure) = failure {
+        // What one directory says is added to what was known, and taken away is nothing.
+        if !gathered.privileges.is_empty() {
+            if let Some(previous) = previous {
+                gathered.privileges.extend(previous.privileges);
+                gathered.groups.extend(previous.groups);
+            }
+            store.keep_roster(tenant, &gathered.snapshot(now), None)?;
+        }
+        return fail(store, tenant, failure);
+    }
+    if gathered.privileges.is_empty()
+        && previous.is_some_and(|previous| !previous.privileges.is_empty())
+    {
+        return fail(store, tenant, RosterError::Empty);
+    }
+    let count = gathered
+        .privileges
+        .iter()
+        .map(|privilege| &privilege.account)
+        .collect::<BTreeSet<_>>()
+        .len();
+    let changed = store.keep_roster(tenant, &gathered.snapshot(now), Some(now))?;
+    Ok((count, changed))
+}
+
+fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
+    // Being told to stop says nothing about the directories.
+    if matches!(&why, RosterError::Api(error) if error.is_stop()) {
+        return Err(why);
+    }
+    store.record_roster_failure(tenant, &why.to_string())?;
+    Err(why)
+}
+
+async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Vec<RosterError>) {
+    let privileging = Privileging::new(admins);
+    let mut gathered = Gathered::default();
+    let mut failures = Vec::new();
+    if let Some(organization) = directories.organization
+        && let Err(error) = from_organization(organization, &privileging, &mut gathered).await
+    {
+        failures.push(error);
+    }
+    for site in &directories.sites {
+        if let Err(error) = from_site(site, &privileging, &mut gathered).await {
+            failures.push(error);
+        }
+    }
+    (gathered, failures)
+}
+
+async fn from_organization(
+    organization: &Organization,
+    privileging: &Privileging,
+    gathered: &mut Gathered,
+) -> Result<(), RosterError> {
+    let walk = organization
+        .all_users(&mut |users| {
+            for user in &users {
+                gathered.user(user, privileging);
+            }
+        })
+        .await?;
+    gathered.as_of = gathered.as_of.max(walk.as_of);
+    if walk.accounts == 0 {
+        return Err(RosterError::Nobody("the organisation's directory"));
+    }
+    Ok(())
+}
+
+/// Groups that give administrator's access, whatever they are called, then groups by their name.
+async fn from_site(
+    site: &Site,
+    privileging: &Privileging,
+    gathered: &mut Gathered,
+) -> Result<(), RosterError> {
+    let mut groups = BTreeSet::new();
+    for access_type in [AccessType::Admin, AccessType::SiteAdmin] {
+        groups.extend(site.groups(Some(access_type)).await?.items);
+    }
+    let named = site.groups(None).await?;
+    gathered.as_of = gathered.as_of.max(named.as_of);
+    if named.items.is_empty() && groups.is_empty() {
+        return Err(RosterError::Nobody("the site's list of groups"));
+    }
+    groups.extend(
+        named
+            .items
+            .into_iter()
+            .filter(|group| privileging.group(&group.name)),
+    );
+    for group in groups {
+        let Some(id) = group.id.clone() else { continue };
+        let members = site.members(&id).await?.items;
+        // An unknown group answers like an empty one, so an empty one is asked for by its id.
+        if members.is_empty() && !site.group_exists(&id).await? {
+            continue;
+        }
+        for account in &members {
+            gathered.add(account, Via::Group(group.name.clone()));
+        }
+        gathered.groups.insert(group);
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! What was read and how far we read, in one transaction.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{CachedStatement, Transaction, params};
+
+use super::terms::{Cache, number, position};
+use super::{Store, StoreError, StreamId, TWINS_WITHIN};
+use pagewarden_core::model::{Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk};
+use pagewarden_core::time::day_of;
+
+/// What one or several pages of a stream held.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Events, in any order, repeats included.
+    pub events: Vec<Event>,
+    /// Records that no reader could use.
+    pub unusable: Vec<Unusable>,
+    /// Reading events whose page could not be resolved.
+    pub unresolved: usize,
+    /// How many records the server sent in all.
+    pub received: usize,
+}
+
+impl Batch {
+    /// Adds what another page held.
+    pub fn append(&mut self, mut other: Self) {
+        self.events.append(&mut other.events);
+        self.unusable.append(&mut other.unusable);
+        self.unresolved += other.unresolved;
+        self.received += other.received;
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.received == 0 && self.events.is_empty() && self.unusable.is_empty()
+    }
+}
+
+/// What a commit came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Events that were not there before.
+    pub fresh: u64,
+    /// Events that came again.
+    pub repeated: u64,
+    /// Fresh ones that were processed long after they happened.
+    pub late: u64,
+}
+
+impl Store {
+    /// Stores a batch and moves the checkpoint with it. Repeats are counted, nothing is stored twice.
+    ///
+    /// `late_after` is how long after its event time an event may be processed without counting as late.
+    pub fn commit(
+        &self,
+        stream: StreamId,
+        batch: &Batch,
+        moved: Option<(Walk, &Checkpoint)>,
+        late_after: Duration,
+    ) -> Result<Committed, StoreError> {
+        self.change(|transaction, words| {
+            let committed = insert_events(transaction, words, stream, batch, late_after)?;
+            words.flush(transaction)?;
+            let mut bad = transaction.prepare_cached(
+                "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
+            )?;
+            let mut unusable = 0;
+            for record in &batch.unusable {
+                unusable += bad.execute(params![
+                    stream.0,
+                    record.key.0,
+                    record.reason,
+                    record.sample
+                ])?;
+            }
+            count(transaction, stream, batch, unusable, committed)?;
+            if let Some((walk, checkpoint)) = moved {
+                move_checkpoint(transaction, stream, walk, checkpoint, batch.received)?;
+            }
+            Ok(committed)
+        })
+    }
+}
+
+fn insert_events(
+    transaction: &Transaction<'_>,
+    words: &mut Cache,
+    stream: StreamId,
+    batch: &Batch,
+    late_after: Duration,
+) -> rusqlite::Result<Committed> {
+    let mut committed = Committed::default();
+    let mut oldest_fresh = i64::MAX;
+    let mut insert = transaction.prepare_cached(
+        "insert into event (stream, at, key, account, class, actor, auth, action, page, space, address, site, id)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) on conflict do nothing",
+    )?;
+    for event in &batch.events {
+        if insert_event(&mut insert, transaction, words, stream, event)? {
+            committed.fresh += 1;
+            if event.class.is_reading() {
+                oldest_fresh = oldest_fresh.min(reaches_back(event));
+            }
+            committed.late += u64::from(is_late(event, late_after));
+            insert_changes(transaction, stream, event)?;
+        } else {
+            committed.repeated += 1;
+        }
+    }
+    // What is already folded in must be folded again, in order.
+    transaction
+        .prepare_cached(
+            "update fold set stale = 1 where line > ?2 and tenant = (select tenant from stream where id = ?1)",
+        )?
+        .execute(params![stream.0, oldest_fresh])?;
+    Ok(committed)
+}
+
+/// From when on a fresh reading event changes what is folded: an export also decides over its twin in another stream.
+fn reaches_back(event: &Event) -> i64 {
+    let at = event.at.timestamp();
+    match event.class {
+        Class::Export | Class::Download => at - TWINS_WITHIN,
+        _ => at,
+    }
+}
+
+fn insert_event(
+    insert: &mut CachedStatement<'_>,
+    transaction: &Transaction<'_>,
+    words: &mut Cache,
+    stream: StreamId,
+    event: &Event,
+) -> rusqlite::Result<bool> {
+    let at = event.at.timestamp();
+    let account = words.account(transaction, &event.actor, day_of(at))?;
+    let action = words.word(transaction, &event.action)?;
+    let mut optional =
+        |text: Option<&str>| text.map(|text| words.word(transaction, text)).transpose();
+    let page = optional(event.page.as_ref().map(pagewarden_core::model::PageId::as_str))?;
+    let space = optional(event.space.as_ref().map(pagewarden_core::model::SpaceKey::as_str))?;
+    let address = optional(event.address.as_deref())?;
+    let site = optional(event.site.as_deref())?;
+    let fresh = insert.execute(params![
+        stream.0,
+        at,
+        event.key.0,
+        account,
+        position(&Class::ALL, &event.class),
+        number(event.actor.kind),
+        position(&Auth::ALL, &event.auth),
+        action,
+        page,
+        space,
+        address,
+        site,
+        unlike_key(event),
+    ])?;
+    Ok(fresh == 1)
+}
+
+/// The id, unless the key alone spells it.
+fn unlike_key(event: &Event) -> Option<&str> {
+    let id = event.id.as_str();
+    (!event.key.spells(id)).then_some(id)
+}
+
+/// The id of a stored event: its own spelling, or the one that its key stands for.
+pub(super) fn stored_id(id: Option<String>, key: [u8; 16], access: bool) -> EventId {
+    let key = pagewarden_core::model::EventKey(key);
+    EventId::new(id.unwrap_or_else(|| if access { key.uuid() } else { key.hex() }))
+}
+
+fn is_late(event: &Event, late_after: Duration) -> bool {
+    event
+        .processed_at
+        .and_then(|processed| (processed - event.at).to_std().ok())
+        .is_some_and(|delay| delay > late_after)
+}
+
+fn insert_changes(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    event: &Event,
+) -> rusqlite::Result<()> {
+    for change in &event.changes {
+        let (kind, name) = match &change.via {
+            Via::Role(name) => ("role", name),
+            Via::Group(name) => ("group", name),
+            Via::Listed => continue,
+        };
+        transaction
+            .prepare_cached(
+                "insert into change (stream, at, key, account, kind, name, joined) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 on conflict do nothing",
+            )?
+            .execute(params![
+                stream.0,
+                event.at.timestamp(),
+                event.key.0,
+                change.account.as_str(),
+                kind,
+                name,
+                change.to == Membership::Joined
+            ])?;
+    }
+    Ok(())
+}
+
+fn count(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    batch: &Batch,
+    unusable: usize,
+    committed: Committed,
+) -> rusqlite::Result<()> {
+    let newest = batch.events.iter().map(|event| event.at.timestamp()).max();
+    let reading = batch
+        .events
+        .iter()
+        .filter(|event| matches!(event.class, Class::View | Class::BlogView))
+        .count();
+    transaction
+        .prepare_cached(
+            "update stream set stored = stored + ?2, repeated = repeated + ?3, late = late + ?4, unusable = unusable + ?5,
+             unresolved = unresolved + ?6, reading = reading + ?7,
+             newest = case when ?8 is null then newest else max(coalesce(newest, ?8), ?8) end where id = ?1",
+        )?
+        .execute(params![
+            stream.0,
+            committed.fresh,
+            committed.repeated,
+            committed.late,
+            unusable,
+            batch.unresolved,
+            reading,
+            newest
+        ])?;
+    Ok(())
+}
+
+/// Moves a walk's checkpoint: the watermark never back, a null cursor never over a cursor. A backfill of a window that
+/// nobody asks for any more moves nothing.
+fn move_checkpoint(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    walk: Walk,
+    to: &Checkpoint,
+    received: usize,
+) -> rusqlite::Result<()> {
+    let ms = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_millis());
+    let span = match walk {
+        Walk::Live => None,
+        Walk::Backfill(span) => Some(span),
+    };
+    transaction
+        .prepare_cached(
+            "insert into checkpoint (stream, walk, began_ms, watermark_ms, cursor, received) values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict do update set
+             began_ms = coalesce(began_ms, excluded.began_ms),
+             watermark_ms = max(coalesce(watermark_ms, excluded.watermark_ms), coalesce(excluded.watermark_ms, watermark_ms)),
+             cursor = coalesce(excluded.cursor, cursor),
+             received = received + excluded.received
+             where ?7 is null or (span_from_ms = ?7 and span_until_ms = ?8)",
+        )?
+        .execute(params![
+            stream.0,
+            walk.word(),
+            ms(to.began),
+            ms(to.watermark),
+            to.cursor,
+            received,
+            ms(span.map(|span| span.from)),
+            ms(span.map(|span| span.until)),
+        ])?;
+    Ok(())
+}

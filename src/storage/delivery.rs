@@ -1,0 +1,154 @@
+//! The outbox: messages stored with their findings, sent later, at least once.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Transaction, params};
+
+use super::terms::position;
+use super::{Store, StoreError, TenantId};
+use pagewarden_core::model::Severity;
+
+/// A message to put into the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The idempotency key: finding id and revision, or that of a summary.
+    pub id: String,
+    /// Whose message replaces an unsent one of the same subject: the finding's id, or the summary's.
+    pub subject: String,
+    /// To which notifier.
+    pub notifier: String,
+    /// How grave.
+    pub severity: Severity,
+    /// What to send.
+    pub body: Vec<u8>,
+    /// When to send it first.
+    pub due: DateTime<Utc>,
+}
+
+/// A message that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The idempotency key.
+    pub id: String,
+    /// To which notifier.
+    pub notifier: String,
+    /// How grave.
+    pub severity: Severity,
+    /// What to send.
+    pub body: Vec<u8>,
+    /// When it was put into the outbox.
+    pub created: DateTime<Utc>,
+    /// Tries so far.
+    pub attempts: u32,
+}
+
+/// Puts messages into the outbox; an unsent older one about the same subject is overtaken.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    deliveries: &[NewDelivery],
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let mut overtake = transaction.prepare_cached(
+        "delete from delivery where notifier = ?1 and state = 'waiting' and attempts = 0 and id > ?2 || ':' and id < ?2 || ';'",
+    )?;
+    let mut insert = transaction.prepare_cached(
+        "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict do nothing",
+    )?;
+    for NewDelivery {
+        id,
+        subject,
+        notifier,
+        severity,
+        body,
+        due,
+    } in deliveries
+    {
+        overtake.execute(params![notifier, subject])?;
+        insert.execute(params![
+            id,
+            notifier,
+            tenant.0,
+            position(&Severity::ALL, severity),
+            body,
+            now.timestamp_millis(),
+            due.timestamp_millis()
+        ])?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Messages that are due, oldest first.
+    pub fn due(&self, now: DateTime<Utc>, at_most: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached(
+                "select id, notifier, severity, body, created_ms, attempts from delivery
+                 where state = 'waiting' and due_ms <= ?1 order by due_ms, id, notifier limit ?2",
+            )?;
+            let rows = list.query_map(params![now.timestamp_millis(), at_most], |row| {
+                Ok(Delivery {
+                    id: row.get(0)?,
+                    notifier: row.get(1)?,
+                    severity: Severity::ALL
+                        .get(row.get::<_, usize>(2)?)
+                        .copied()
+                        .unwrap_or(Severity::Critical),
+                    body: row.get(3)?,
+                    created: super::tenant::millis(row, 4)?.unwrap_or_default(),
+                    attempts: row.get(5)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// How many messages were tried and not taken, and wait to be tried again.
+    pub fn unsent(&self) -> Result<u64, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select count(*) from delivery where state = 'waiting' and attempts > 0",
+                [],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// When the next message is due, if any waits.
+    pub fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask(|database| {
+            database
+                .prepare_cached("select min(due_ms) from delivery where state = 'waiting'")?
+                .query_row([], |row| super::tenant::millis(row, 0))
+        })
+    }
+
+    /// Notes that a message was taken.
+    pub fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "update delivery set state = 'sent', attempts = attempts + 1, last_error = null where id = ?1 and notifier = ?2",
+                params![delivery.id, delivery.notifier],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes that a message was not taken: to be tried again at a time, or never.
+    pub fn not_delivered(
+        &self,
+        delivery: &Delivery,
+        why: &str,
+        again: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "update delivery set attempts = attempts + 1, last_error = ?3,
+                 due_ms = coalesce(?4, due_ms), state = case when ?4 is null then 'given_up' else 'waiting' end
+                 where id = ?1 and notifier = ?2",
+                params![delivery.id, delivery.notifier, why, again.map(|at| at.timestamp_millis())],
+            )?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! What the analysis reads, and the working state it keeps at its settle line.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rustc_hash::FxHashMap;
+
+use super::commit::stored_id;
+use super::tenant::name_of;
+use super::terms::kind_of;
+use super::terms::text_of;
+use super::{Store, StoreError, StreamId, TenantId};
+use pagewarden_core::engine::State;
+use pagewarden_core::model::{Auth, Class, EventId, Extent, StreamName, WordId};
+use pagewarden_core::session::Read;
+
+/// The time and the key of an event.
+pub type EventPlace = (i64, [u8; 16]);
+
+/// How far apart (in seconds) two streams may record one export.
+pub const TWINS_WITHIN: i64 = 300;
+
+/// Which stored events to read: those of one stream with `from <= at < until`.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    /// Which stream.
+    pub stream: StreamId,
+    /// The first second inside.
+    pub from: i64,
+    /// The first second after it.
+    pub until: i64,
+}
+
+/// The working state at its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldState {
+    /// A digest of everything but events that the state depends on.
+    pub basis: [u8; 16],
+    /// Everything before this second is folded in.
+    pub line: i64,
+    /// How many events the streams held when they were last judged to their end.
+    pub stored: u64,
+    /// The state itself.
+    pub state: State,
+}
+
+impl Store {
+    /// Gives every reading event of a window in order of time and key.
+    pub fn read(&self, stretch: Stretch, take: impl FnMut(&Read)) -> Result<(), StoreError> {
+        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
+                     where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key";
+        self.ask(|database| each(database, query, stretch, take))
+    }
+
+    /// Every export and download of a window in order of time and key.
+    pub fn exports(&self, stretch: Stretch) -> Result<Vec<Read>, StoreError> {
+        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
+                     where stream = ?1 and at >= ?2 and at < ?3 and class in (2, 3) order by at, key";
+        let mut reads = Vec::new();
+        self.ask(|database| each(database, query, stretch, |read| reads.push(*read)))?;
+        Ok(reads)
+    }
+
+    /// The newest event time of a stream, in seconds, and how many events it holds; none where it holds none.
+    pub fn extent(&self, stream: StreamId) -> Result<Option<(i64, u64)>, StoreError> {
+        self.ask(|database| {
+            database
+                .query_row(
+                    "select newest, stored from stream where id = ?1 and newest is not null",
+                    [stream.0],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
+        })
+    }
+
+    /// What Atlassian calls those of the events with these times and keys that a stream holds.
+    pub fn event_ids(
+        &self,
+        stream: StreamId,
+        events: &[EventPlace],
+    ) -> Result<Vec<(EventPlace, EventId)>, StoreError> {
+        self.ask(|database| {
+            let name: String =
+                database.query_row("select name from stream where id = ?1", [stream.0], |row| {
+                    row.get(0)
+                })?;
+            let access = name_of(&name) == StreamName::Access;
+            let mut find = database.prepare_cached(
+                "select id from event where stream = ?1 and at = ?2 and key = ?3",
+            )?;
+            let mut ids = Vec::with_capacity(events.len());
+            for (at, key) in events {
+                let id = find
+                    .query_row(params![stream.0, at, key], |row| row.get(0))
+                    .optional()?;
+                if let Some(id) = id {
+                    ids.push(((*at, *key), stored_id(id, *key, access)));
+                }
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Whether events are stored that have not been judged.
+    pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select coalesce(sum(stored), 0) <> coalesce((select stored from fold where tenant = ?1 and stale = 0), 0)
+                 from stream where tenant = ?1",
+                [tenant.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Keeps how many events the ignore rules left out.
+    pub fn keep_ignored(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
+        self.change(|transaction, _| {
+            transaction.execute(
+                "update tenant set ignored = ?2 where id = ?1",
+                params![tenant.0, ignored],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// How many events the ignore rules left out.
+    pub fn ignored(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        self.ask(|database| {
+            database.query_row(
+                "select ignored from tenant where id = ?1",
+                [tenant.0],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// The working state, unless there is none or something came in behind its line.
+    pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
+        self.ask(|database| {
+            let head = database
+                .query_row(
+                    "select basis, line, stored, state from fold where tenant = ?1 and stale = 0",
+                    [tenant.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
+                .optional()?;
+            let Some((basis, line, stored, state)) = head else {
+                return Ok(None);
+            };
+            let parts = |query| -> rusqlite::Result<BTreeMap<WordId, Vec<u8>>> {
+                let mut list = database.prepare_cached(query)?;
+                let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect()
+            };
+            Ok(Some(FoldState {
+                basis,
+                line,
+                stored,
+                state: State {
+                    tenant: state,
+                    accounts: parts("select account, state from fold_account where tenant = ?1")?,
+                    pages: parts("select page, state from fold_page where tenant = ?1")?,
+                },
+            }))
+        })
+    }
+}
+
+/// Gives every reading event that a query finds.
+fn each(
+    database: &Connection,
+    query: &str,
+    stretch: Stretch,
+    mut take: impl FnMut(&Read),
+) -> rusqlite::Result<()> {
+    let mut list = database.prepare_cached(query)?;
+    let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
+    let mut actions: FxHashMap<WordId, String> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        let class = Class::ALL
+            .get(row.get::<_, usize>(3)?)
+            .copied()
+            .unwrap_or(Class::Other);
+        let (page, space): (Option<WordId>, Option<WordId>) = (row.get(6)?, row.get(7)?);
+        let extent = if matches!(class, Class::Export | Class::Download) {
+            let action = match actions.entry(row.get(10)?) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let text = text_of(database, *new.key())?;
+                    new.insert(text)
+                }
+            };
+            Extent::of(class, action, page.is_some(), space.is_some())
+        } else {
+            None
+        };
+        take(&Read {
+            at: row.get(0)?,
+            key: row.get(1)?,
+            account: row.get(2)?,
+            class,
+            actor: kind_of(row.get(4)?),
+            auth: Auth::ALL
+                .get(row.get::<_, usize>(5)?)
+                .copied()
+                .unwrap_or(Auth::Other),
+            page,
+            space,
+            address: row.get(8)?,
+            site: row.get(9)?,
+            extent,
+        });
+    }
+    Ok(())
+}
+
+/// Writes the working state within a transaction.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    state: &FoldState,
+    anew: bool,
+) -> rusqlite::Result<()> {
+    if anew {
+        transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
+        transaction.execute("delete from fold_page where tenant = ?1", [tenant.0])?;
+    }
+    transaction.execute(
+        "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
+        params![tenant.0, state.basis, state.line, state.stored, state.state.tenant],
+    )?;
+    for (insert, parts) in [
+        (
+            "insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)",
+            &state.state.accounts,
+        ),
+        (
+            "insert or replace into fold_page (tenant, page, state) values (?1, ?2, ?3)",
+            &state.state.pages,
+        ),
+    ] {
+        let mut insert = transaction.prepare_cached(insert)?;
+        for (id, part) in parts {
+            insert.execute(params![tenant.0, id, part])?;
+        }
+    }
+    Ok(())
+}

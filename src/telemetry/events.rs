@@ -1,0 +1,588 @@
+//! What happens, as structs that log themselves: constant sentences, data in fields.
+//!
+//! Metrics will be counted here as well. Words from outside pass through [`plain`]; nothing here may hold a secret.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use pagewarden_core::model::{Severity, Stream};
+use pagewarden_core::text::plain;
+use pagewarden_core::time::rfc3339;
+
+/// The longest text from outside that is logged.
+const WORDS: usize = 300;
+
+/// The site of a stream, for a field; empty for the organisation's.
+fn site(stream: &Stream) -> &str {
+    stream.site.as_deref().unwrap_or_default()
+}
+
+/// Words from outside, fit for a log.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain(self.0, WORDS))
+    }
+}
+
+/// A file with secrets or with the state can be read by more than its owner.
+#[derive(Debug)]
+pub struct FileOpenToOthers<'a> {
+    /// Which, and what to do.
+    pub words: &'a str,
+}
+
+impl FileOpenToOthers<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { words } = self;
+        tracing::warn!(file = %Plain(words), "A file is open to others.");
+    }
+}
+
+/// A batch of a stream was read.
+#[derive(Debug)]
+pub struct PageRead<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+    /// How many records were in it.
+    pub events: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl PageRead<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            stream,
+            events,
+            took,
+        } = self;
+        let (name, site) = (stream.name.as_str(), site(stream));
+        tracing::debug!(tenant = %stream.tenant, stream = name, site, events, ?took, "Page read.");
+    }
+}
+
+/// A poll could not be finished; the next one goes on where it stopped.
+#[derive(Debug)]
+pub struct PollFailed<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+    /// What went wrong.
+    pub why: &'a str,
+    /// Whether a person has to change something before it can work again.
+    pub needs_person: bool,
+}
+
+impl PollFailed<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            stream,
+            why,
+            needs_person,
+        } = self;
+        let (tenant, name, site, why) = (
+            &stream.tenant,
+            stream.name.as_str(),
+            site(stream),
+            Plain(why),
+        );
+        if needs_person {
+            tracing::error!(%tenant, stream = name, site, %why, "Poll refused; somebody has to see to it.");
+        } else {
+            tracing::warn!(%tenant, stream = name, site, %why, "Poll failed; it will be tried again.");
+        }
+    }
+}
+
+/// A poll works again after it failed.
+#[derive(Debug)]
+pub struct PollRecovered<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+}
+
+impl PollRecovered<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { stream } = self;
+        let (name, site) = (stream.name.as_str(), site(stream));
+        tracing::info!(tenant = %stream.tenant, stream = name, site, "Poll works again.");
+    }
+}
+
+/// A stored cursor was refused; the walk falls back to the watermark less the overlap.
+#[derive(Debug)]
+pub struct CursorRefused<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+    /// Where the walk begins anew.
+    pub from: DateTime<Utc>,
+}
+
+impl CursorRefused<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { stream, from } = self;
+        let (name, site, from) = (stream.name.as_str(), site(stream), rfc3339(from));
+        tracing::warn!(
+            tenant = %stream.tenant, stream = name, site, from,
+            "Cursor refused; reading again from before the watermark."
+        );
+    }
+}
+
+/// Records could not be used; the rest of their batch was.
+#[derive(Debug)]
+pub struct EventsUnusable<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+    /// How many.
+    pub count: u64,
+    /// Why, in a few constant words.
+    pub reason: &'static str,
+}
+
+impl EventsUnusable<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            stream,
+            count,
+            reason,
+        } = self;
+        let (name, site) = (stream.name.as_str(), site(stream));
+        tracing::warn!(
+            tenant = %stream.tenant, stream = name, site, count, reason,
+            "Events unusable; they are counted and left out."
+        );
+    }
+}
+
+/// A walk has read all that there is for now.
+#[derive(Debug)]
+pub struct WalkEnded<'a> {
+    /// Of which stream.
+    pub stream: &'a Stream,
+    /// Which walk: "live", "backfill" or "import".
+    pub walk: &'static str,
+    /// Events that were new.
+    pub stored: u64,
+    /// Events that came again.
+    pub repeated: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl WalkEnded<'_> {
+    /// Logs it: at `info` where it brought something or was no live walk, which ends every minute.
+    pub fn emit(self) {
+        let Self {
+            stream,
+            walk,
+            stored,
+            repeated,
+            took,
+        } = self;
+        let (tenant, name, site) = (&stream.tenant, stream.name.as_str(), site(stream));
+        if stored > 0 || walk != "live" {
+            tracing::info!(%tenant, stream = name, site, walk, stored, repeated, ?took, "Walk ended.");
+        } else {
+            tracing::debug!(%tenant, stream = name, site, walk, stored, repeated, ?took, "Walk ended.");
+        }
+    }
+}
+
+/// Who is privileged was read.
+#[derive(Debug)]
+pub struct RosterRead<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// How many accounts are privileged.
+    pub accounts: usize,
+    /// Whether that differs from before.
+    pub changed: bool,
+}
+
+impl RosterRead<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            tenant,
+            accounts,
+            changed,
+        } = self;
+        if changed {
+            tracing::info!(tenant, accounts, "Roster changed.");
+        } else {
+            tracing::debug!(tenant, accounts, "Roster read; nothing changed.");
+        }
+    }
+}
+
+/// Who is privileged could not be read, or the answer was not believed; the old roster holds.
+#[derive(Debug)]
+pub struct RosterKept<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// When the roster that holds was read; none where there never was one.
+    pub as_of: Option<DateTime<Utc>>,
+    /// What went wrong.
+    pub why: &'a str,
+}
+
+impl RosterKept<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenant, as_of, why } = self;
+        let why = Plain(why);
+        if let Some(as_of) = as_of.map(rfc3339) {
+            tracing::warn!(tenant, as_of, %why, "Roster refresh failed; the old roster is kept.");
+        } else {
+            tracing::error!(tenant, %why, "Roster refresh failed; nobody counts as privileged yet.");
+        }
+    }
+}
+
+/// Which kinds of event a tenant has could not be asked.
+#[derive(Debug)]
+pub struct ActionsUnknown<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl ActionsUnknown<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenant, why } = self;
+        tracing::warn!(tenant, why = %Plain(why), "The kinds of event could not be asked; known ids are still told.");
+    }
+}
+
+/// Something of a tenant cannot be seen.
+#[derive(Debug)]
+pub struct CoverageMissing<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// What, in a sentence.
+    pub what: &'a str,
+}
+
+impl CoverageMissing<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenant, what } = self;
+        tracing::warn!(tenant, what = %Plain(what), "Part of the tenant cannot be seen.");
+    }
+}
+
+/// A key or token ends soon, or has ended.
+#[derive(Debug)]
+pub struct CredentialEnding<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// What it opens; never the secret.
+    pub name: &'a str,
+    /// Days until its last day; negative after it.
+    pub days: i64,
+}
+
+impl CredentialEnding<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenant, name, days } = self;
+        if days < 0 {
+            tracing::error!(
+                tenant,
+                name,
+                days,
+                "A key has ended, says the config; a new one is needed."
+            );
+        } else {
+            tracing::warn!(tenant, name, days, "A key ends soon; a new one is needed.");
+        }
+    }
+}
+
+/// A finding was written to the state file, new or grown.
+#[derive(Debug)]
+pub struct FindingRecorded<'a> {
+    /// Of which tenant.
+    pub tenant: &'a str,
+    /// Its id.
+    pub finding: &'a str,
+    /// Its revision.
+    pub revision: u32,
+    /// The strongest detector.
+    pub detector: &'a str,
+    /// How grave it is.
+    pub severity: Severity,
+}
+
+impl FindingRecorded<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            tenant,
+            finding,
+            revision,
+            detector,
+            severity,
+        } = self;
+        let severity = severity.as_str();
+        tracing::info!(
+            tenant,
+            finding,
+            revision,
+            detector,
+            severity,
+            "Finding recorded."
+        );
+    }
+}
+
+/// A message was taken.
+#[derive(Debug)]
+pub struct MessageDelivered<'a> {
+    /// By which notifier.
+    pub notifier: &'a str,
+    /// Its idempotency key.
+    pub message: &'a str,
+    /// At which attempt, counted from one.
+    pub attempt: u32,
+}
+
+impl MessageDelivered<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            notifier,
+            message,
+            attempt,
+        } = self;
+        tracing::info!(notifier, id = message, attempt, "Message delivered.");
+    }
+}
+
+/// An attempt to deliver failed; there will be another.
+#[derive(Debug)]
+pub struct DeliveryFailed<'a> {
+    /// By which notifier.
+    pub notifier: &'a str,
+    /// The message's idempotency key.
+    pub message: &'a str,
+    /// Which attempt it was, counted from one.
+    pub attempt: u32,
+    /// How long until the next.
+    pub wait: Duration,
+    /// What went wrong.
+    pub why: &'a str,
+}
+
+impl DeliveryFailed<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            notifier,
+            message,
+            attempt,
+            wait,
+            why,
+        } = self;
+        tracing::warn!(notifier, id = message, attempt, ?wait, why = %Plain(why), "Delivery failed; it will be tried again.");
+    }
+}
+
+/// A message will not be delivered; the finding stays in the state file.
+#[derive(Debug)]
+pub struct DeliveryGivenUp<'a> {
+    /// By which notifier.
+    pub notifier: &'a str,
+    /// The message's idempotency key.
+    pub message: &'a str,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub why: &'a str,
+}
+
+impl DeliveryGivenUp<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self {
+            notifier,
+            message,
+            attempts,
+            why,
+        } = self;
+        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; nobody was told this way.");
+    }
+}
+
+/// The service polls from now on.
+#[derive(Debug)]
+pub struct ServiceStarted {
+    /// How many tenants it watches.
+    pub tenants: usize,
+    /// How many notifiers it tells.
+    pub notifiers: usize,
+}
+
+impl ServiceStarted {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenants, notifiers } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, tenants, notifiers, "Service started.");
+    }
+}
+
+/// The service was told to stop, and finishes what it has begun.
+#[derive(Debug)]
+pub struct ServiceStopping {
+    /// The signal that told it.
+    pub signal: &'static str,
+}
+
+impl ServiceStopping {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { signal } = self;
+        tracing::info!(signal, "Service stopping.");
+    }
+}
+
+/// The service has stopped.
+#[derive(Debug)]
+pub struct ServiceStopped {
+    /// Whether everything that was begun could be finished.
+    pub clean: bool,
+}
+
+impl ServiceStopped {
+    /// Logs it.
+    pub fn emit(self) {
+        if self.clean {
+            tracing::info!("Service stopped.");
+        } else {
+            tracing::warn!(
+                "Service stopped with work unfinished; it goes on there at the next start."
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::super::tests::logged;
+    use super::*;
+    use pagewarden_core::model::StreamName;
+
+    fn stream() -> Stream {
+        Stream {
+            tenant: "acme".into(),
+            name: StreamName::Audit,
+            site: Some("acme.atlassian.net".into()),
+        }
+    }
+
+    fn said(happens: impl FnOnce()) -> String {
+        let settings = Settings {
+            verbosity: 1,
+            ..Settings::default()
+        };
+        let text = logged(settings, None, false, happens);
+        text.split_once("Z ").unwrap().1.trim().to_owned()
+    }
+
+    #[test]
+    fn a_happening_is_a_constant_sentence_and_fields() {
+        let line = said(|| {
+            PollFailed {
+                stream: &stream(),
+                why: "no answer within 30 s",
+                needs_person: false,
+            }
+            .emit();
+        });
+        assert_eq!(
+            line,
+            "WARN Poll failed; it will be tried again. tenant=acme stream=\"audit\" \
+             site=\"acme.atlassian.net\" why=no answer within 30 s"
+        );
+    }
+
+    #[test]
+    fn words_from_outside_do_not_steer_the_log() {
+        let line = said(|| {
+            RosterKept {
+                tenant: "acme",
+                as_of: None,
+                why: "a\u{1b}[2Jb\nERROR c\u{202e}",
+            }
+            .emit();
+        });
+        assert!(
+            line.ends_with("why=a\u{fffd}[2Jb\u{fffd}ERROR c\u{fffd}"),
+            "{line:?}"
+        );
+        assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn a_live_walk_that_brought_nothing_is_not_news() {
+        let walk = |walk, stored| {
+            let stream = stream();
+            said(|| {
+                WalkEnded {
+                    stream: &stream,
+                    walk,
+                    stored,
+                    repeated: 2,
+                    took: Duration::from_secs(1),
+                }
+                .emit();
+            })
+        };
+        assert!(walk("live", 0).starts_with("DEBUG Walk ended."));
+        assert!(walk("live", 1).starts_with("INFO Walk ended."));
+        assert!(walk("backfill", 0).starts_with("INFO Walk ended."));
+    }
+
+    #[test]
+    fn what_needs_a_person_is_an_error() {
+        let stream = stream();
+        let refused = PollFailed {
+            stream: &stream,
+            why: "401",
+            needs_person: true,
+        };
+        let lost = DeliveryGivenUp {
+            notifier: "soc",
+            message: "f:1",
+            attempts: 9,
+            why: "gone",
+        };
+        let ended = CredentialEnding {
+            tenant: "acme",
+            name: "organization",
+            days: -1,
+        };
+        let errors = [
+            said(|| refused.emit()),
+            said(|| lost.emit()),
+            said(|| ended.emit()),
+        ];
+        for line in errors {
+            assert!(line.starts_with("ERROR "), "{line}");
+        }
+    }
+}
