@@ -91,6 +91,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Shows it at work on a simulated tenant: no account, no token, no config.
+    #[cfg(feature = "demo")]
     Demo {
         /// Which simulated tenant: the same number gives the same people.
         #[arg(long, value_name = "N", default_value_t = 1)]
@@ -338,9 +339,11 @@ impl Global {
 impl Cli {
     /// What is logged, and how: the demo tells its findings at the end, and does not log them as well.
     pub fn logging(&self) -> Settings {
-        let mut settings = self.global.logging();
+        let settings = self.global.logging();
+        #[cfg(feature = "demo")]
         if matches!(self.command, Command::Demo { .. }) {
-            settings.verbosity = settings.verbosity.saturating_sub(1);
+            let verbosity = settings.verbosity.saturating_sub(1);
+            return Settings { verbosity, ..settings };
         }
         settings
     }
