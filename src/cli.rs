@@ -10,8 +10,8 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use crate::config;
-use pagewarden_core::model::{Severity, Status};
 use crate::telemetry::{Format, Settings};
+use pagewarden_core::model::{Severity, Status};
 use pagewarden_core::text::Color;
 
 /// Where the config is looked for, in this order, when nobody says.
@@ -343,7 +343,10 @@ impl Cli {
         #[cfg(feature = "demo")]
         if matches!(self.command, Command::Demo { .. }) {
             let verbosity = settings.verbosity.saturating_sub(1);
-            return Settings { verbosity, ..settings };
+            return Settings {
+                verbosity,
+                ..settings
+            };
         }
         settings
     }

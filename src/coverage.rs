@@ -1,8 +1,8 @@
 //! What the configured APIs and the plan let us see, said in words: silence is not quiet.
 
 use crate::config;
-use pagewarden_core::model::{EventAction, StreamName};
 use crate::storage::{CanaryView, StreamStatus};
+use pagewarden_core::model::{EventAction, StreamName};
 
 /// How many events without a page view among them are no accident.
 const ENOUGH: u64 = 200;

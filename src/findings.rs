@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::analysis::{self, Analysis};
 use crate::config;
-use crate::outcome::Outcome;
-use pagewarden_core::model::Finding;
 use crate::notify;
+use crate::outcome::Outcome;
 use crate::output::{json, summary};
 use crate::storage::{NewDelivery, Store, StoreError, TenantId};
+use pagewarden_core::model::Finding;
 use pagewarden_core::time::{Window, after};
 
 /// Everything that judging a tenant needs.

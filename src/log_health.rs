@@ -8,16 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::atlassian::{Mapper, log_change};
 use crate::config;
+use crate::findings::messages;
 use crate::outcome::Outcome;
+use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
 use pagewarden_core::detect::blind_spot::{
     self, Blindness, Deed, Failing, Key, META, Sight, USUAL_DAYS, Views,
 };
-use crate::findings::messages;
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
     Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Signal, StreamName,
 };
-use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
 use pagewarden_core::time::{DAY_SECONDS, moment};
 
 /// For how long what was done to a log is told.
@@ -156,7 +156,7 @@ impl Looking<'_> {
         events
             .into_iter()
             .map(|event| {
-                let actor = self.store.account(event.account)?;
+                let actor = self.store.account(self.tenant, event.account)?;
                 let id = Some(actor.id.to_string()).filter(|id| !id.is_empty());
                 Ok(Deed {
                     at: moment(event.at),

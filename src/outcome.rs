@@ -1,7 +1,7 @@
 //! What polling and judging came to, for exit codes and for what is listed at the end.
 
-use pagewarden_core::model::{Finding, FindingId, Severity};
 use crate::telemetry::events::FindingRecorded;
+use pagewarden_core::model::{Finding, FindingId, Severity};
 
 /// What a piece of work came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
 use crate::config::Admins;
-use pagewarden_core::model::{AccountId, Group, Privilege, Snapshot, Via};
 use crate::storage::{Store, StoreError, TenantId};
+use pagewarden_core::model::{AccountId, Group, Privilege, Snapshot, Via};
 
 /// What makes an account privileged, ready to be asked.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use pagewarden::atlassian::{EventsAsk, Mapper, Organization};
 use pagewarden::cli::Cli;
 use pagewarden::config::{self, Detect};
 use pagewarden::import::{self, Format};
-use pagewarden_core::model::{Event, Stream, StreamName};
 use pagewarden::storage::{Batch, Store};
-use pagewarden_core::time::{Clock as _, SystemClock};
 use pagewarden::{commands, exit::Exit};
+use pagewarden_core::model::{Event, Stream, StreamName};
+use pagewarden_core::time::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::Done;

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 use pagewarden_core::time::rfc3339;
+use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 
 use crate::child::Work;
 use crate::table::Table;

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::storage::{EventPlace, Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
 use pagewarden_core::model::{EventId, StreamName};
 use pagewarden_core::session::Read;
-use crate::storage::{EventPlace, Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
 
 /// The streams of a tenant.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::feed::Feed;
 use crate::config::{Admins, Detect, Ignored as IgnoredWhat};
+use crate::storage::{EngineState, Place, Recorded, Store, StoreError, TenantId};
 use pagewarden_core::engine::{Draft, Fold, Ignored, Judged, Rules, Told, Verdicts};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -18,7 +19,6 @@ use pagewarden_core::model::{
     PageRead, RosterHistory, Signal, SpaceKey, Status, Verdict, WordId,
 };
 use pagewarden_core::session::Tally;
-use crate::storage::{FoldState, Recorded, Store, StoreError, TenantId};
 use pagewarden_core::text;
 use pagewarden_core::time::{DAY_SECONDS, moment};
 
@@ -51,7 +51,7 @@ pub struct Analysis {
     /// Findings that are no more.
     pub gone: Vec<FindingId>,
     /// The working state at its line, and whether it was made anew; to be kept together with the findings.
-    pub state: Option<(FoldState, bool)>,
+    pub state: Option<(EngineState, bool)>,
 }
 
 /// Folds everything that is stored and says what is new. Records nothing: findings that are told for good here are handed
@@ -62,7 +62,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
         return Ok(Analysis::default());
     };
     // Storing and analysing take turns, and each wants memory for every account.
-    store.forget_words();
+    store.forget_terms();
     let roster = roster(store, subject)?;
     let verdicts = verdicts(store, subject)?;
     let rules = rules(store, subject, &roster, &verdicts)?;
@@ -76,7 +76,7 @@ pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreEr
     let folded = fold
         .state()
         .ok_or_else(|| StoreError::Unreadable("the working state cannot be written".to_owned()))?;
-    let state = FoldState {
+    let state = EngineState {
         basis: basis(line),
         line,
         stored,
@@ -126,7 +126,7 @@ fn resume<'a>(
     rules: &'a Rules<'a>,
     basis: &impl Fn(i64) -> [u8; 16],
 ) -> Result<Option<(Fold<'a>, i64)>, StoreError> {
-    let kept = store.load_fold(subject.tenant)?;
+    let kept = store.load_engine(subject.tenant)?;
     Ok(kept
         .filter(|kept| kept.basis == basis(kept.line))
         .and_then(|kept| Fold::resume(rules, &kept.state).map(|fold| (fold, kept.line))))
@@ -217,18 +217,18 @@ fn rules<'a>(
     roster: &'a RosterHistory,
     verdicts: &[Verdict],
 ) -> Result<Rules<'a>, StoreError> {
-    let accounts = store.accounts()?;
+    let accounts = store.accounts(subject.tenant)?;
     let rostered: FxHashSet<&AccountId> = roster.accounts().collect();
     let sites = subject
         .sites
         .iter()
-        .map(|site| store.word_id(site))
+        .map(|site| store.term_no(subject.tenant, site))
         .collect::<Result<Vec<_>, _>>()?;
     let canaries = subject
         .detect
         .canary_pages
         .iter()
-        .map(|page| store.word_id(page.as_str()));
+        .map(|page| store.place_nos(subject.tenant, (Place::Page, page.as_str()), None));
     let rostered: FxHashMap<WordId, AccountId> = accounts
         .iter()
         .filter(|(_, account)| rostered.contains(account))
@@ -237,7 +237,7 @@ fn rules<'a>(
     Ok(Rules {
         detect: subject.detect,
         roster,
-        names: names(store, rostered.keys())?,
+        names: names(store, subject.tenant, rostered.keys())?,
         rostered,
         stable: accounts
             .iter()
@@ -260,7 +260,7 @@ fn rules<'a>(
             })
             .map(|(id, _)| *id)
             .collect(),
-        ignored: ignored(store, subject.detect, &accounts)?,
+        ignored: ignored(store, subject, &accounts)?,
         verdicts: judged(verdicts, &accounts),
     })
 }
@@ -269,11 +269,12 @@ fn rules<'a>(
 /// goes with a name that two of them have.
 fn names<'a>(
     store: &Store,
+    tenant: TenantId,
     accounts: impl Iterator<Item = &'a WordId>,
 ) -> Result<FxHashMap<WordId, String>, StoreError> {
     let mut named = Vec::new();
     for number in accounts {
-        let Actor { id, name, .. } = store.account(*number)?;
+        let Actor { id, name, .. } = store.account(tenant, *number)?;
         let name = name.filter(|name| !name.trim().is_empty());
         named.extend(name.map(|name| (*number, name, id)));
     }
@@ -304,11 +305,11 @@ fn stable(account: &AccountId) -> u64 {
 
 fn ignored(
     store: &Store,
-    detect: &Detect,
+    subject: &Subject<'_>,
     accounts: &[(WordId, AccountId)],
 ) -> Result<Ignored, StoreError> {
     let mut ignored = Ignored::default();
-    for rule in &detect.ignore {
+    for rule in &subject.detect.ignore {
         let last = rule
             .until
             .signed_duration_since(chrono::NaiveDate::default())
@@ -325,10 +326,15 @@ fn ignored(
             IgnoredWhat::Group(group) => ignored.groups.push((group.clone(), until)),
             IgnoredWhat::Space(space) => keep_latest(
                 &mut ignored.spaces,
-                store.word_id(space)?.map(|id| (id, until)),
+                store
+                    .place_nos(subject.tenant, (Place::Space, space), None)?
+                    .into_iter()
+                    .map(|id| (id, until)),
             ),
             IgnoredWhat::Network(network) => {
-                let ids = store.word_ids(|text| crate::config::network_holds(network, text))?;
+                let ids = store.term_nos(subject.tenant, |text| {
+                    crate::config::network_holds(network, text)
+                })?;
                 keep_latest(
                     &mut ignored.addresses,
                     ids.into_iter().map(|id| (id, until)),
@@ -392,7 +398,7 @@ impl Lookup<'_> {
         let Some(account) = &kept.finding.account else {
             return Ok(None);
         };
-        let Some(actor) = self.store.account_named(&account.id)? else {
+        let Some(actor) = self.store.account_named(self.subject.tenant, &account.id)? else {
             return Ok(None);
         };
         let now = Account::from(actor);
@@ -405,7 +411,7 @@ impl Lookup<'_> {
 
     fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
         let actor = match draft.account {
-            Some(account) => Some(self.store.account(account)?),
+            Some(account) => Some(self.store.account(self.subject.tenant, account)?),
             None => None,
         };
         let whose = actor.as_ref().map(|actor| &actor.id);
@@ -449,9 +455,14 @@ impl Lookup<'_> {
         let mut pages = Vec::new();
         for seen in seen {
             let Some(page) = seen.page else { continue };
-            let [page, space] = self.words([Some(page), seen.space])?;
+            let (store, tenant) = (self.store, self.subject.tenant);
+            let page = store.place(tenant, Place::Page, page)?;
+            let space = seen
+                .space
+                .map(|space| store.place(tenant, Place::Space, space));
+            let space = space.transpose()?;
             pages.push(PageRead {
-                id: PageId::new(page.unwrap_or_default()),
+                id: PageId::new(page),
                 space: space.map(SpaceKey::new),
                 at: moment(seen.at),
             });
@@ -461,12 +472,6 @@ impl Lookup<'_> {
             pages,
             omitted: told.tally.omitted,
         })
-    }
-
-    fn words(&self, ids: [Option<WordId>; 2]) -> Result<[Option<String>; 2], StoreError> {
-        let known: Vec<WordId> = ids.into_iter().flatten().collect();
-        let mut words = self.store.words(&known)?.into_iter();
-        Ok(ids.map(|id| id.and_then(|_| words.next())))
     }
 }
 

@@ -7,10 +7,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Subject, roster};
 use crate::config::{self, Ignored, network_holds};
-use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
 use crate::output::status::IgnoreRule;
+use crate::storage::{Place, Store, StoreError, Stretch};
+use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
-use crate::storage::{Store, StoreError, Stretch};
 use pagewarden_core::time::DAY_SECONDS;
 
 /// Every ignore rule, in the order of the config, with how many events it leaves out.
@@ -24,19 +24,20 @@ pub fn count(
         return Ok(Vec::new());
     }
     let roster = roster(store, subject)?;
-    let accounts: FxHashMap<WordId, AccountId> = store.accounts()?.into_iter().collect();
+    let accounts: FxHashMap<WordId, AccountId> =
+        store.accounts(subject.tenant)?.into_iter().collect();
     let people = People {
         roster: &roster,
         accounts: &accounts,
     };
     let mut picks = rules
         .iter()
-        .map(|rule| Pick::of(store, rule, &accounts).map(|pick| (pick, 0_u64)))
+        .map(|rule| Pick::of(store, subject, rule, &accounts).map(|pick| (pick, 0_u64)))
         .collect::<Result<Vec<_>, _>>()?;
     let sites = subject
         .sites
         .iter()
-        .map(|site| store.word_id(site))
+        .map(|site| store.term_no(subject.tenant, site))
         .collect::<Result<Vec<_>, _>>()?;
     let scored = |read: &Read| {
         let actor = match read.actor {
@@ -85,13 +86,14 @@ struct Pick<'a> {
 enum What<'a> {
     Account(Option<WordId>),
     Group(&'a str),
-    Space(Option<WordId>),
+    Spaces(FxHashSet<WordId>),
     Addresses(FxHashSet<WordId>),
 }
 
 impl<'a> Pick<'a> {
     fn of(
         store: &Store,
+        subject: &Subject<'_>,
         rule: &'a config::IgnoreRule,
         accounts: &FxHashMap<WordId, AccountId>,
     ) -> Result<Self, StoreError> {
@@ -101,9 +103,14 @@ impl<'a> Pick<'a> {
                 What::Account(found.map(|(id, _)| *id))
             }
             Ignored::Group(group) => What::Group(group),
-            Ignored::Space(space) => What::Space(store.word_id(space)?),
+            Ignored::Space(space) => What::Spaces(
+                store
+                    .place_nos(subject.tenant, (Place::Space, space), None)?
+                    .into_iter()
+                    .collect(),
+            ),
             Ignored::Network(network) => {
-                let ids = store.word_ids(|text| network_holds(network, text))?;
+                let ids = store.term_nos(subject.tenant, |text| network_holds(network, text))?;
                 What::Addresses(ids.into_iter().collect())
             }
         };
@@ -120,7 +127,7 @@ impl<'a> Pick<'a> {
                     let vias = people.roster.privileged(account, read.at);
                     vias.iter().any(|via| via.label() == *group)
                 }),
-                What::Space(space) => space.is_some() && *space == read.space,
+                What::Spaces(ids) => read.space.is_some_and(|space| ids.contains(&space)),
                 What::Addresses(ids) => read.address.is_some_and(|address| ids.contains(&address)),
             }
     }

@@ -204,7 +204,11 @@ mod tests {
             "1.7786124e12",
         ] {
             let stamp: Stamp = serde_json::from_str(text).unwrap();
-            assert_eq!(stamp.0, Some(pagewarden_core::time::moment(1_778_612_400)), "{text}");
+            assert_eq!(
+                stamp.0,
+                Some(pagewarden_core::time::moment(1_778_612_400)),
+                "{text}"
+            );
         }
     }
 
@@ -222,7 +226,10 @@ mod tests {
     fn agrees_with_chrono_over_many_days() {
         for day in 0..40_000 {
             let text = pagewarden_core::time::rfc3339(pagewarden_core::time::moment(day * 86_399));
-            assert_eq!(of_text(&text), Some(pagewarden_core::time::moment(day * 86_399)));
+            assert_eq!(
+                of_text(&text),
+                Some(pagewarden_core::time::moment(day * 86_399))
+            );
         }
     }
 

@@ -10,12 +10,12 @@ use super::scan::{deliver_all, show_news};
 use super::{Bench, Trouble, exit_of, load, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
-use crate::outcome::Outcome;
-use crate::tenant::Watch;
 use crate::exit::Exit;
-use pagewarden_core::model::Severity;
+use crate::outcome::Outcome;
 use crate::output::progress::Progress;
 use crate::storage::{Store, StoreError};
+use crate::tenant::Watch;
+use pagewarden_core::model::Severity;
 use pagewarden_core::time::{Clock as _, SystemClock, rfc3339};
 
 /// How often the progress of a running service is looked at.

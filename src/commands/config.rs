@@ -120,7 +120,12 @@ fn tenant(tenant: &Tenant, page: &mut Page) {
     page.set("groups", &list(admins.groups.iter().map(String::as_str)));
     page.set(
         "accounts",
-        &list(admins.accounts.iter().map(pagewarden_core::model::AccountId::as_str)),
+        &list(
+            admins
+                .accounts
+                .iter()
+                .map(pagewarden_core::model::AccountId::as_str),
+        ),
     );
     if !actions.is_empty() {
         page.header("[tenant.actions]");
@@ -159,7 +164,12 @@ fn detection(detect: &Detect, page: &mut Page) {
     page.set("min_pages", &detect.min_pages.to_string());
     page.set(
         "canary_pages",
-        &list(detect.canary_pages.iter().map(pagewarden_core::model::PageId::as_str)),
+        &list(
+            detect
+                .canary_pages
+                .iter()
+                .map(pagewarden_core::model::PageId::as_str),
+        ),
     );
     detectors(detect, page);
     for IgnoreRule {

@@ -13,17 +13,17 @@ use super::scan::deliver_all;
 use super::{Trouble, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::{self, Config, SecretSource, SiteRoute};
-use crate::outcome::Outcome;
-use crate::tenant::Watch;
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
-use pagewarden_core::model::{Finding, Severity};
+use crate::outcome::Outcome;
 use crate::output::progress::Progress;
 use crate::output::{Look, terminal};
-use pagewarden_simulator::{Options, Planted, Simulator, World, WorldSettings};
 use crate::storage::{Lease, Store};
+use crate::tenant::Watch;
+use pagewarden_core::model::{Finding, Severity};
 use pagewarden_core::text::{count, duration, number};
 use pagewarden_core::time::{Clock, SystemClock};
+use pagewarden_simulator::{Options, Planted, Simulator, World, WorldSettings};
 
 /// The tenant's name.
 const TENANT: &str = "demo";

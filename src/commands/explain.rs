@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Trouble, print};
 use crate::config::nearest;
-use pagewarden_core::detect::{Meta, metas};
 use crate::exit::Exit;
+use pagewarden_core::detect::{Meta, metas};
 
 /// Tells one detector in full, or all of them in short.
 pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {

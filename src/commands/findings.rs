@@ -5,9 +5,9 @@ use std::io::{self, Write as _};
 use super::{Trouble, known_tenant, look, print, program, state_path};
 use crate::cli::{ExportFormat, Findings, Global};
 use crate::exit::Exit;
-use pagewarden_core::model::{Finding, FindingId, Status, Verdict};
 use crate::output::{json, terminal};
 use crate::storage::Store;
+use pagewarden_core::model::{Finding, FindingId, Status, Verdict};
 use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Lists, shows, exports or marks.

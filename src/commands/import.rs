@@ -8,20 +8,20 @@ use url::Url;
 
 use super::scan::show_news;
 use super::{Trouble, chain, exit_of, load_if_any, say, state_path};
-use crate::roster::snapshot_of;
 use crate::analysis::Subject;
 use crate::atlassian::Mapper;
 use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
-use crate::outcome::Outcome;
-use crate::tenant;
 use crate::exit::Exit;
-use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::findings::{Judging, summarise};
-use pagewarden_core::model::{Severity, Stream, StreamName};
+use crate::import::{self as files, Format, ImportBatch, ImportError};
+use crate::outcome::Outcome;
 use crate::output::summary::History;
+use crate::roster::snapshot_of;
 use crate::storage::{Batch, Lease, Store, StoreError, StreamId, TenantId};
+use crate::tenant;
+use pagewarden_core::model::{Severity, Stream, StreamName};
 use pagewarden_core::text;
 use pagewarden_core::time::{Clock as _, SystemClock, Window};
 

@@ -23,14 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Cli, Command, ConfigCommand, Global};
 use crate::config::Config;
-use crate::outcome::Outcome;
-use crate::tenant::{OpenError, Watch};
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
-use pagewarden_core::model::Severity;
+use crate::outcome::Outcome;
 use crate::output::Look;
 use crate::storage::{Lease, Store, StoreError};
 use crate::telemetry::events::FileOpenToOthers;
+use crate::tenant::{OpenError, Watch};
+use pagewarden_core::model::Severity;
 use pagewarden_core::text::Color;
 use pagewarden_core::time::{Clock, SystemClock};
 

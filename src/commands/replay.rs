@@ -7,11 +7,11 @@ use super::{Trouble, chain, known_tenant, load_if_any, look, state_path};
 use crate::analysis;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
-use crate::tenant::scored_sites;
 use crate::exit::Exit;
-use pagewarden_core::model::{Finding, StreamName};
 use crate::output::replay::{Replay, write_json, write_text};
 use crate::storage::{Store, TenantRow};
+use crate::tenant::scored_sites;
+use pagewarden_core::model::{Finding, StreamName};
 
 /// Scores every tenant of the state file by another config, or by the one in force. Changes nothing.
 pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Result<Exit, Trouble> {

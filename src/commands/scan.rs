@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Bench, Trouble, exit_of, load, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
-use crate::outcome::Outcome;
 use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
-use pagewarden_core::model::Severity;
+use crate::outcome::Outcome;
 use crate::output::terminal;
 use crate::storage::{Store, StoreError};
+use pagewarden_core::model::Severity;
 use pagewarden_core::text::count;
 use pagewarden_core::time::Clock;
 

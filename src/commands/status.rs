@@ -9,14 +9,14 @@ use crate::analysis::{self, suppression};
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::coverage::{canary_note, coverage, nobody_privileged};
-use crate::tenant::{credentials, scored_sites};
 use crate::exit::Exit;
-use pagewarden_core::model::{Finding, Status as FindingStatus};
 use crate::output::status::{
     Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
     Tenant, write_json, write_text,
 };
 use crate::storage::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
+use crate::tenant::{credentials, scored_sites};
+use pagewarden_core::model::{Finding, Status as FindingStatus};
 use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Tells it for people or machines.

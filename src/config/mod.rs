@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use network::network_holds;
 pub use pagewarden_core::model::settings::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
     PrivilegedReading, ScriptedReading, VolumeAnomaly,
 };
-pub use network::network_holds;
 pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};

@@ -40,7 +40,10 @@ async fn an_answer_of_json_is_believed() {
         (answer.status, answer.bytes.as_slice()),
         (200, b"{\"a\":1}".as_slice())
     );
-    assert_eq!(answer.server_time, Some(pagewarden_core::time::moment(1_778_612_400)));
+    assert_eq!(
+        answer.server_time,
+        Some(pagewarden_core::time::moment(1_778_612_400))
+    );
     let seen = server.seen();
     assert_eq!(seen[0].uri, "/a%20b/c%2Fd?q=x%26y");
     assert_eq!(

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
-use pagewarden_core::model::{Checkpoint, Event, Walk};
 use crate::storage::Batch;
 use crate::telemetry::events::{CursorRefused, PageRead};
+use pagewarden_core::model::{Checkpoint, Event, Walk};
 use pagewarden_core::time::{Window, after, before};
 
 /// How many pages in a row may bring nothing newer before the walk is called endless.

@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditPage, AuditRecord, Mapper, Site};
-use pagewarden_core::model::{Checkpoint, Stream, Walk};
 use crate::storage::Batch;
 use crate::telemetry::events::CoverageMissing;
+use pagewarden_core::model::{Checkpoint, Stream, Walk};
 use pagewarden_core::time::{Window, before, moment};
 
 /// How many pages in a row may equal the one before: equal records of one bulk change may fill a few small pages.

@@ -14,9 +14,9 @@ use chrono::{DateTime, Utc};
 pub use self::access::{poll_access, read_access_span};
 pub use self::audit::{poll_audit, read_audit_span};
 use crate::atlassian::{self, Mapper};
-use pagewarden_core::model::{Checkpoint, Stream, Walk};
 use crate::storage::{Batch, Committed, Store, StoreError, StreamId};
 use crate::telemetry::events::EventsUnusable;
+use pagewarden_core::model::{Checkpoint, Stream, Walk};
 
 /// How many events are committed at once. A durable commit costs more than parsing a page.
 const COMMIT_EVENTS: usize = 5_000;

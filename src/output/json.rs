@@ -7,7 +7,9 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use pagewarden_core::model::finding::{Account, Evidence, Expected, Finding, Observed, PageRead, Signal};
+use pagewarden_core::model::finding::{
+    Account, Evidence, Expected, Finding, Observed, PageRead, Signal,
+};
 use pagewarden_core::model::{EventId, Family, FindingId, Severity, SpaceKey, Status};
 use pagewarden_core::text;
 use pagewarden_core::time::rfc3339;

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use super::json::{attack, tenths};
 use super::style::{Ink, Look, pad, wrap};
 use pagewarden_core::model::finding::Account;
-use pagewarden_core::model::{ActorKind, Finding, FindingId, Observed, PageRead, Severity, Status, Verdict};
+use pagewarden_core::model::{
+    ActorKind, Finding, FindingId, Observed, PageRead, Severity, Status, Verdict,
+};
 use pagewarden_core::text::{self, count, plain};
 
 /// How many pages are shown of one finding.

@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Retry;
-use crate::tenant::Watch;
 use crate::deliver::{self, Notifiers};
 use crate::storage::{Store, StoreError};
 use crate::telemetry::events::{ServiceStarted, ServiceStopped};
+use crate::tenant::Watch;
 use pagewarden_core::time::Clock;
 
 /// How long stopping may take.

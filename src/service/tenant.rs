@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::later;
-use crate::tenant::Watch;
 use crate::storage::StoreError;
+use crate::tenant::Watch;
 
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

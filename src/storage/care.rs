@@ -37,21 +37,24 @@ const COUNTS: [(&str, &str); 7] = [
     ),
     (
         "events of no account",
-        "select '', 0, count(*) from event left join account on account.id = event.account where account.id is null",
+        "select '', 0, count(*) from event join stream on stream.id = stream
+         left join account on account.tenant = stream.tenant and account.no = event.account where account.no is null",
     ),
     (
-        "events with words that are not there",
-        "select '', 0, count(*) from event
-         left join word as action on action.id = event.action left join word as page on page.id = event.page
-         left join word as space on space.id = event.space left join word as address on address.id = event.address
-         left join word as site on site.id = event.site
-         where action.id is null or (event.page is not null and page.id is null)
-         or (event.space is not null and space.id is null) or (event.address is not null and address.id is null)
-         or (event.site is not null and site.id is null)",
+        "events with terms, pages or spaces that are not there",
+        "select '', 0, count(*) from event join stream on stream.id = stream
+         left join term as action on action.tenant = stream.tenant and action.no = event.action
+         left join term as address on address.tenant = stream.tenant and address.no = event.address
+         left join term as site on site.tenant = stream.tenant and site.no = event.site
+         left join page on page.tenant = stream.tenant and page.no = event.page
+         left join space on space.tenant = stream.tenant and space.no = event.space
+         where action.no is null or (event.page is not null and page.no is null)
+         or (event.space is not null and space.no is null) or (event.address is not null and address.no is null)
+         or (event.site is not null and site.no is null)",
     ),
     (
         "judged events that are not there",
-        "select '', 0, count(*) from fold where stored > (select coalesce(sum(stored), 0) from stream where tenant = fold.tenant)",
+        "select '', 0, count(*) from engine where stored > (select coalesce(sum(stored), 0) from stream where tenant = engine.tenant)",
     ),
 ];
 
@@ -119,7 +122,7 @@ impl Store {
         let copied = Backup::new(&inner.database, &mut copy)
             // All of it in one step, so that nobody who writes meanwhile makes it begin again.
             .and_then(|backup| backup.run_to_completion(i32::MAX, PAUSE, None));
-        copied.map_err(|error| match explain(&inner.path, &error) {
+        copied.map_err(|error| match explain(&self.path, &error) {
             StoreError::Damaged(path) => StoreError::Damaged(path),
             other => uncopied(part, &other),
         })

@@ -5,9 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusqlite::{CachedStatement, Transaction, params};
 
-use super::terms::{Cache, number, position};
-use super::{Store, StoreError, StreamId, TWINS_WITHIN};
-use pagewarden_core::model::{Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk};
+use super::terms::{Cache, Place, number, position};
+use super::{Store, StoreError, StreamId, TWINS_WITHIN, TenantId};
+use pagewarden_core::model::{
+    Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk,
+};
 use pagewarden_core::time::day_of;
 
 /// What one or several pages of a stream held.
@@ -60,9 +62,9 @@ impl Store {
         moved: Option<(Walk, &Checkpoint)>,
         late_after: Duration,
     ) -> Result<Committed, StoreError> {
-        self.change(|transaction, words| {
-            let committed = insert_events(transaction, words, stream, batch, late_after)?;
-            words.flush(transaction)?;
+        self.change(|transaction, terms| {
+            let committed = insert_events(transaction, terms, stream, batch, late_after)?;
+            terms.flush(transaction)?;
             let mut bad = transaction.prepare_cached(
                 "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
             )?;
@@ -86,11 +88,12 @@ impl Store {
 
 fn insert_events(
     transaction: &Transaction<'_>,
-    words: &mut Cache,
+    terms: &mut Cache,
     stream: StreamId,
     batch: &Batch,
     late_after: Duration,
 ) -> rusqlite::Result<Committed> {
+    let tenant = terms.tenant_of(transaction, stream)?;
     let mut committed = Committed::default();
     let mut oldest_fresh = i64::MAX;
     let mut insert = transaction.prepare_cached(
@@ -98,7 +101,7 @@ fn insert_events(
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) on conflict do nothing",
     )?;
     for event in &batch.events {
-        if insert_event(&mut insert, transaction, words, stream, event)? {
+        if insert_event(&mut insert, (transaction, terms), (tenant, stream), event)? {
             committed.fresh += 1;
             if event.class.is_reading() {
                 oldest_fresh = oldest_fresh.min(reaches_back(event));
@@ -112,7 +115,7 @@ fn insert_events(
     // What is already folded in must be folded again, in order.
     transaction
         .prepare_cached(
-            "update fold set stale = 1 where line > ?2 and tenant = (select tenant from stream where id = ?1)",
+            "update engine set stale = 1 where line > ?2 and tenant = (select tenant from stream where id = ?1)",
         )?
         .execute(params![stream.0, oldest_fresh])?;
     Ok(committed)
@@ -129,20 +132,31 @@ fn reaches_back(event: &Event) -> i64 {
 
 fn insert_event(
     insert: &mut CachedStatement<'_>,
-    transaction: &Transaction<'_>,
-    words: &mut Cache,
-    stream: StreamId,
+    (transaction, terms): (&Transaction<'_>, &mut Cache),
+    (tenant, stream): (TenantId, StreamId),
     event: &Event,
 ) -> rusqlite::Result<bool> {
     let at = event.at.timestamp();
-    let account = words.account(transaction, &event.actor, day_of(at))?;
-    let action = words.word(transaction, &event.action)?;
-    let mut optional =
-        |text: Option<&str>| text.map(|text| words.word(transaction, text)).transpose();
-    let page = optional(event.page.as_ref().map(pagewarden_core::model::PageId::as_str))?;
-    let space = optional(event.space.as_ref().map(pagewarden_core::model::SpaceKey::as_str))?;
-    let address = optional(event.address.as_deref())?;
-    let site = optional(event.site.as_deref())?;
+    let account = terms.account(transaction, tenant, &event.actor, day_of(at))?;
+    let action = terms.term(transaction, tenant, &event.action)?;
+    let mut term = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| terms.term(transaction, tenant, text))
+            .transpose()
+    };
+    let (address, site) = (term(&event.address)?, term(&event.site)?);
+    let mut place = |place: Option<(Place, &str)>| {
+        place
+            .map(|place| terms.place(transaction, tenant, place, site))
+            .transpose()
+    };
+    let page = place(event.page.as_ref().map(|page| (Place::Page, page.as_str())))?;
+    let space = place(
+        event
+            .space
+            .as_ref()
+            .map(|space| (Place::Space, space.as_str())),
+    )?;
     let fresh = insert.execute(params![
         stream.0,
         at,
@@ -222,11 +236,18 @@ fn count(
         .iter()
         .filter(|event| matches!(event.class, Class::View | Class::BlogView))
         .count();
+    let last_view = batch
+        .events
+        .iter()
+        .filter(|event| matches!(event.class, Class::View | Class::BlogView))
+        .map(|event| event.at.timestamp())
+        .max();
     transaction
         .prepare_cached(
             "update stream set stored = stored + ?2, repeated = repeated + ?3, late = late + ?4, unusable = unusable + ?5,
              unresolved = unresolved + ?6, reading = reading + ?7,
-             newest = case when ?8 is null then newest else max(coalesce(newest, ?8), ?8) end where id = ?1",
+             newest = case when ?8 is null then newest else max(coalesce(newest, ?8), ?8) end,
+             last_view = case when ?9 is null then last_view else max(coalesce(last_view, ?9), ?9) end where id = ?1",
         )?
         .execute(params![
             stream.0,
@@ -236,7 +257,8 @@ fn count(
             unusable,
             batch.unresolved,
             reading,
-            newest
+            newest,
+            last_view
         ])?;
     Ok(())
 }

@@ -18,6 +18,9 @@ use pagewarden_core::session::Read;
 /// The time and the key of an event.
 pub type EventPlace = (i64, [u8; 16]);
 
+/// How many events are read at a time.
+const CHUNK: usize = 4_096;
+
 /// How far apart (in seconds) two streams may record one export.
 pub const TWINS_WITHIN: i64 = 300;
 
@@ -34,7 +37,7 @@ pub struct Stretch {
 
 /// The working state at its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoldState {
+pub struct EngineState {
     /// A digest of everything but events that the state depends on.
     pub basis: [u8; 16],
     /// Everything before this second is folded in.
@@ -46,20 +49,40 @@ pub struct FoldState {
 }
 
 impl Store {
-    /// Gives every reading event of a window in order of time and key.
-    pub fn read(&self, stretch: Stretch, take: impl FnMut(&Read)) -> Result<(), StoreError> {
+    /// Gives every reading event of a window in order of time and key. Reads a chunk at a time, so that nothing of the
+    /// caller runs while the file is read.
+    pub fn read(&self, stretch: Stretch, mut take: impl FnMut(&Read)) -> Result<(), StoreError> {
         let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
-                     where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key";
-        self.ask(|database| each(database, query, stretch, take))
+                     where stream = ?1 and (at, key) > (?2, ?3) and at < ?4 and class <= 3 order by at, key limit ?5";
+        self.each(query, stretch, &mut take)
     }
 
     /// Every export and download of a window in order of time and key.
     pub fn exports(&self, stretch: Stretch) -> Result<Vec<Read>, StoreError> {
         let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
-                     where stream = ?1 and at >= ?2 and at < ?3 and class in (2, 3) order by at, key";
+                     where stream = ?1 and (at, key) > (?2, ?3) and at < ?4 and class in (2, 3) order by at, key limit ?5";
         let mut reads = Vec::new();
-        self.ask(|database| each(database, query, stretch, |read| reads.push(*read)))?;
+        self.each(query, stretch, &mut |read| reads.push(*read))?;
         Ok(reads)
+    }
+
+    /// Gives every reading event that a query finds.
+    fn each(
+        &self,
+        query: &str,
+        stretch: Stretch,
+        take: &mut dyn FnMut(&Read),
+    ) -> Result<(), StoreError> {
+        // Keys are sixteen bytes, so the empty one lies before all of them.
+        let mut after: (i64, Vec<u8>) = (stretch.from, Vec::new());
+        loop {
+            let reads = self.ask(|database| chunk(database, query, stretch, &after))?;
+            reads.iter().for_each(&mut *take);
+            match reads.last() {
+                Some(last) if reads.len() == CHUNK => after = (last.at, last.key.to_vec()),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// The newest event time of a stream, in seconds, and how many events it holds; none where it holds none.
@@ -107,7 +130,7 @@ impl Store {
     pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
         self.ask(|database| {
             database.query_row(
-                "select coalesce(sum(stored), 0) <> coalesce((select stored from fold where tenant = ?1 and stale = 0), 0)
+                "select coalesce(sum(stored), 0) <> coalesce((select stored from engine where tenant = ?1 and stale = 0), 0)
                  from stream where tenant = ?1",
                 [tenant.0],
                 |row| row.get(0),
@@ -119,7 +142,7 @@ impl Store {
     pub fn keep_ignored(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
         self.change(|transaction, _| {
             transaction.execute(
-                "update tenant set ignored = ?2 where id = ?1",
+                "update tenant set suppressed = ?2 where id = ?1",
                 params![tenant.0, ignored],
             )?;
             Ok(())
@@ -130,7 +153,7 @@ impl Store {
     pub fn ignored(&self, tenant: TenantId) -> Result<u64, StoreError> {
         self.ask(|database| {
             database.query_row(
-                "select ignored from tenant where id = ?1",
+                "select suppressed from tenant where id = ?1",
                 [tenant.0],
                 |row| row.get(0),
             )
@@ -138,11 +161,11 @@ impl Store {
     }
 
     /// The working state, unless there is none or something came in behind its line.
-    pub fn load_fold(&self, tenant: TenantId) -> Result<Option<FoldState>, StoreError> {
+    pub fn load_engine(&self, tenant: TenantId) -> Result<Option<EngineState>, StoreError> {
         self.ask(|database| {
             let head = database
                 .query_row(
-                    "select basis, line, stored, state from fold where tenant = ?1 and stale = 0",
+                    "select basis, line, stored, state from engine where tenant = ?1 and stale = 0",
                     [tenant.0],
                     |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
                 )
@@ -155,30 +178,35 @@ impl Store {
                 let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 rows.collect()
             };
-            Ok(Some(FoldState {
+            Ok(Some(EngineState {
                 basis,
                 line,
                 stored,
                 state: State {
                     tenant: state,
-                    accounts: parts("select account, state from fold_account where tenant = ?1")?,
-                    pages: parts("select page, state from fold_page where tenant = ?1")?,
+                    accounts: parts("select account, state from engine_account where tenant = ?1")?,
+                    pages: parts("select page, state from engine_page where tenant = ?1")?,
                 },
             }))
         })
     }
 }
 
-/// Gives every reading event that a query finds.
-fn each(
+/// The next reading events that a query finds, behind a time and key.
+fn chunk(
     database: &Connection,
     query: &str,
     stretch: Stretch,
-    mut take: impl FnMut(&Read),
-) -> rusqlite::Result<()> {
+    (at, key): &(i64, Vec<u8>),
+) -> rusqlite::Result<Vec<Read>> {
+    let tenant = database
+        .prepare_cached("select tenant from stream where id = ?1")?
+        .query_row([stretch.stream.0], |row| row.get(0))
+        .map(TenantId)?;
     let mut list = database.prepare_cached(query)?;
-    let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
+    let mut rows = list.query(params![stretch.stream.0, at, key, stretch.until, CHUNK])?;
     let mut actions: FxHashMap<WordId, String> = FxHashMap::default();
+    let mut reads = Vec::new();
     while let Some(row) = rows.next()? {
         let class = Class::ALL
             .get(row.get::<_, usize>(3)?)
@@ -189,7 +217,7 @@ fn each(
             let action = match actions.entry(row.get(10)?) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
-                    let text = text_of(database, *new.key())?;
+                    let text = text_of(database, tenant, *new.key())?;
                     new.insert(text)
                 }
             };
@@ -197,7 +225,7 @@ fn each(
         } else {
             None
         };
-        take(&Read {
+        reads.push(Read {
             at: row.get(0)?,
             key: row.get(1)?,
             account: row.get(2)?,
@@ -214,31 +242,31 @@ fn each(
             extent,
         });
     }
-    Ok(())
+    Ok(reads)
 }
 
 /// Writes the working state within a transaction.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     tenant: TenantId,
-    state: &FoldState,
+    state: &EngineState,
     anew: bool,
 ) -> rusqlite::Result<()> {
     if anew {
-        transaction.execute("delete from fold_account where tenant = ?1", [tenant.0])?;
-        transaction.execute("delete from fold_page where tenant = ?1", [tenant.0])?;
+        transaction.execute("delete from engine_account where tenant = ?1", [tenant.0])?;
+        transaction.execute("delete from engine_page where tenant = ?1", [tenant.0])?;
     }
     transaction.execute(
-        "insert or replace into fold (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
+        "insert or replace into engine (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
         params![tenant.0, state.basis, state.line, state.stored, state.state.tenant],
     )?;
     for (insert, parts) in [
         (
-            "insert or replace into fold_account (tenant, account, state) values (?1, ?2, ?3)",
+            "insert or replace into engine_account (tenant, account, state) values (?1, ?2, ?3)",
             &state.state.accounts,
         ),
         (
-            "insert or replace into fold_page (tenant, page, state) values (?1, ?2, ?3)",
+            "insert or replace into engine_page (tenant, page, state) values (?1, ?2, ?3)",
             &state.state.pages,
         ),
     ] {

@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{FoldState, NewDelivery, Store, StoreError, TenantId};
-use pagewarden_core::model::{AccountId, Family, Finding, FindingId, Matter, Severity, Status, Verdict};
+use super::{EngineState, NewDelivery, Store, StoreError, TenantId};
+use crate::telemetry::events::FindingUnreadable;
+use pagewarden_core::model::{
+    AccountId, Family, Finding, FindingId, Matter, Severity, Status, Verdict,
+};
 use pagewarden_core::time::moment;
+
+/// The form in which findings are stored.
+const VERSION: i64 = 1;
 
 /// A finding as recorded, before verdicts.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,17 +42,19 @@ impl Store {
 
     /// A finding as recorded, before verdicts. One at a time: there are more of them the longer we watch.
     pub fn recorded_finding(&self, id: &FindingId) -> Result<Option<Recorded>, StoreError> {
-        let row: Option<(bool, String)> = self.ask(|database| {
+        let row: Option<(bool, i64, String)> = self.ask(|database| {
             database
-                .prepare_cached("select final, body from finding where id = ?1")?
-                .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .prepare_cached("select final, version, body from finding where id = ?1")?
+                .query_row([id.as_str()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
                 .optional()
         })?;
-        row.map(|(settled, body)| {
-            let finding = read_back(&body)?;
-            Ok(Recorded { finding, settled })
-        })
-        .transpose()
+        // One that cannot be read back is recorded anew.
+        Ok(row.and_then(|(settled, version, body)| {
+            let finding = read_back(id.as_str(), version, &body)?;
+            Some(Recorded { finding, settled })
+        }))
     }
 
     /// Writes findings that are new or changed, removes those that are no more, and puts their messages into the outbox.
@@ -66,7 +74,7 @@ impl Store {
     pub fn record_analysis(
         &self,
         tenant: TenantId,
-        (state, anew): (&FoldState, bool),
+        (state, anew): (&EngineState, bool),
         changed: &[Recorded],
         gone: &[FindingId],
         deliveries: &[NewDelivery],
@@ -92,28 +100,29 @@ impl Store {
         })
     }
 
-    /// Every finding with what people said of it, by id; of one tenant, or of all.
+    /// Every finding with what people said of it, by id; of one tenant, or of all. One that cannot be read back is left out
+    /// with a warning; `state check` names it.
     pub fn findings(&self, tenant: Option<&str>) -> Result<Vec<Finding>, StoreError> {
         let (bodies, verdicts) = self.ask(|database| {
             let mut list = database.prepare_cached(
-                "select body from finding join tenant on tenant.id = finding.tenant
+                "select finding.id, version, body from finding join tenant on tenant.id = finding.tenant
                  where ?1 is null or tenant.name = ?1 order by finding.id",
             )?;
             let bodies = list
-                .query_map([tenant], |row| row.get::<_, String>(0))?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+                .query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<rusqlite::Result<Vec<(String, i64, String)>>>()?;
             Ok((bodies, verdicts(database)?))
         })?;
-        bodies
+        Ok(bodies
             .iter()
-            .map(|body| {
-                let mut finding: Finding = read_back(body)?;
+            .filter_map(|(id, version, body)| {
+                let mut finding = read_back(id, *version, body)?;
                 if let Some(said) = verdicts.get(&finding.id) {
                     judge(&mut finding, said);
                 }
-                Ok(finding)
+                Some(finding)
             })
-            .collect()
+            .collect())
     }
 
     /// A finding that may not be recorded yet, with what people said of it.
@@ -212,8 +221,8 @@ pub(super) fn write(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
-        "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body, version)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for (Recorded { finding, settled }, body) in changed {
         insert.execute(params![
@@ -225,7 +234,8 @@ pub(super) fn write(
             finding.revision,
             settled,
             finding.last_seen.timestamp(),
-            body
+            body,
+            VERSION
         ])?;
     }
     let mut remove = transaction.prepare_cached("delete from finding where id = ?1")?;
@@ -288,7 +298,14 @@ fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
     finding.status = status;
 }
 
-/// A finding in its form of the state file.
-pub(super) fn read_back(body: &str) -> Result<Finding, StoreError> {
-    serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
+/// A finding in its form of the state file; none, with a warning, where this program does not know the form.
+pub(super) fn read_back(id: &str, version: i64, body: &str) -> Option<Finding> {
+    let read = match version {
+        VERSION => serde_json::from_str(body).map_err(|error| error.to_string()),
+        _ => Err(format!(
+            "its form is {version}, this program knows {VERSION}"
+        )),
+    };
+    read.inspect_err(|why| FindingUnreadable { finding: id, why }.emit())
+        .ok()
 }

@@ -1,6 +1,6 @@
 //! What tells how much we see: views and other doings by the hour, and what was done to the logs.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 use rustc_hash::FxHashSet;
 
 use super::commit::stored_id;
@@ -28,11 +28,8 @@ impl Store {
     pub fn last_view(&self, stream: StreamId) -> Result<Option<i64>, StoreError> {
         self.ask(|database| {
             database
-                .prepare_cached(
-                    "select at from event where stream = ?1 and class <= 1 order by at desc, key desc limit 1",
-                )?
+                .prepare_cached("select last_view from stream where id = ?1")?
                 .query_row([stream.0], |row| row.get(0))
-                .optional()
         })
     }
 
@@ -82,7 +79,9 @@ impl Store {
         let class = position(&Class::ALL, &Class::Logging);
         self.ask(|database| {
             let mut list = database.prepare_cached(
-                "select at, text, account, event.id, key from event join word on word.id = event.action
+                "select at, text, account, event.id, key from event
+                 join stream on stream.id = stream
+                 join term on term.tenant = stream.tenant and term.no = event.action
                  where stream = ?1 and at >= ?2 and class = ?3 order by at, key",
             )?;
             let rows = list.query_map(params![stream.0, from, class], |row| {
@@ -99,18 +98,21 @@ impl Store {
 
     /// The recorded findings of a tenant about our own sight, before verdicts; settled where they are over.
     pub fn blindness(&self, tenant: TenantId) -> Result<Vec<Recorded>, StoreError> {
-        let rows: Vec<(bool, String)> = self.ask(|database| {
+        let rows: Vec<(bool, String, i64, String)> = self.ask(|database| {
             let mut list = database.prepare_cached(
-                "select final, body from finding where tenant = ?1 and family = 'blind' order by id",
+                "select final, id, version, body from finding where tenant = ?1 and family = 'blind' order by id",
             )?;
-            let rows = list.query_map([tenant.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows = list.query_map([tenant.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
             rows.collect()
         })?;
-        rows.into_iter()
-            .map(|(settled, body)| {
-                let finding = read_back(&body)?;
-                Ok(Recorded { finding, settled })
+        Ok(rows
+            .into_iter()
+            .filter_map(|(settled, id, version, body)| {
+                let finding = read_back(&id, version, &body)?;
+                Some(Recorded { finding, settled })
             })
-            .collect()
+            .collect())
     }
 }

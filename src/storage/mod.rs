@@ -7,16 +7,17 @@ mod canary;
 mod care;
 mod commit;
 mod delivery;
-mod finding;
 mod engine;
+mod finding;
 mod lease;
-mod roster;
 mod log_health;
+mod migrations;
+mod roster;
 mod status;
 mod tenant;
+mod terms;
 #[cfg(test)]
 mod tests;
-mod terms;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,19 +25,22 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::migrations::VERSION;
+
 pub use canary::CanaryView;
 pub use care::Holdings;
 pub use commit::{Batch, Committed};
 pub use delivery::{Delivery, NewDelivery};
+pub use engine::{EngineState, EventPlace, Stretch, TWINS_WITHIN};
 pub use finding::Recorded;
-pub use engine::{EventPlace, FoldState, Stretch, TWINS_WITHIN};
 pub use lease::Lease;
 pub use log_health::LoggingEvent;
 pub use status::{DeliveryCounts, StreamStatus, TenantRow};
 pub use tenant::{BackfillState, StreamId, TenantId};
+pub use terms::Place;
 
-/// The version of the schema, kept in `user_version`.
-const VERSION: i64 = 1;
+/// How many connections that read are kept open while nobody reads.
+const READERS: usize = 4;
 /// Marks the file as ours (`application_id`): "pgwd".
 const APPLICATION: i64 = 0x7067_7764;
 
@@ -58,6 +62,14 @@ pub enum StoreError {
     /// From the future.
     #[error("the state file {} has schema version {found}, this program knows {VERSION}; use the newer program that made it", path.display())]
     Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// From the past, and not ours to change now.
+    #[error("the state file {} has schema version {found}, this program knows {VERSION}, and another process holds the file; it is brought up to date by the first command of this program after that process has ended", path.display())]
+    Older {
         /// The file.
         path: PathBuf,
         /// Its version.
@@ -101,113 +113,85 @@ pub enum StoreError {
     Database(String),
 }
 
-/// The open state file.
+/// The open state file: one connection that writes, and others that read beside it, so that a long analysis holds up
+/// neither a poll nor a delivery.
 #[derive(Debug)]
 pub struct Store {
-    inner: Mutex<Inner>,
+    path: PathBuf,
+    writer: Mutex<Writer>,
+    /// Connections that nobody reads from at the moment.
+    readers: Mutex<Vec<Connection>>,
+    /// Whether only the first connection can be opened: of a file that nobody may write.
+    alone: bool,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Writer {
     path: PathBuf,
     database: Connection,
-    words: terms::Cache,
+    terms: terms::Cache,
 }
 
 impl Store {
-    /// Opens the state file for writing; makes it, with mode 0600, where there is none.
+    /// Opens the state file for writing; makes it, with mode 0600, where there is none. A file of an older schema is
+    /// brought up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         create_private(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database =
-            Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
-        Self::prepare(path, database, true)
+        let mut database = connect(path)?;
+        let version = inspect(path, &database)?;
+        prepare_to_write(path, &database)?;
+        if version < VERSION {
+            migrations::run(&mut database).map_err(|error| explain(path, &error))?;
+        }
+        Ok(Self::of(path, database, false))
     }
 
-    /// Opens an existing state file for looking only.
+    /// Opens an existing state file for looking only. One of an older schema is brought up to date first, unless another
+    /// process holds it.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
         // Read-write where possible: a reader of a WAL file needs its shared-memory file.
-        let database = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .or_else(|_| {
-            Connection::open_with_flags(
-                path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )
-        })
-        .map_err(|error| explain(path, &error))?;
-        match Self::prepare(path, database, false) {
+        let opened = connect(path)
+            .or_else(|_| connect_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+            .and_then(|database| Ok((inspect(path, &database)?, database)));
+        match opened {
             Err(StoreError::Unopenable { .. }) if is_at_rest(path) => {
                 // On a file system that nobody may write: as it stands, since nobody can be changing it.
                 let database = open_unchanging(path)?;
-                Self::prepare(path, database, false)
+                match inspect(path, &database)? {
+                    VERSION => Ok(Self::of(path, database, true)),
+                    _ => Err(StoreError::ReadOnly(path.to_owned())),
+                }
             }
-            opened => opened,
+            Err(error) => Err(error),
+            Ok((0, _)) => Err(StoreError::Missing(path.to_owned())),
+            Ok((VERSION, database)) => Ok(Self::of(path, database, false)),
+            Ok((found, _)) => match Lease::take(path) {
+                Ok(_lease) => Self::open(path),
+                Err(StoreError::Held(path)) => Err(StoreError::Older { path, found }),
+                Err(error) => Err(error),
+            },
         }
     }
 
-    fn prepare(path: &Path, database: Connection, write: bool) -> Result<Self, StoreError> {
-        let run = |database: &Connection| -> rusqlite::Result<(i64, i64, i64)> {
-            database.busy_timeout(Duration::from_secs(10))?;
-            database.set_prepared_statement_cache_capacity(64);
-            let number =
-                |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-            let tables =
-                database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
-            Ok((number("application_id")?, number("user_version")?, tables))
-        };
-        let (application, version, tables) =
-            run(&database).map_err(|error| explain(path, &error))?;
-        if application != APPLICATION && tables > 0 {
-            return Err(StoreError::Foreign(path.to_owned()));
-        }
-        if version > VERSION {
-            return Err(StoreError::Newer {
-                path: path.to_owned(),
-                found: version,
-            });
-        }
-        if tables == 0 && !write {
-            return Err(StoreError::Missing(path.to_owned()));
-        }
-        let store = Self {
-            inner: Mutex::new(Inner {
+    fn of(path: &Path, database: Connection, alone: bool) -> Self {
+        Self {
+            path: path.to_owned(),
+            writer: Mutex::new(Writer {
                 path: path.to_owned(),
                 database,
-                words: terms::Cache::default(),
+                terms: terms::Cache::default(),
             }),
-        };
-        if write {
-            let mut inner = store.lock();
-            let set = |database: &Connection| -> rusqlite::Result<()> {
-                database.pragma_update(None, "journal_mode", "wal")?;
-                database.pragma_update(None, "synchronous", "full")?;
-                database.pragma_update(None, "foreign_keys", true)?;
-                // 8 MiB at most, whatever the length of history.
-                database.pragma_update(None, "cache_size", -8_192)?;
-                Ok(())
-            };
-            set(&inner.database).map_err(|error| explain(path, &error))?;
-            if version < VERSION {
-                inner.change(|transaction, _| {
-                    transaction.execute_batch(include_str!("schema.sql"))?;
-                    transaction.pragma_update(None, "application_id", APPLICATION)?;
-                    transaction.pragma_update(None, "user_version", VERSION)?;
-                    Ok(())
-                })?;
-            }
+            readers: Mutex::new(Vec::new()),
+            alone,
         }
-        Ok(store)
     }
 
-    /// The connection; a poisoned lock is taken over, since every change is a transaction of its own.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The connection that writes; a poisoned lock is taken over, since every change is a transaction of its own.
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one transaction that writes.
@@ -218,17 +202,30 @@ impl Store {
         self.lock().change(work)
     }
 
-    /// Runs one question.
+    /// Runs one question, beside whoever writes.
     fn ask<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let inner = self.lock();
-        work(&inner.database).map_err(|error| explain(&inner.path, &error))
+        if self.alone {
+            return work(&self.lock().database).map_err(|error| explain(&self.path, &error));
+        }
+        let idle = self.idle().pop();
+        let database = idle.map_or_else(|| connect(&self.path), Ok)?;
+        let answer = work(&database).map_err(|error| explain(&self.path, &error));
+        let mut idle = self.idle();
+        if idle.len() < READERS {
+            idle.push(database);
+        }
+        answer
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl Writer {
     fn change<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &mut terms::Cache) -> rusqlite::Result<T>,
@@ -236,21 +233,71 @@ impl Inner {
         let Self {
             path,
             database,
-            words,
+            terms,
         } = self;
         let result = database
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
-                let value = work(&transaction, words)?;
+                let value = work(&transaction, terms)?;
                 transaction.commit()?;
                 Ok(value)
             });
         result.map_err(|error| {
             // What was interned in a transaction that did not happen must not be remembered.
-            words.forget();
+            terms.forget();
             explain(path, &error)
         })
     }
+}
+
+/// Opens a connection that may write.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn connect_with(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|database| {
+        database.busy_timeout(Duration::from_secs(10))?;
+        database.set_prepared_statement_cache_capacity(64);
+        Ok(database)
+    });
+    opened.map_err(|error| explain(path, &error))
+}
+
+/// The version of the schema of a state file; 0 where there is nothing in it. Refuses what is not ours, and what is newer.
+fn inspect(path: &Path, database: &Connection) -> Result<i64, StoreError> {
+    let run = || -> rusqlite::Result<(i64, i64, i64)> {
+        let number =
+            |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let tables =
+            database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+        Ok((number("application_id")?, number("user_version")?, tables))
+    };
+    let (application, version, tables) = run().map_err(|error| explain(path, &error))?;
+    if application != APPLICATION && tables > 0 {
+        return Err(StoreError::Foreign(path.to_owned()));
+    }
+    if version > VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found: version,
+        });
+    }
+    Ok(if tables == 0 { 0 } else { version })
+}
+
+/// Sets up the connection that writes.
+fn prepare_to_write(path: &Path, database: &Connection) -> Result<(), StoreError> {
+    let set = || -> rusqlite::Result<()> {
+        database.pragma_update(None, "journal_mode", "wal")?;
+        database.pragma_update(None, "synchronous", "full")?;
+        database.pragma_update(None, "foreign_keys", true)?;
+        // 8 MiB at most, whatever the length of history.
+        database.pragma_update(None, "cache_size", -8_192)?;
+        Ok(())
+    };
+    set().map_err(|error| explain(path, &error))
 }
 
 /// The path of the file that holds what is not in the database file yet.

@@ -1,25 +1,68 @@
-//! Strings that repeat, kept once and named by a number.
+//! Strings that repeat, kept once and named by a number: the dictionaries of each tenant.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, StreamId, TenantId};
 use pagewarden_core::model::{AccountId, Actor, ActorKind, WordId};
 
-/// How many strings are remembered; beyond that they are looked up anew.
+/// How many strings of each kind are remembered; beyond that they are looked up anew.
 const REMEMBERED: usize = 65_536;
+
+/// The number that stands for no site.
+const NO_SITE: WordId = 0;
+
+/// Something that belongs to a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A page.
+    Page,
+    /// A space.
+    Space,
+}
+
+impl Place {
+    /// The statements that add one, find one, and give the highest number.
+    const fn queries(self) -> [&'static str; 3] {
+        match self {
+            Self::Page => [
+                "insert into page (tenant, no, page, site) values (?1, ?2, ?3, ?4)",
+                "select no from page where tenant = ?1 and page = ?2 and site = ?3",
+                "select coalesce(max(no), 0) + 1 from page where tenant = ?1",
+            ],
+            Self::Space => [
+                "insert into space (tenant, no, space, site) values (?1, ?2, ?3, ?4)",
+                "select no from space where tenant = ?1 and space = ?2 and site = ?3",
+                "select coalesce(max(no), 0) + 1 from space where tenant = ?1",
+            ],
+        }
+    }
+}
 
 /// What was interned lately.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    words: FxHashMap<Box<str>, WordId>,
+    tenants: FxHashMap<i64, Dictionary>,
+    /// Whose each stream is.
+    streams: FxHashMap<i64, TenantId>,
+    /// How many strings all of them hold.
+    held: usize,
+}
+
+/// The dictionaries of one tenant, as far as they are remembered.
+#[derive(Debug, Default)]
+struct Dictionary {
+    terms: FxHashMap<Box<str>, WordId>,
+    /// By site, then by id.
+    pages: FxHashMap<WordId, FxHashMap<Box<str>, WordId>>,
+    spaces: FxHashMap<WordId, FxHashMap<Box<str>, WordId>>,
     accounts: FxHashMap<Box<str>, Known>,
 }
 
 /// An account as stored, and what is to be written with the batch.
 #[derive(Debug)]
 struct Known {
-    id: WordId,
+    no: WordId,
     told: Told,
     dirty: bool,
 }
@@ -67,96 +110,181 @@ impl Cache {
         *self = Self::default();
     }
 
-    /// The number of a string; a new one where it is new.
-    pub(super) fn word(
+    /// Whose a stream is.
+    pub(super) fn tenant_of(
         &mut self,
         transaction: &Transaction<'_>,
+        stream: StreamId,
+    ) -> rusqlite::Result<TenantId> {
+        if let Some(tenant) = self.streams.get(&stream.0) {
+            return Ok(*tenant);
+        }
+        let tenant = transaction
+            .prepare_cached("select tenant from stream where id = ?1")?
+            .query_row([stream.0], |row| row.get(0))
+            .map(TenantId)?;
+        self.streams.insert(stream.0, tenant);
+        Ok(tenant)
+    }
+
+    /// The dictionaries of a tenant, for one more string.
+    fn dictionary(
+        &mut self,
+        transaction: &Transaction<'_>,
+        tenant: TenantId,
+    ) -> rusqlite::Result<&mut Dictionary> {
+        if self.held >= REMEMBERED {
+            self.flush(transaction)?;
+            self.tenants.clear();
+            self.held = 0;
+        }
+        self.held += 1;
+        Ok(self.tenants.entry(tenant.0).or_default())
+    }
+
+    /// The number of a term; a new one where it is new.
+    pub(super) fn term(
+        &mut self,
+        transaction: &Transaction<'_>,
+        tenant: TenantId,
         text: &str,
     ) -> rusqlite::Result<WordId> {
-        if let Some(id) = self.words.get(text) {
-            return Ok(*id);
+        let known = self.tenants.get(&tenant.0);
+        if let Some(no) = known.and_then(|known| known.terms.get(text)) {
+            return Ok(*no);
         }
-        if self.words.len() >= REMEMBERED {
-            self.words.clear();
+        let found = transaction
+            .prepare_cached("select no from term where tenant = ?1 and text = ?2")?
+            .query_row(params![tenant.0, text], |row| row.get(0))
+            .optional()?;
+        let no = match found {
+            Some(no) => no,
+            None => {
+                let no = transaction
+                    .prepare_cached("select coalesce(max(no), 0) + 1 from term where tenant = ?1")?
+                    .query_row([tenant.0], |row| row.get(0))?;
+                transaction
+                    .prepare_cached("insert into term (tenant, no, text) values (?1, ?2, ?3)")?
+                    .execute(params![tenant.0, no, text])?;
+                no
+            }
+        };
+        let dictionary = self.dictionary(transaction, tenant)?;
+        dictionary.terms.insert(text.into(), no);
+        Ok(no)
+    }
+
+    /// The number of a page or space of a site; a new one where it is new.
+    pub(super) fn place(
+        &mut self,
+        transaction: &Transaction<'_>,
+        tenant: TenantId,
+        (place, id): (Place, &str),
+        site: Option<WordId>,
+    ) -> rusqlite::Result<WordId> {
+        let site = site.unwrap_or(NO_SITE);
+        let known = self.tenants.get(&tenant.0).and_then(|known| {
+            let kind = match place {
+                Place::Page => &known.pages,
+                Place::Space => &known.spaces,
+            };
+            kind.get(&site)?.get(id)
+        });
+        if let Some(no) = known {
+            return Ok(*no);
         }
-        transaction
-            .prepare_cached("insert into word (text) values (?1) on conflict do nothing")?
-            .execute([text])?;
-        let id = transaction
-            .prepare_cached("select id from word where text = ?1")?
-            .query_row([text], |row| row.get(0))?;
-        self.words.insert(text.into(), id);
-        Ok(id)
+        let [insert, find, next] = place.queries();
+        let found = transaction
+            .prepare_cached(find)?
+            .query_row(params![tenant.0, id, site], |row| row.get(0))
+            .optional()?;
+        let no = match found {
+            Some(no) => no,
+            None => {
+                let no = transaction
+                    .prepare_cached(next)?
+                    .query_row([tenant.0], |row| row.get(0))?;
+                transaction
+                    .prepare_cached(insert)?
+                    .execute(params![tenant.0, no, id, site])?;
+                no
+            }
+        };
+        let dictionary = self.dictionary(transaction, tenant)?;
+        let kind = match place {
+            Place::Page => &mut dictionary.pages,
+            Place::Space => &mut dictionary.spaces,
+        };
+        kind.entry(site).or_default().insert(id.into(), no);
+        Ok(no)
     }
 
     /// The number of an account, taking over what an event of a day tells of it.
     pub(super) fn account(
         &mut self,
         transaction: &Transaction<'_>,
+        tenant: TenantId,
         actor: &Actor,
         day: i64,
     ) -> rusqlite::Result<WordId> {
-        if let Some(known) = self.accounts.get_mut(actor.id.as_str()) {
-            if known.told.yields_to(actor, day) {
-                known.told = Told::of(actor, day);
-                known.dirty = true;
-            }
-            return Ok(known.id);
+        let known = self.tenants.get_mut(&tenant.0);
+        if let Some(known) = known.and_then(|known| known.accounts.get_mut(actor.id.as_str())) {
+            known.hear(actor, day);
+            return Ok(known.no);
         }
-        if self.accounts.len() >= REMEMBERED {
-            self.flush(transaction)?;
-            self.accounts.clear();
-        }
-        let mut known = Known::load_or_make(transaction, actor, day)?;
-        if known.told.yields_to(actor, day) {
-            known.told = Told::of(actor, day);
-            known.dirty = true;
-        }
-        let id = known.id;
-        self.accounts.insert(actor.id.as_str().into(), known);
-        Ok(id)
+        let mut known = Known::load_or_make(transaction, tenant, actor, day)?;
+        known.hear(actor, day);
+        let no = known.no;
+        let dictionary = self.dictionary(transaction, tenant)?;
+        dictionary.accounts.insert(actor.id.as_str().into(), known);
+        Ok(no)
     }
 
     /// Writes what the batch told of its accounts.
     pub(super) fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut update = transaction.prepare_cached(
-            "update account set kind = ?2, name = ?3, email = ?4, told_day = ?5 where id = ?1",
+            "update account set kind = ?3, name = ?4, email = ?5, told_day = ?6 where tenant = ?1 and no = ?2",
         )?;
-        for known in self.accounts.values_mut().filter(|known| known.dirty) {
-            let Told {
-                named: _,
-                day,
-                name,
-                email,
-                kind,
-            } = &known.told;
-            update.execute(params![known.id, kind, name, email, day])?;
-            known.dirty = false;
+        for (tenant, dictionary) in &mut self.tenants {
+            for known in dictionary.accounts.values_mut().filter(|known| known.dirty) {
+                let Told {
+                    named: _,
+                    day,
+                    name,
+                    email,
+                    kind,
+                } = &known.told;
+                update.execute(params![tenant, known.no, kind, name, email, day])?;
+                known.dirty = false;
+            }
         }
         Ok(())
     }
 }
 
 impl Known {
+    /// Takes over what an event of a day tells, where that is more.
+    fn hear(&mut self, actor: &Actor, day: i64) {
+        if self.told.yields_to(actor, day) {
+            self.told = Told::of(actor, day);
+            self.dirty = true;
+        }
+    }
+
     fn load_or_make(
         transaction: &Transaction<'_>,
+        tenant: TenantId,
         actor: &Actor,
         day: i64,
     ) -> rusqlite::Result<Self> {
-        transaction
+        let found = transaction
             .prepare_cached(
-                "insert into account (account, kind, name, email, told_day) values (?1, ?2, ?3, ?4, ?5)
-                 on conflict do nothing",
+                "select no, told_day, name, email, kind from account where tenant = ?1 and account = ?2",
             )?
-            .execute(params![actor.id.as_str(), number(actor.kind), actor.name, actor.email, day])?;
-        transaction
-            .prepare_cached(
-                "select id, told_day, name, email, kind from account where account = ?1",
-            )?
-            .query_row([actor.id.as_str()], |row| {
+            .query_row(params![tenant.0, actor.id.as_str()], |row| {
                 let name: Option<String> = row.get(2)?;
                 Ok(Self {
-                    id: row.get(0)?,
+                    no: row.get(0)?,
                     told: Told {
                         named: name.is_some(),
                         day: row.get(1)?,
@@ -167,6 +295,24 @@ impl Known {
                     dirty: false,
                 })
             })
+            .optional()?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let told = Told::of(actor, day);
+        let no = transaction
+            .prepare_cached("select coalesce(max(no), 0) + 1 from account where tenant = ?1")?
+            .query_row([tenant.0], |row| row.get(0))?;
+        transaction
+            .prepare_cached(
+                "insert into account (tenant, no, account, kind, name, email, told_day) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![tenant.0, no, actor.id.as_str(), told.kind, told.name, told.email, day])?;
+        Ok(Self {
+            no,
+            told,
+            dirty: false,
+        })
     }
 }
 
@@ -201,81 +347,124 @@ pub(super) fn position<T: PartialEq>(all: &[T], value: &T) -> u8 {
         .unwrap_or(u8::MAX)
 }
 
-/// The text of one word; empty where there is none.
-pub(super) fn text_of(database: &Connection, id: WordId) -> rusqlite::Result<String> {
+/// The text of one term; empty where there is none.
+pub(super) fn text_of(
+    database: &Connection,
+    tenant: TenantId,
+    no: WordId,
+) -> rusqlite::Result<String> {
     let text = database
-        .prepare_cached("select text from word where id = ?1")?
-        .query_row([id], |row| row.get(0))
+        .prepare_cached("select text from term where tenant = ?1 and no = ?2")?
+        .query_row(params![tenant.0, no], |row| row.get(0))
         .optional()?;
     Ok(text.unwrap_or_default())
 }
 
 impl Store {
     /// Lets go of the strings remembered from what was stored: they are looked up again when needed.
-    pub fn forget_words(&self) {
-        self.lock().words.forget();
+    pub fn forget_terms(&self) {
+        self.lock().terms.forget();
     }
 
-    /// The strings behind numbers, in the order asked; empty where there is none.
-    pub fn words(&self, ids: &[WordId]) -> Result<Vec<String>, StoreError> {
+    /// What the log calls a page or space; empty where there is none.
+    pub fn place(&self, tenant: TenantId, place: Place, no: WordId) -> Result<String, StoreError> {
+        let query = match place {
+            Place::Page => "select page from page where tenant = ?1 and no = ?2",
+            Place::Space => "select space from space where tenant = ?1 and no = ?2",
+        };
+        let name = self.ask(|database| {
+            database
+                .prepare_cached(query)?
+                .query_row(params![tenant.0, no], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(name.unwrap_or_default())
+    }
+
+    /// The numbers of a page or space: of one site, or of every site that has one of that name.
+    pub fn place_nos(
+        &self,
+        tenant: TenantId,
+        (place, id): (Place, &str),
+        site: Option<&str>,
+    ) -> Result<Vec<WordId>, StoreError> {
+        let query = match place {
+            Place::Page => {
+                "select page.no from page left join term on term.tenant = page.tenant and term.no = page.site
+                 where page.tenant = ?1 and page = ?2 and (?3 is null or text = ?3) order by page.no"
+            }
+            Place::Space => {
+                "select space.no from space left join term on term.tenant = space.tenant and term.no = space.site
+                 where space.tenant = ?1 and space = ?2 and (?3 is null or text = ?3) order by space.no"
+            }
+        };
         self.ask(|database| {
-            let mut find = database.prepare_cached("select text from word where id = ?1")?;
-            ids.iter()
-                .map(|id| match find.query_row([id], |row| row.get(0)) {
-                    Err(rusqlite::Error::QueryReturnedNoRows) => Ok(String::new()),
-                    other => other,
-                })
+            database
+                .prepare_cached(query)?
+                .query_map(params![tenant.0, id, site], |row| row.get(0))?
                 .collect()
         })
     }
 
     /// An account as the logs had it last.
-    pub fn account(&self, id: WordId) -> Result<Actor, StoreError> {
+    pub fn account(&self, tenant: TenantId, no: WordId) -> Result<Actor, StoreError> {
         self.ask(|database| {
             database
-                .prepare_cached("select account, kind, name, email from account where id = ?1")?
-                .query_row([id], actor)
+                .prepare_cached(
+                    "select account, kind, name, email from account where tenant = ?1 and no = ?2",
+                )?
+                .query_row(params![tenant.0, no], actor)
         })
     }
 
     /// The same by its own id; none where no event is of it.
-    pub fn account_named(&self, account: &AccountId) -> Result<Option<Actor>, StoreError> {
+    pub fn account_named(
+        &self,
+        tenant: TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Actor>, StoreError> {
         self.ask(|database| {
             database
                 .prepare_cached(
-                    "select account, kind, name, email from account where account = ?1",
+                    "select account, kind, name, email from account where tenant = ?1 and account = ?2",
                 )?
-                .query_row([account.as_str()], actor)
+                .query_row(params![tenant.0, account.as_str()], actor)
                 .optional()
         })
     }
 
-    /// Every account and its number.
-    pub fn accounts(&self) -> Result<Vec<(WordId, AccountId)>, StoreError> {
+    /// Every account of a tenant and its number.
+    pub fn accounts(&self, tenant: TenantId) -> Result<Vec<(WordId, AccountId)>, StoreError> {
         self.ask(|database| {
-            let mut list = database.prepare_cached("select id, account from account")?;
-            let rows = list.query_map([], |row| {
+            let mut list = database
+                .prepare_cached("select no, account from account where tenant = ?1 order by no")?;
+            let rows = list.query_map([tenant.0], |row| {
                 Ok((row.get(0)?, AccountId::new(row.get::<_, String>(1)?)))
             })?;
             rows.collect()
         })
     }
 
-    /// The number of a string, if it was ever stored.
-    pub fn word_id(&self, text: &str) -> Result<Option<WordId>, StoreError> {
+    /// The number of a term of a tenant, if it was ever stored.
+    pub fn term_no(&self, tenant: TenantId, text: &str) -> Result<Option<WordId>, StoreError> {
         self.ask(|database| {
             database
-                .prepare_cached("select id from word where text = ?1")?
-                .query_row([text], |row| row.get(0))
+                .prepare_cached("select no from term where tenant = ?1 and text = ?2")?
+                .query_row(params![tenant.0, text], |row| row.get(0))
                 .optional()
         })
     }
 
-    /// The numbers of all strings that a rule picks.
-    pub fn word_ids(&self, mut picks: impl FnMut(&str) -> bool) -> Result<Vec<WordId>, StoreError> {
+    /// The numbers of all terms of a tenant that a rule picks.
+    pub fn term_nos(
+        &self,
+        tenant: TenantId,
+        mut picks: impl FnMut(&str) -> bool,
+    ) -> Result<Vec<WordId>, StoreError> {
         self.ask(|database| {
-            let mut list = database.prepare_cached("select id, text from word")?;
-            let mut rows = list.query([])?;
+            let mut list = database
+                .prepare_cached("select no, text from term where tenant = ?1 order by no")?;
+            let mut rows = list.query([tenant.0])?;
             let mut picked = Vec::new();
             while let Some(row) = rows.next()? {
                 if picks(row.get_ref(1)?.as_str()?) {

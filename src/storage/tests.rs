@@ -243,14 +243,15 @@ fn an_unusable_record_is_counted_once_however_often_it_is_read() {
 fn an_account_is_called_as_its_last_day_says_in_whatever_order_events_come() {
     let names = |orders: [&[(&str, i64, &str)]; 2]| {
         orders.map(|order| {
-            let (_folder, store, _, stream) = new();
+            let (_folder, store, tenant, stream) = new();
             for (id, day, name) in order {
                 let at = day * 86_400;
                 store
                     .commit(stream, &batch(vec![event(id, at, name)]), None, LATE)
                     .unwrap();
             }
-            store.account(rows(&store, stream)[0].account).unwrap().name
+            let account = rows(&store, stream)[0].account;
+            store.account(tenant, account).unwrap().name
         })
     };
     let [forth, back] = names([
@@ -287,7 +288,7 @@ fn event_ids_are_told_as_they_came() {
 #[test]
 fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
     let (_folder, store, tenant, stream) = new();
-    let state = FoldState {
+    let state = EngineState {
         basis: [1; 16],
         line: 100,
         stored: 200,
@@ -303,11 +304,11 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
     store
         .commit(stream, &batch(vec![event("a", 100, "Ada")]), None, LATE)
         .unwrap();
-    assert_eq!(store.load_fold(tenant).unwrap(), Some(state));
+    assert_eq!(store.load_engine(tenant).unwrap(), Some(state));
     store
         .commit(stream, &batch(vec![event("b", 99, "Ada")]), None, LATE)
         .unwrap();
-    assert_eq!(store.load_fold(tenant).unwrap(), None);
+    assert_eq!(store.load_engine(tenant).unwrap(), None);
     assert!(store.has_unjudged(tenant).unwrap());
 }
 

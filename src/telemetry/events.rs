@@ -348,6 +348,27 @@ impl FindingRecorded<'_> {
     }
 }
 
+/// A recorded finding cannot be read back; it is left out.
+#[derive(Debug)]
+pub struct FindingUnreadable<'a> {
+    /// Its id.
+    pub finding: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl FindingUnreadable<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { finding, why } = self;
+        tracing::warn!(
+            finding,
+            why,
+            "Finding left out: it cannot be read back. `pagewarden state check` lists what is damaged."
+        );
+    }
+}
+
 /// A message was taken.
 #[derive(Debug)]
 pub struct MessageDelivered<'a> {

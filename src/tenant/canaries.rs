@@ -6,18 +6,20 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::outcome::Outcome;
 use super::{Followed, Source, Watch};
 use crate::atlassian::{Error, Site};
 use crate::coverage::canary_note;
-use pagewarden_core::detect::blind_spot::period;
-use pagewarden_core::detect::canary_page::{ID, counted_sentence, rise};
-use crate::http;
 use crate::findings::messages;
-use pagewarden_core::model::id::digest16;
-use pagewarden_core::model::{EventKey, Family, Finding, FindingId, Observed, PageId, Severity, Signal};
+use crate::http;
+use crate::outcome::Outcome;
 use crate::storage::{CanaryView, Recorded, StoreError};
 use crate::telemetry::events::CoverageMissing;
+use pagewarden_core::detect::blind_spot::period;
+use pagewarden_core::detect::canary_page::{ID, counted_sentence, rise};
+use pagewarden_core::model::id::digest16;
+use pagewarden_core::model::{
+    EventKey, Family, Finding, FindingId, Observed, PageId, Severity, Signal,
+};
 use pagewarden_core::time::DAY_SECONDS;
 
 /// After how many days of events without a page view the log is taken to hold none.

@@ -1,10 +1,10 @@
 //! A tenant's own sight, looked at beside its polls.
 
-use crate::outcome::Outcome;
 use super::{Followed, Watch, credentials};
-use pagewarden_core::detect::blind_spot::Key;
 use crate::log_health::{Looked, Looking};
+use crate::outcome::Outcome;
 use crate::storage::StoreError;
+use pagewarden_core::detect::blind_spot::Key;
 
 impl Watch {
     /// Looks at our own sight: what is not seen any more, which keys end, what was done to the logs.

@@ -11,23 +11,23 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::outcome::Outcome;
 pub use self::source::{OpenError, credentials, host, scored_sites};
 use self::source::{Source, sources};
-use crate::roster::{self, Directories};
 use crate::analysis;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::{coverage, nobody_privileged};
-use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
 use crate::findings::{Judging, summarised};
-use pagewarden_core::model::{Stream, StreamName};
+use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
+use crate::outcome::Outcome;
 use crate::output::summary::History;
+use crate::roster::{self, Directories};
 use crate::storage::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::events::{
     ActionsUnknown, CoverageMissing, CredentialEnding, PollFailed, PollRecovered, RosterKept,
     RosterRead, WalkEnded,
 };
+use pagewarden_core::model::{Stream, StreamName};
 use pagewarden_core::time::{Clock, Window, before};
 
 /// From how many days before its end a credential is warned of.

@@ -6,8 +6,8 @@ use url::Host;
 
 use crate::atlassian::{Organization, Site};
 use crate::config;
-use pagewarden_core::model::{Stream, StreamName};
 use crate::storage::StoreError;
+use pagewarden_core::model::{Stream, StreamName};
 
 /// Why a tenant cannot be watched at all; nothing was started.
 #[derive(Debug, thiserror::Error)]

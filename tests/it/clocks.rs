@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden::tenant::Watch;
-use pagewarden_simulator::{Fault, Faults, Options};
 use pagewarden::storage::Store;
+use pagewarden::tenant::Watch;
 use pagewarden_core::time::Clock;
+use pagewarden_simulator::{Fault, Faults, Options};
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Setup, Tenant, small_world, threads};

@@ -29,6 +29,8 @@ mod kills;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod migration;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod promises;

@@ -6,11 +6,11 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pagewarden::config::Detect;
+use pagewarden::storage::{Store, Stretch};
 use pagewarden_core::engine::{Draft, Fold, Rules, State};
 use pagewarden_core::model::{RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
 use pagewarden_simulator::Options;
-use pagewarden::storage::{Store, Stretch};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -154,7 +154,7 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
 
     let database = rusqlite::Connection::open(kit.desk.path("state.db")).unwrap();
     database
-        .execute_batch("delete from fold_account; delete from fold")
+        .execute_batch("delete from engine_account; delete from engine")
         .unwrap();
     drop(database);
     kit.scan().done();
@@ -267,7 +267,7 @@ fn reads(kit: &Kit) -> (Vec<Read>, Vec<(WordId, u64)>) {
             |read| reads.push(*read),
         )
         .unwrap();
-    let accounts = store.accounts().unwrap();
+    let accounts = store.accounts(tenant).unwrap();
     let stable = |id: &str| {
         id.bytes()
             .fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden_simulator::{Options, World, WorldSettings};
 use pagewarden_core::time::{Clock as _, SystemClock};
+use pagewarden_simulator::{Options, World, WorldSettings};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, Setup, Tenant};

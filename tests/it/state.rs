@@ -71,18 +71,21 @@ fn what_does_not_add_up_is_told() {
         ("update stream set newest = newest + 1", "the newest event"),
         ("delete from unusable", "records that no reader could use"),
         (
-            "delete from account where id in (select account from event limit 1)",
+            "delete from account where no in (select account from event limit 1)",
             "events of no account",
         ),
         (
-            "delete from word where id in (select page from event where page is not null limit 1)",
-            "words that are not there",
+            "delete from page where no in (select page from event where page is not null limit 1)",
+            "terms, pages or spaces that are not there",
         ),
         (
             "update finding set body = substr(body, 3)",
             "cannot be read back",
         ),
-        ("update fold set stored = stored + 1000000", "judged events"),
+        (
+            "update engine set stored = stored + 1000000",
+            "judged events",
+        ),
         ("delete from tenant", "names a tenant that is not there"),
     ] {
         let (_tenant, desk) = full();
