@@ -65,15 +65,15 @@ create table event (
 insert into term (tenant, no, text)
     select tenant, row_number() over (partition by tenant order by word), text
     from (
-        select tenant, action as word from event_1 join stream on stream.id = event_1.stream
-        union select tenant, address from event_1 join stream on stream.id = event_1.stream where address is not null
-        union select tenant, site from event_1 join stream on stream.id = event_1.stream where site is not null
-    ) join word on word.id = word;
+        select tenant, event_1.action as word from event_1 join stream on stream.id = event_1.stream
+        union select tenant, event_1.address from event_1 join stream on stream.id = event_1.stream where event_1.address is not null
+        union select tenant, event_1.site from event_1 join stream on stream.id = event_1.stream where event_1.site is not null
+    ) as used join word on word.id = used.word;
 
 insert into account (tenant, no, account, kind, name, email, told_day)
     select tenant, row_number() over (partition by tenant order by id), account_1.account, kind, name, email, told_day
     from (
-        select distinct tenant, account as number from event_1 join stream on stream.id = event_1.stream
+        select distinct tenant, event_1.account as number from event_1 join stream on stream.id = event_1.stream
     ) join account_1 on account_1.id = number;
 
 create table numbered_1 (
@@ -89,19 +89,19 @@ insert into numbered_1 (tenant, word, no)
 insert into page (tenant, no, page, site)
     select tenant, row_number() over (partition by tenant order by number, site), text, site
     from (
-        select distinct stream.tenant, page as number, coalesce(numbered_1.no, 0) as site
+        select distinct stream.tenant, event_1.page as number, coalesce(numbered_1.no, 0) as site
         from event_1 join stream on stream.id = event_1.stream
         left join numbered_1 on numbered_1.tenant = stream.tenant and numbered_1.word = event_1.site
-        where page is not null
+        where event_1.page is not null
     ) join word on word.id = number;
 
 insert into space (tenant, no, space, site)
     select tenant, row_number() over (partition by tenant order by number, site), text, site
     from (
-        select distinct stream.tenant, space as number, coalesce(numbered_1.no, 0) as site
+        select distinct stream.tenant, event_1.space as number, coalesce(numbered_1.no, 0) as site
         from event_1 join stream on stream.id = event_1.stream
         left join numbered_1 on numbered_1.tenant = stream.tenant and numbered_1.word = event_1.site
-        where space is not null
+        where event_1.space is not null
     ) join word on word.id = number;
 
 insert into event (stream, at, key, account, class, actor, auth, action, page, space, address, site, id)
