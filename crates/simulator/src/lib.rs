@@ -4,6 +4,12 @@
 //! seed, without a clock. The [`Simulator`] shows it over HTTP, up to a simulated now, as the organisation's interface,
 //! as a Confluence site, as the gateway, and takes what is sent to a webhook, all at one origin. It knows nothing of the
 //! detector, and the detector knows nothing of it.
+//!
+//! Its floors; imports point down:
+//!
+//! 1. what is true: [`world`].
+//! 2. how Atlassian writes it: [`words`], [`render`].
+//! 3. what is asked and answered: [`server`].
 
 mod render;
 mod server;

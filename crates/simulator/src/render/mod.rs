@@ -6,13 +6,15 @@ mod record;
 
 use std::io;
 
+use pagewarden_core::model::AccountId;
+
 use self::form::{Form, event_id, time};
 use super::words::word_of;
-use super::world::World;
 use super::world::audit::Record;
 use super::world::dice::index;
 use super::world::log::{Act, Doer, Entry, Way};
 use super::world::person::{Person, uuid};
+use super::world::{SITE, World};
 
 /// Writes formatted text to bytes in memory, which does not fail.
 macro_rules! say {
@@ -55,6 +57,23 @@ const SYSTEM: &str =
 
 /// Where the small scripts of people run.
 const SCRIPT_ADDRESS: &str = "192.0.2.250";
+
+impl World {
+    /// The account of the integration: an app, not a person.
+    pub fn integration(&self) -> AccountId {
+        AccountId::new(integration_account(self))
+    }
+
+    /// Writes every delivery of the organisation's log in processing order, one JSON object a line.
+    pub fn write_access_ndjson(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        Pen::new(self, SITE).write_access(&self.log, to)
+    }
+
+    /// Writes every record of the site audit log, oldest first, one JSON object a line.
+    pub fn write_audit_ndjson(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        Pen::new(self, SITE).write_audit(&self.records, to)
+    }
+}
 
 impl<'w> Pen<'w> {
     /// A pen for a site, by its origin.

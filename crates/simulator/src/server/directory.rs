@@ -1,11 +1,19 @@
 //! The organisation's directory: who has an account, and their roles and groups as of a moment.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::world::World;
 use crate::world::dice::{count, index};
 use crate::world::people::Group;
 use crate::world::person::Person;
+
+impl World {
+    /// Everybody in the directory at a moment with roles and groups, as one answer of `users/search`.
+    pub fn roster_json(&self, at: DateTime<Utc>) -> Value {
+        roster(self, at.timestamp_millis())
+    }
+}
 
 /// Everybody at a moment, with roles and groups, as one answer.
 pub(crate) fn roster(world: &World, at: i64) -> Value {

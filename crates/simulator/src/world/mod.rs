@@ -13,8 +13,6 @@ pub(crate) mod planted;
 pub(crate) mod settings;
 pub(crate) mod wiki;
 
-use std::io;
-
 use chrono::{DateTime, Utc};
 
 use self::audit::{Notes, Record};
@@ -27,7 +25,6 @@ use self::person::uuid;
 pub use self::planted::Planted;
 pub use self::settings::WorldSettings;
 use self::wiki::Wiki;
-use super::render::Pen;
 use pagewarden_core::model::AccountId;
 
 /// The site that exports name.
@@ -180,11 +177,6 @@ impl World {
             .collect()
     }
 
-    /// The account of the integration: an app, not a person.
-    pub fn integration(&self) -> AccountId {
-        AccountId::new(super::render::integration_account(self))
-    }
-
     /// The pages by id and space key, the popular spaces first.
     pub fn pages(&self) -> impl Iterator<Item = (&str, &str)> {
         self.wiki
@@ -199,21 +191,6 @@ impl World {
             .filter_map(|(page, key)| {
                 Some((self.wiki.pages.get(dice::index(page))?.id.as_str(), key))
             })
-    }
-
-    /// Writes every delivery of the organisation's log in processing order, one JSON object a line.
-    pub fn write_access_ndjson(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        Pen::new(self, SITE).write_access(&self.log, to)
-    }
-
-    /// Writes every record of the site audit log, oldest first, one JSON object a line.
-    pub fn write_audit_ndjson(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        Pen::new(self, SITE).write_audit(&self.records, to)
-    }
-
-    /// Everybody in the directory at a moment with roles and groups, as one answer of `users/search`.
-    pub fn roster_json(&self, at: DateTime<Utc>) -> serde_json::Value {
-        crate::server::directory::roster(self, at.timestamp_millis())
     }
 }
 
