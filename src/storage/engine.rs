@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::commit::stored_id;
@@ -20,6 +20,9 @@ pub type EventPlace = (i64, [u8; 16]);
 
 /// How far apart (in seconds) two streams may record one export.
 pub const TWINS_WITHIN: i64 = 300;
+
+/// How many events are read at once, so that others have their turn between.
+const CHUNK: usize = 4_096;
 
 /// Which stored events to read: those of one stream with `from <= at < until`.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +49,36 @@ pub struct FoldState {
 }
 
 impl Store {
-    /// Gives every reading event of a window in order of time and key.
-    pub fn read(&self, stretch: Stretch, take: impl FnMut(&Read)) -> Result<(), StoreError> {
+    /// Gives every reading event of a window in order of time and key. The caller's work is done between questions, not
+    /// within them: nobody else waits for it.
+    pub fn read(&self, stretch: Stretch, mut take: impl FnMut(&Read)) -> Result<(), StoreError> {
         let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
-                     where stream = ?1 and at >= ?2 and at < ?3 and class <= 3 order by at, key";
-        self.ask(|database| each(database, query, stretch, take))
+                     where stream = ?1 and (at, key) > (?2, ?4) and at < ?3 and class <= 3 order by at, key limit ?5";
+        let mut chunk = Vec::new();
+        let mut rest = stretch;
+        let mut behind = Vec::new();
+        loop {
+            chunk.clear();
+            self.ask(|database| {
+                let mut list = database.prepare_cached(query)?;
+                let rows = list.query(params![
+                    rest.stream.0,
+                    rest.from,
+                    rest.until,
+                    behind,
+                    CHUNK
+                ])?;
+                each(database, rows, |read| chunk.push(*read))
+            })?;
+            chunk.iter().for_each(&mut take);
+            match chunk.last() {
+                Some(last) if chunk.len() >= CHUNK => {
+                    rest.from = last.at;
+                    behind = last.key.to_vec();
+                }
+                Some(_) | None => return Ok(()),
+            }
+        }
     }
 
     /// Every export and download of a window in order of time and key.
@@ -58,7 +86,11 @@ impl Store {
         let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
                      where stream = ?1 and at >= ?2 and at < ?3 and class in (2, 3) order by at, key";
         let mut reads = Vec::new();
-        self.ask(|database| each(database, query, stretch, |read| reads.push(*read)))?;
+        self.ask(|database| {
+            let mut list = database.prepare_cached(query)?;
+            let rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
+            each(database, rows, |read| reads.push(*read))
+        })?;
         Ok(reads)
     }
 
@@ -169,15 +201,12 @@ impl Store {
     }
 }
 
-/// Gives every reading event that a query finds.
+/// Gives every reading event of some rows.
 fn each(
     database: &Connection,
-    query: &str,
-    stretch: Stretch,
+    mut rows: Rows<'_>,
     mut take: impl FnMut(&Read),
 ) -> rusqlite::Result<()> {
-    let mut list = database.prepare_cached(query)?;
-    let mut rows = list.query(params![stretch.stream.0, stretch.from, stretch.until])?;
     let mut actions: FxHashMap<WordId, String> = FxHashMap::default();
     while let Some(row) = rows.next()? {
         let class = Class::ALL
