@@ -1,12 +1,16 @@
-//! From the outbox to the notifiers: at least once, each message with a key that stays the same.
+//! From the outbox to the notifiers: at least once, each message with a key that stays the same. Each notifier has its
+//! own lane, so that one that is slow or gone holds up no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::notify::{self, Message, Notifier, SendError};
+use crate::pulse::Pulse;
 use crate::storage::{Delivery, Store, StoreError};
 use crate::telemetry::events::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
 use pagewarden_core::time::{Clock, after};
@@ -17,11 +21,13 @@ const AT_A_TIME: u32 = 50;
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a message is tried before it is given up.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
+/// How long one attempt to deliver may take.
+const LONGEST_STEP: Duration = Duration::from_mins(5);
 
 /// The notifiers of the config, ready to send.
 #[derive(Debug, Default)]
 pub struct Notifiers {
-    named: Vec<(String, Box<dyn Notifier>)>,
+    named: Vec<(String, Arc<dyn Notifier>)>,
 }
 
 /// Why a notifier cannot be set up.
@@ -47,7 +53,7 @@ impl Notifiers {
             let secret = secret.map_err(|error| problem(error.to_string()))?;
             let built = notify::build(notifier, &url, secret.as_ref())
                 .map_err(|error| problem(error.to_string()))?;
-            named.push((notifier.name.clone(), built));
+            named.push((notifier.name.clone(), Arc::from(built)));
         }
         Ok(Self { named })
     }
@@ -62,12 +68,34 @@ impl Notifiers {
         self.named.is_empty()
     }
 
-    fn named(&self, name: &str) -> Option<&dyn Notifier> {
-        self.named
+    /// A lane for each notifier, and for each that the config no longer names but to which messages wait.
+    pub fn lanes(&self, store: &Store) -> Result<Vec<Lane>, StoreError> {
+        let lane = |name: &str, notifier: Option<Arc<dyn Notifier>>| Lane {
+            name: name.to_owned(),
+            notifier,
+            pulse: Pulse::new(LONGEST_STEP),
+        };
+        let mut lanes: Vec<Lane> = self
+            .named
             .iter()
-            .find(|(own, _)| own == name)
-            .map(|(_, notifier)| notifier.as_ref())
+            .map(|(name, notifier)| lane(name, Some(Arc::clone(notifier))))
+            .collect();
+        for name in store.addressees()? {
+            if self.named.iter().all(|(own, _)| *own != name) {
+                lanes.push(lane(&name, None));
+            }
+        }
+        Ok(lanes)
     }
+}
+
+/// The way to one notifier.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    name: String,
+    /// None where the config no longer names it.
+    notifier: Option<Arc<dyn Notifier>>,
+    pulse: Pulse,
 }
 
 /// What became of the messages that were due.
@@ -81,50 +109,121 @@ pub struct Delivered {
     pub given_up: u32,
 }
 
-/// Sends what is due, each message once; what is not taken is due again later, farther apart each time.
+impl Delivered {
+    const fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.waiting += other.waiting;
+        self.given_up += other.given_up;
+    }
+}
+
+/// Sends what is due to every notifier, all at once; what is not taken is due again later, farther apart each time.
 pub async fn send_due(
-    store: &Store,
+    store: &Arc<Store>,
     notifiers: &Notifiers,
     base: Duration,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Delivered, StoreError> {
+    let mut sending = JoinSet::new();
+    for lane in notifiers.lanes(store)? {
+        let (store, clock, stop) = (Arc::clone(store), Arc::clone(clock), stop.clone());
+        sending.spawn(async move { lane.send_due(&store, base, clock.as_ref(), &stop).await });
+    }
     let mut delivered = Delivered::default();
-    loop {
-        let due = store.due(clock.now(), AT_A_TIME)?;
-        if due.is_empty() {
-            return Ok(delivered);
-        }
-        for delivery in due {
-            let now = clock.now();
-            let sending = send(notifiers, &delivery, now);
-            let result = tokio::select! {
-                () = stop.cancelled() => return Ok(delivered),
-                result = sending => result,
-            };
-            match result {
-                Ok(()) => {
-                    store.delivered(&delivery)?;
-                    delivered.sent += 1;
-                    MessageDelivered {
-                        notifier: &delivery.notifier,
-                        message: &delivery.id,
-                        attempt: delivery.attempts + 1,
-                    }
-                    .emit();
-                }
-                Err(error) => {
-                    let again = again(&error, &delivery, base, clock.now());
-                    store.not_delivered(&delivery, &error.to_string(), again)?;
-                    tell(&delivery, &error, again, clock.now());
-                    match again {
-                        Some(_) => delivered.waiting += 1,
-                        None => delivered.given_up += 1,
-                    }
+    while let Some(done) = sending.join_next().await {
+        match done {
+            Ok(done) => delivered.add(done?),
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
                 }
             }
         }
     }
+    Ok(delivered)
+}
+
+impl Lane {
+    /// What the notifier is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The signs of life of whoever sends.
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Sends what is due, each message once; what is not taken is due again later, farther apart each time.
+    pub async fn send_due(
+        &self,
+        store: &Store,
+        base: Duration,
+        clock: &dyn Clock,
+        stop: &CancellationToken,
+    ) -> Result<Delivered, StoreError> {
+        let mut delivered = Delivered::default();
+        loop {
+            let due = store.due(&self.name, clock.now(), AT_A_TIME)?;
+            if due.is_empty() {
+                return Ok(delivered);
+            }
+            for delivery in due {
+                self.pulse.beat();
+                let result = tokio::select! {
+                    () = stop.cancelled() => return Ok(delivered),
+                    result = self.send(&delivery, clock.now()) => result,
+                };
+                delivered.add(note(store, &delivery, result, base, clock.now())?);
+            }
+        }
+    }
+
+    async fn send(&self, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), SendError> {
+        let Some(notifier) = &self.notifier else {
+            return Err(SendError::GiveUp {
+                why: "the config no longer names this notifier".to_owned(),
+            });
+        };
+        let message = Message {
+            id: delivery.id.clone(),
+            at: now,
+            body: delivery.body.clone(),
+            severity: delivery.severity,
+        };
+        notifier.send(&message).await
+    }
+}
+
+/// Notes what became of a message.
+fn note(
+    store: &Store,
+    delivery: &Delivery,
+    result: Result<(), SendError>,
+    base: Duration,
+    now: DateTime<Utc>,
+) -> Result<Delivered, StoreError> {
+    let mut delivered = Delivered::default();
+    let Err(error) = result else {
+        store.delivered(delivery)?;
+        MessageDelivered {
+            notifier: &delivery.notifier,
+            message: &delivery.id,
+            attempt: delivery.attempts + 1,
+        }
+        .emit();
+        delivered.sent = 1;
+        return Ok(delivered);
+    };
+    let again = again(&error, delivery, base, now);
+    store.not_delivered(delivery, &error.to_string(), again)?;
+    tell(delivery, &error, again, now);
+    match again {
+        Some(_) => delivered.waiting = 1,
+        None => delivered.given_up = 1,
+    }
+    Ok(delivered)
 }
 
 /// Logs that a message was not taken.
@@ -152,25 +251,6 @@ fn tell(delivery: &Delivery, error: &SendError, again: Option<DateTime<Utc>>, no
         }
         .emit(),
     }
-}
-
-async fn send(
-    notifiers: &Notifiers,
-    delivery: &Delivery,
-    now: DateTime<Utc>,
-) -> Result<(), SendError> {
-    let Some(notifier) = notifiers.named(&delivery.notifier) else {
-        return Err(SendError::GiveUp {
-            why: "the config no longer names this notifier".to_owned(),
-        });
-    };
-    let message = Message {
-        id: delivery.id.clone(),
-        at: now,
-        body: delivery.body.clone(),
-        severity: delivery.severity,
-    };
-    notifier.send(&message).await
 }
 
 /// When to try again: never where the receiver will not take it, or where it was tried for days.

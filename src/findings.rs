@@ -1,6 +1,7 @@
 //! What is new is recorded, and its messages with it in one transaction.
 
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 
 use crate::analysis::{self, Analysis};
 use crate::config;
@@ -22,6 +23,8 @@ pub struct Judging<'a> {
     pub subject: analysis::Subject<'a>,
     /// The present moment.
     pub now: DateTime<Utc>,
+    /// Says that nobody waits for the result any more: then nothing is recorded.
+    pub stop: &'a CancellationToken,
 }
 
 impl Judging<'_> {
@@ -35,6 +38,9 @@ impl Judging<'_> {
         let Some((state, anew)) = state else {
             return Ok(Outcome::default());
         };
+        if self.stop.is_cancelled() {
+            return Ok(Outcome::default());
+        }
         let installed = self.store.installed(self.subject.tenant)?;
         let mut outcome = Outcome::default();
         let mut deliveries = Vec::new();

@@ -7,7 +7,7 @@
 //! 1. ground: [`exit`]: values.
 //! 2. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`storage`], [`notify`],
 //!    [`output`], [`telemetry`].
-//! 3. use cases: [`outcome`], [`ingest`], [`roster`], [`analysis`], [`findings`], [`coverage`], [`log_health`],
+//! 3. use cases: [`outcome`], [`pulse`], [`ingest`], [`roster`], [`analysis`], [`findings`], [`coverage`], [`log_health`],
 //!    [`deliver`], [`tenant`].
 //! 4. top: [`service`], [`commands`], [`cli`].
 //!
@@ -31,6 +31,7 @@ pub mod log_health;
 pub mod notify;
 pub mod outcome;
 pub mod output;
+pub mod pulse;
 pub mod roster;
 pub mod service;
 pub mod storage;

@@ -96,7 +96,9 @@ impl Organization {
         stop: CancellationToken,
     ) -> Result<Self, SetupError> {
         let pace = Pace::per_minute(settings.requests_per_minute);
-        let events = Client::new(&settings.url, Authorization::Bearer(key), retry, pace, stop)?;
+        let source = settings.api_key.clone();
+        let events = Client::new(&settings.url, Authorization::Bearer(key), retry, pace, stop)?
+            .renewed_by(move || source.read().ok().map(Authorization::Bearer));
         let directory = Pace::per_minute(settings.requests_per_minute.max(DIRECTORY_PER_MINUTE));
         Ok(Self {
             id: settings.id.clone(),

@@ -99,13 +99,23 @@ impl Site {
             SiteRoute::Site => &settings.url,
             SiteRoute::Gateway => &settings.gateway,
         };
-        let authorization = Authorization::Basic {
-            email: settings.email.clone(),
+        let pace = Pace::unlimited();
+        let email = settings.email.clone();
+        let authorization = move |token| Authorization::Basic {
+            email: email.clone(),
             token,
         };
-        let pace = Pace::unlimited();
+        let source = settings.api_token.clone();
+        let api = Client::new(
+            base,
+            authorization(token),
+            retry,
+            pace.clone(),
+            stop.clone(),
+        )?
+        .renewed_by(move || source.read().ok().map(&authorization));
         Ok(Self {
-            api: Client::new(base, authorization, retry, pace.clone(), stop.clone())?,
+            api,
             open: Client::new(&settings.url, Authorization::None, retry, pace, stop)?,
             route: settings.via,
             url: settings.url.clone(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::scan::{deliver_all, show_news};
-use super::{Bench, Trouble, exit_of, load, runtime, say, until_signal};
+use super::{Bench, Trouble, block_on, exit_of, load, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -56,7 +56,7 @@ fn own(
 ) -> Result<Exit, Trouble> {
     let stop = bench.stop.clone();
     bench.tell_failures_once(global);
-    let outcome = runtime()?.block_on(until_signal(&stop, async {
+    let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         let mut progress = Progress::new();
         for watch in &mut bench.watches {
@@ -78,18 +78,10 @@ fn own(
             progress.done();
         }
         let config = &bench.config;
-        outcome.add(
-            deliver_all(
-                &bench.store,
-                &bench.notifiers,
-                config,
-                bench.clock.as_ref(),
-                &stop,
-            )
-            .await?,
-        );
+        outcome
+            .add(deliver_all(&bench.store, &bench.notifiers, config, &bench.clock, &stop).await?);
         Ok::<_, StoreError>(outcome)
-    }));
+    }))?;
     let Some(outcome) = outcome else {
         return Ok(Exit::Interrupted);
     };

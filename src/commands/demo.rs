@@ -123,7 +123,7 @@ async fn watch(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut outcome = Outcome::default();
     for tenant in &config.tenants {
-        let mut watch = Watch::open(
+        let watch = Watch::open(
             Arc::clone(&store),
             &config,
             tenant,
@@ -143,7 +143,7 @@ async fn watch(
         progress.done();
         outcome.add(read.0);
     }
-    outcome.add(deliver_all(&store, &notifiers, &config, clock.as_ref(), stop).await?);
+    outcome.add(deliver_all(&store, &notifiers, &config, &clock, stop).await?);
     match outcome.failures.as_slice() {
         [] => Ok(store),
         failures => Err(Trouble::incomplete(failures.join("\n"))),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use rustc_hash::FxHashMap;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::scan::show_news;
@@ -90,6 +91,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         notifiers,
         subject,
         now,
+        stop: &CancellationToken::new(),
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {

@@ -291,6 +291,29 @@ fn look(global: &Global) -> Look {
     }
 }
 
+/// Tries every secret, tells all that cannot be had, and warns of files that others can read.
+fn try_secrets(config: &Config) -> Result<(), Trouble> {
+    if let Err(problems) = config.secrets() {
+        let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        return Err(Trouble::usage(words.join("\n")));
+    }
+    for words in config.open_files() {
+        FileOpenToOthers { words: &words }.emit();
+    }
+    Ok(())
+}
+
+/// The tenants of a config, ready to be watched until told to stop.
+fn watches(
+    config: &Config,
+    store: &Arc<Store>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> Result<Vec<Watch>, OpenError> {
+    let open = |tenant| Watch::open(Arc::clone(store), config, tenant, Arc::clone(clock), stop);
+    config.tenants.iter().map(open).collect()
+}
+
 /// Everything that polling needs.
 struct Bench {
     config: Config,
@@ -306,29 +329,11 @@ impl Bench {
     /// Reads the config and every secret, takes the lease, opens the state.
     fn open(config: Config, stop: CancellationToken) -> Result<Self, Trouble> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        if let Err(problems) = config.secrets() {
-            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return Err(Trouble::usage(words.join("\n")));
-        }
-        for words in config.open_files() {
-            FileOpenToOthers { words: &words }.emit();
-        }
+        try_secrets(&config)?;
         let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
         let lease = Lease::take(&config.state.path)?;
         let store = Arc::new(Store::open(&config.state.path)?);
-        let watches = config
-            .tenants
-            .iter()
-            .map(|tenant| {
-                Watch::open(
-                    Arc::clone(&store),
-                    &config,
-                    tenant,
-                    Arc::clone(&clock),
-                    &stop,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let watches = watches(&config, &store, &clock, &stop)?;
         Ok(Self {
             config,
             store,
@@ -359,6 +364,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
         .enable_all()
         .build()
         .map_err(|error| Trouble::incomplete(format!("the runtime could not be started: {error}")))
+}
+
+/// Does work that speaks to the network. What it left behind on threads of its own is not waited for.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// Does the work until it ends or the first signal asks it to stop; a second one ends it at once.

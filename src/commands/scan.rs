@@ -1,11 +1,12 @@
 //! `pagewarden scan`: one cycle of every tenant, for a scheduled job.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Bench, Trouble, exit_of, load, look, program, runtime, say, until_signal};
+use super::{Bench, Trouble, block_on, exit_of, load, look, program, say, until_signal};
 use crate::cli::Global;
 use crate::config::Config;
 use crate::deliver::{self, Notifiers};
@@ -25,7 +26,7 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     let stop = CancellationToken::new();
     let mut bench = Bench::open(load(global)?, stop.clone())?;
     bench.tell_failures_once(global);
-    let outcome = runtime()?.block_on(until_signal(&stop, async {
+    let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         for watch in &mut bench.watches {
             outcome.add(watch.scan().await?);
@@ -35,13 +36,13 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
                 &bench.store,
                 &bench.notifiers,
                 &bench.config,
-                bench.clock.as_ref(),
+                &bench.clock,
                 &stop,
             )
             .await?,
         );
         Ok::<_, StoreError>(outcome)
-    }));
+    }))?;
     let stopped = stop.is_cancelled();
     let Some(outcome) = outcome else {
         return Ok(Exit::Interrupted);
@@ -69,10 +70,10 @@ fn coverage(bench: &Bench) -> Result<(), Trouble> {
 
 /// Sends everything that is due, waiting a little for receivers that ask for it; what remains waits in the outbox.
 pub(super) async fn deliver_all(
-    store: &Store,
+    store: &Arc<Store>,
     notifiers: &Notifiers,
     config: &Config,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let mut tries = config.retry.attempts;

@@ -1,6 +1,7 @@
 //! Credentials, and the one way out for them.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -76,9 +77,108 @@ impl Authorization {
     }
 }
 
+/// An authorization with its header, as it is used now.
+#[derive(Debug)]
+pub(super) struct InUse {
+    /// How a request proves who asks.
+    pub(super) authorization: Authorization,
+    /// The header that says so.
+    pub(super) header: Option<HeaderValue>,
+}
+
+impl InUse {
+    fn new(authorization: Authorization) -> Result<Self, SetupError> {
+        let header = authorization.header()?;
+        Ok(Self {
+            authorization,
+            header,
+        })
+    }
+}
+
+/// Reads a credential from its source again; none where that cannot be done.
+pub(super) type Renew = dyn Fn() -> Option<Authorization> + Send + Sync;
+
+/// The credential of a client and its clones, replaced for all of them where its source holds a new one.
+#[derive(Clone)]
+pub(super) struct Credential {
+    in_use: Arc<RwLock<Arc<InUse>>>,
+    renew: Option<Arc<Renew>>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({:?})", self.in_use().authorization)
+    }
+}
+
+impl Credential {
+    /// A credential that stays as it is.
+    pub(super) fn new(authorization: Authorization) -> Result<Self, SetupError> {
+        Ok(Self {
+            in_use: Arc::new(RwLock::new(Arc::new(InUse::new(authorization)?))),
+            renew: None,
+        })
+    }
+
+    /// The same credential with a source from which it can be read again.
+    pub(super) fn renewed_by(self, renew: Arc<Renew>) -> Self {
+        Self {
+            renew: Some(renew),
+            ..self
+        }
+    }
+
+    /// What is used now.
+    pub(super) fn in_use(&self) -> Arc<InUse> {
+        Arc::clone(&self.in_use.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether there is another credential than the refused one: from a clone that was faster, or from the source.
+    pub(super) fn replace(&self, refused: &InUse) -> bool {
+        if self.in_use().header != refused.header {
+            return true;
+        }
+        let fresh = self.renew.as_ref().and_then(|renew| renew());
+        let Some(Ok(fresh)) = fresh.map(InUse::new) else {
+            return false;
+        };
+        if fresh.header == refused.header {
+            return false;
+        }
+        let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
+        *in_use = Arc::new(fresh);
+        tracing::info!("A refused key was read again, and the new one is used.");
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_credential_is_replaced_only_by_another_one() {
+        let source = Arc::new(RwLock::new("old"));
+        let read = Arc::clone(&source);
+        let renew = move || {
+            let text = *read.read().unwrap();
+            (!text.is_empty()).then(|| Authorization::Bearer(text.into()))
+        };
+        let first = Credential::new(Authorization::Bearer("old".into())).unwrap();
+        let first = first.renewed_by(Arc::new(renew));
+        let second = first.clone();
+        let refused = first.in_use();
+        assert!(!first.replace(&refused), "the source holds the same");
+        *source.write().unwrap() = "";
+        assert!(!first.replace(&refused), "the source holds nothing");
+        *source.write().unwrap() = "new";
+        assert!(first.replace(&refused));
+        assert!(second.replace(&refused), "a clone has replaced it");
+        assert_eq!(second.in_use().header.clone().unwrap(), "Bearer new");
+        assert!(!second.replace(&second.in_use()));
+        assert_eq!(format!("{second:?}"), "Credential(Bearer(..))");
+    }
 
     fn basic() -> Authorization {
         Authorization::Basic {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response, redirect};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
+use super::auth::{Credential, InUse};
 use super::error::trimmed;
 use super::hint::{server_time, wait_hint};
 use super::retry::persist;
@@ -44,8 +45,7 @@ pub struct Answer {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    header: Option<HeaderValue>,
-    authorization: Authorization,
+    credential: Credential,
     retry: Retry,
     pace: Pace,
     stop: CancellationToken,
@@ -89,8 +89,7 @@ impl Client {
         Ok(Self {
             http: builder.build().map_err(|_| SetupError::Tls)?,
             base: base.clone(),
-            header: authorization.header()?,
-            authorization,
+            credential: Credential::new(authorization)?,
             retry,
             pace,
             stop,
@@ -103,6 +102,16 @@ impl Client {
     #[must_use]
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// The same client, which reads its credential again where a server refuses it with 401.
+    #[must_use]
+    pub fn renewed_by(
+        mut self,
+        renew: impl Fn() -> Option<Authorization> + Send + Sync + 'static,
+    ) -> Self {
+        self.credential = self.credential.renewed_by(Arc::new(renew));
         self
     }
 
@@ -153,27 +162,39 @@ impl Client {
             .await
     }
 
-    /// Tries until there is an answer that can be read.
+    /// Tries until there is an answer that can be read; once more where the credential is refused and there is a new one.
     async fn ask<T>(
         &self,
         request: impl Fn() -> RequestBuilder,
         read: impl Fn(Answer) -> Result<T, Malformed>,
     ) -> Result<T, Error> {
-        persist(self.retry, &self.pace, &self.stop, || async {
-            let answer = self.once(request()).await?;
-            read(answer).map_err(Error::from)
-        })
-        .await
+        let ask = |by: Arc<InUse>| {
+            let (request, read) = (&request, &read);
+            persist(self.retry, &self.pace, &self.stop, move || {
+                let by = Arc::clone(&by);
+                async move {
+                    let answer = self.once(request(), &by).await?;
+                    read(answer).map_err(Error::from)
+                }
+            })
+        };
+        let by = self.credential.in_use();
+        match ask(Arc::clone(&by)).await {
+            Err(Error::Denied { status: 401, .. }) if self.credential.replace(&by) => {
+                ask(self.credential.in_use()).await
+            }
+            answer => answer,
+        }
     }
 
     /// One try: an answer that can be believed, or why not.
-    async fn once(&self, request: RequestBuilder) -> Result<Answer, Error> {
-        let response = self.send(request).await?;
+    async fn once(&self, request: RequestBuilder, by: &InUse) -> Result<Answer, Error> {
+        let response = self.send(request, by).await?;
         let status = response.status().as_u16();
         match status {
             200 => {}
             201..=299 => return Err(Malformed::Status(status).into()),
-            _ => return Err(self.refusal(response).await),
+            _ => return Err(self.refusal(response, by).await),
         }
         let kind = content_type(&response);
         let server_time = server_time(response.headers());
@@ -187,9 +208,9 @@ impl Client {
     }
 
     /// Sends a request with the credential, to the one origin.
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+    async fn send(&self, request: RequestBuilder, by: &InUse) -> Result<Response, Error> {
         let mut request = request.timeout(self.retry.timeout);
-        if let Some(header) = &self.header {
+        if let Some(header) = &by.header {
             request = request.header(AUTHORIZATION, header.clone());
         }
         request
@@ -217,7 +238,7 @@ impl Client {
     }
 
     /// The error for an answer without success.
-    async fn refusal(&self, mut response: Response) -> Error {
+    async fn refusal(&self, mut response: Response, by: &InUse) -> Error {
         let status = response.status().as_u16();
         if response.status().is_redirection() {
             return Malformed::Redirect.into();
@@ -238,7 +259,7 @@ impl Client {
                 break;
             }
         }
-        let message = trimmed(&self.authorization.scrub(message(&body)));
+        let message = trimmed(&by.authorization.scrub(message(&body)));
         if matches!(status, 408 | 425) || status >= 500 {
             return Error::Failed {
                 status,
@@ -249,7 +270,7 @@ impl Client {
         let login_reason = headers
             .get("x-seraph-loginreason")
             .and_then(|reason| reason.to_str().ok())
-            .map(|reason| trimmed(&self.authorization.scrub(reason.into())));
+            .map(|reason| trimmed(&by.authorization.scrub(reason.into())));
         Error::Denied {
             status,
             message,

@@ -1,29 +1,33 @@
-//! `pagewarden run`: one task per tenant that polls on schedule, one that delivers, and a clean stop.
+//! `pagewarden run`: one worker per tenant that polls on schedule, one per notifier that delivers, and a clean stop.
 //!
-//! Every task has this module as its owner, which waits for it; the first to end stops the rest.
+//! A worker that fails is started again and stops no other; see [`supervisor`]. A reload drains all workers as a stop
+//! does, and starts those of the new config over the same state; see [`Reload`].
 
+mod lane;
+mod reload;
+mod supervisor;
 mod systemd;
 mod tenant;
+mod watchdog;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use self::supervisor::Supervisor;
 use crate::config::Retry;
-use crate::deliver::{self, Notifiers};
+use crate::deliver::Notifiers;
 use crate::storage::{Store, StoreError};
-use crate::telemetry::events::{ServiceStarted, ServiceStopped};
+use crate::telemetry::events::{ConfigReloaded, ServiceStarted, ServiceStopped};
 use crate::tenant::Watch;
 use pagewarden_core::time::Clock;
 
+pub use self::reload::{Next, Reload, Renew};
+
 /// How long stopping may take.
 const GRACE: Duration = Duration::from_secs(4);
-/// How long at most until the outbox is looked into again.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What the service works with.
 #[derive(Debug)]
@@ -47,12 +51,77 @@ pub enum Stopped {
     Clean,
     /// It was asked to, and something did not end in time; what was committed is safe.
     Late,
-    /// A task failed.
+    /// The state file is of no use any more: no other try can help.
+    Failed(String),
+}
+
+/// Why the workers of one config ended.
+enum Ended {
+    Stopped,
+    Reload(Box<Next>),
     Failed(String),
 }
 
 /// Watches until asked to stop.
 pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
+    let first = Next {
+        service,
+        drain: stop.clone(),
+    };
+    serve_reloading(first, stop, None).await
+}
+
+/// Watches until asked to stop; where asked to reload, goes on with another config over the same state.
+pub async fn serve_reloading(
+    first: Next,
+    stop: CancellationToken,
+    reload: Option<Reload>,
+) -> Stopped {
+    ServiceStarted {
+        tenants: first.service.watches.len(),
+        notifiers: first.service.notifiers.len(),
+    }
+    .emit();
+    let mut next = first;
+    loop {
+        let Next { service, drain } = next;
+        let mut workers = Supervisor::new(drain.clone());
+        let ended = match hire(service, &mut workers) {
+            Ok(()) => {
+                systemd::ready();
+                work(&mut workers, &stop, reload.as_ref()).await
+            }
+            Err(error) => Ended::Failed(error.to_string()),
+        };
+        if !matches!(ended, Ended::Reload(_)) {
+            systemd::stopping();
+        }
+        drain.cancel();
+        let drained = workers.drain(GRACE).await;
+        let stopped = match ended {
+            Ended::Reload(new) => {
+                next = *new;
+                ConfigReloaded {
+                    tenants: next.service.watches.len(),
+                    notifiers: next.service.notifiers.len(),
+                }
+                .emit();
+                continue;
+            }
+            Ended::Failed(why) => Stopped::Failed(why),
+            Ended::Stopped if drained => Stopped::Clean,
+            Ended::Stopped => Stopped::Late,
+        };
+        ServiceStopped {
+            clean: matches!(stopped, Stopped::Clean),
+        }
+        .emit();
+        return stopped;
+    }
+}
+
+/// Starts a worker for every tenant and every notifier.
+fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
     let Service {
         watches,
         store,
@@ -60,83 +129,43 @@ pub async fn serve(service: Service, stop: CancellationToken) -> Stopped {
         retry,
         clock,
     } = service;
-    ServiceStarted {
-        tenants: watches.len(),
-        notifiers: notifiers.len(),
-    }
-    .emit();
-    let wake = Arc::new(Notify::new());
-    let mut tasks: JoinSet<Result<(), StoreError>> = JoinSet::new();
+    let stop = workers.stop().clone();
+    let (wake, woken) = watch::channel(());
+    let wake = Arc::new(wake);
     for watch in watches {
-        tasks.spawn(tenant::watch(watch, Arc::clone(&wake), stop.clone()));
+        let name = format!("tenant `{}`", watch.name());
+        let (pulse, wake, stop) = (watch.pulse().clone(), Arc::clone(&wake), stop.clone());
+        workers.start(name, pulse, move || {
+            tenant::watch(watch.clone(), Arc::clone(&wake), stop.clone())
+        });
     }
-    tasks.spawn(deliveries(
-        store,
-        notifiers,
-        retry,
-        clock,
-        wake,
-        stop.clone(),
-    ));
-    systemd::ready();
-    let mut failure = tokio::select! {
-        first = tasks.join_next() => first.and_then(failure_of),
-        () = stop.cancelled() => None,
-        () = systemd::keep_alive() => None,
-    };
-    systemd::stopping();
-    stop.cancel();
-    let drained = timeout(GRACE, async {
-        while let Some(ended) = tasks.join_next().await {
-            failure = failure.take().or_else(|| failure_of(ended));
-        }
-    })
-    .await;
-    ServiceStopped {
-        clean: failure.is_none() && drained.is_ok(),
+    for lane in notifiers.lanes(&store)? {
+        let name = format!("notifier `{}`", lane.name());
+        let pulse = lane.pulse().clone();
+        let outbox = lane::Outbox {
+            lane,
+            store: Arc::clone(&store),
+            base: retry.base,
+            clock: Arc::clone(&clock),
+            woken: woken.clone(),
+            stop: stop.clone(),
+        };
+        workers.start(name, pulse, move || outbox.clone().deliver());
     }
-    .emit();
-    match (failure, drained) {
-        (Some(failure), _) => Stopped::Failed(failure),
-        (None, Ok(())) => Stopped::Clean,
-        (None, Err(_)) => Stopped::Late,
-    }
+    Ok(())
 }
 
-fn failure_of(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Option<String> {
-    match ended {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(error) => Some(error.to_string()),
+/// Waits for the end, whatever brings it.
+async fn work(
+    workers: &mut Supervisor,
+    stop: &CancellationToken,
+    reload: Option<&Reload>,
+) -> Ended {
+    let watched = workers.watched();
+    tokio::select! {
+        why = workers.fatal() => Ended::Failed(why),
+        () = stop.cancelled() => Ended::Stopped,
+        next = reload::next(reload, stop) => Ended::Reload(Box::new(next)),
+        () = watchdog::feed(&watched) => Ended::Stopped,
     }
-}
-
-/// Sends what is due whenever something new lies in the outbox, or something old is due again.
-async fn deliveries(
-    store: Arc<Store>,
-    notifiers: Notifiers,
-    retry: Retry,
-    clock: Arc<dyn Clock>,
-    wake: Arc<Notify>,
-    stop: CancellationToken,
-) -> Result<(), StoreError> {
-    loop {
-        deliver::send_due(&store, &notifiers, retry.base, clock.as_ref(), &stop).await?;
-        let next = store
-            .next_due()?
-            .map(|due| (due - clock.now()).to_std().unwrap_or_default());
-        let pause = next
-            .unwrap_or(LOOK_EVERY)
-            .clamp(Duration::from_millis(100), LOOK_EVERY);
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = wake.notified() => {}
-            () = sleep(pause) => {}
-        }
-    }
-}
-
-/// When something is due again.
-fn later(every: Duration) -> Instant {
-    Instant::now() + every
 }

@@ -1,13 +1,13 @@
-//! One tenant's task: live polling first, history behind it.
+//! One tenant's worker: live polling first, history behind it, and the roster beside both.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::later;
+use crate::config::Schedule;
 use crate::storage::StoreError;
 use crate::tenant::Watch;
 
@@ -23,73 +23,165 @@ struct Due {
     history: Instant,
 }
 
-impl Due {
+/// Polls on schedule until told to stop; reads history while nothing is due.
+pub(super) async fn watch(
+    watch: Watch,
+    wake: Arc<watch::Sender<()>>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    watch.request_lookback()?;
+    // The first events are to be understood by the tenant's own kinds of event.
+    watch.learn_actions().await?;
+    let now = Instant::now();
+    let mut worker = Worker {
+        schedule: watch.schedule(),
+        knows_people: watch.has_roster()?,
+        watch,
+        wake,
+        stop,
+        roster: JoinSet::new(),
+        fresh: false,
+        due: Due {
+            access: now,
+            audit: now,
+            admins: now,
+            history: now,
+        },
+    };
+    while !worker.stop.is_cancelled() {
+        worker.turn().await?;
+    }
+    worker.roster.shutdown().await;
+    Ok(())
+}
+
+/// One tenant's worker.
+struct Worker {
+    watch: Watch,
+    schedule: Schedule,
+    wake: Arc<watch::Sender<()>>,
+    stop: CancellationToken,
+    due: Due,
+    /// The directories are asked beside polling: a large one takes long.
+    roster: JoinSet<Result<(), StoreError>>,
+    /// Whether it is known who is privileged, or was asked at least once: nobody is judged before.
+    knows_people: bool,
+    /// Whether the directories have answered since everybody was judged.
+    fresh: bool,
+}
+
+impl Worker {
+    /// Does what is due, then waits for what is due next.
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        self.watch.pulse().beat();
+        if let Some(ended) = self.roster.try_join_next() {
+            self.answered(ended)?;
+        }
+        self.refresh();
+        self.poll().await?;
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
+        if self.knows_people {
+            let fresh = std::mem::take(&mut self.fresh);
+            if fresh || self.watch.has_unjudged()? {
+                self.watch.judged().await?;
+                self.wake.send_replace(());
+            }
+            if fresh {
+                self.watch.looked().await?;
+                self.watch.look_at_canaries().await?;
+                self.wake.send_replace(());
+            }
+            self.read_history().await?;
+        }
+        self.rest().await
+    }
+
+    /// Begins to ask the directories where that is due and not under way.
+    fn refresh(&mut self) {
+        if self.due.admins > Instant::now() || !self.roster.is_empty() {
+            return;
+        }
+        let watch = self.watch.clone();
+        self.roster.spawn(async move {
+            watch.refresh_admins().await?;
+            watch.learn_actions().await?;
+            watch.warn()
+        });
+        self.due.admins = later(self.schedule.admins);
+    }
+
+    /// Polls what is due.
+    async fn poll(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        if self.due.access <= now {
+            self.watch.poll_access().await?;
+            self.due.access = later(self.schedule.access);
+        }
+        if self.due.audit <= now {
+            self.watch.poll_audits().await?;
+            self.due.audit = later(self.schedule.audit);
+        }
+        Ok(())
+    }
+
+    /// Reads history until something else is due.
+    async fn read_history(&mut self) -> Result<(), StoreError> {
+        if self.due.history > Instant::now() || !self.watch.has_backfill()? {
+            return Ok(());
+        }
+        let (next, stop) = (self.next(), self.stop.clone());
+        let mut go_on = |_: &str, _, _: &_, _| Instant::now() < next && !stop.is_cancelled();
+        let (outcome, _) = self.watch.backfill(&mut go_on).await?;
+        self.wake.send_replace(());
+        if !outcome.failures.is_empty() {
+            // What refuses now is asked no more often than live polling asks.
+            self.due.history = later(self.schedule.access);
+        }
+        Ok(())
+    }
+
+    /// When something is due next; the directories are not asked again while they are being asked.
     fn next(&self) -> Instant {
-        self.access.min(self.audit).min(self.admins)
+        let polls = self.due.access.min(self.due.audit);
+        if self.roster.is_empty() {
+            polls.min(self.due.admins)
+        } else {
+            polls
+        }
+    }
+
+    /// Waits until something is due, the directories have answered, or somebody may have asked for history.
+    async fn rest(&mut self) -> Result<(), StoreError> {
+        let until = self.next().min(later(LOOK_EVERY));
+        self.watch.pulse().quiet_for(LOOK_EVERY);
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            Some(ended) = self.roster.join_next() => self.answered(ended)?,
+            () = sleep_until(until) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in how asking the directories ended.
+    fn answered(
+        &mut self,
+        ended: Result<Result<(), StoreError>, JoinError>,
+    ) -> Result<(), StoreError> {
+        self.knows_people = true;
+        self.fresh = true;
+        match ended {
+            Ok(asked) => asked,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Ok(()),
+            },
+        }
     }
 }
 
-/// Polls on schedule until told to stop; reads history while nothing is due.
-pub(super) async fn watch(
-    mut watch: Watch,
-    wake: Arc<Notify>,
-    stop: CancellationToken,
-) -> Result<(), StoreError> {
-    let schedule = watch.schedule();
-    watch.request_lookback()?;
-    let now = Instant::now();
-    let mut due = Due {
-        access: now,
-        audit: now,
-        admins: now,
-        history: now,
-    };
-    while !stop.is_cancelled() {
-        let now = Instant::now();
-        let mut fresh = false;
-        if due.admins <= now {
-            watch.refresh_admins().await?;
-            watch.learn_actions().await?;
-            watch.warn()?;
-            due.admins = later(schedule.admins);
-            fresh = true;
-        }
-        if due.access <= now {
-            watch.poll_access().await?;
-            due.access = later(schedule.access);
-        }
-        if due.audit <= now {
-            watch.poll_audits().await?;
-            due.audit = later(schedule.audit);
-        }
-        if stop.is_cancelled() {
-            break;
-        }
-        if fresh || watch.has_unjudged()? {
-            tokio::task::block_in_place(|| watch.judge())?;
-            wake.notify_one();
-        }
-        if fresh {
-            tokio::task::block_in_place(|| watch.look())?;
-            watch.look_at_canaries().await?;
-            wake.notify_one();
-        }
-        let next = due.next();
-        if due.history <= now && watch.has_backfill()? {
-            let stopping = stop.clone();
-            let mut go_on =
-                |_: &str, _, _: &_, _| Instant::now() < next && !stopping.is_cancelled();
-            let (outcome, _) = watch.backfill(&mut go_on).await?;
-            wake.notify_one();
-            if !outcome.failures.is_empty() {
-                // What refuses now is asked no more often than live polling asks.
-                due.history = later(schedule.access);
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = sleep_until(next.min(later(LOOK_EVERY))) => {}
-        }
-    }
-    Ok(())
+/// When something is due again.
+fn later(every: Duration) -> Instant {
+    Instant::now() + every
 }

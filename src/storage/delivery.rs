@@ -79,14 +79,19 @@ pub(super) fn put(
 }
 
 impl Store {
-    /// Messages that are due, oldest first.
-    pub fn due(&self, now: DateTime<Utc>, at_most: u32) -> Result<Vec<Delivery>, StoreError> {
+    /// Messages to a notifier that are due, oldest first.
+    pub fn due(
+        &self,
+        notifier: &str,
+        now: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
         self.ask(|database| {
             let mut list = database.prepare_cached(
                 "select id, notifier, severity, body, created_ms, attempts from delivery
-                 where state = 'waiting' and due_ms <= ?1 order by due_ms, id, notifier limit ?2",
+                 where state = 'waiting' and due_ms <= ?1 and notifier = ?3 order by due_ms, id limit ?2",
             )?;
-            let rows = list.query_map(params![now.timestamp_millis(), at_most], |row| {
+            let rows = list.query_map(params![now.timestamp_millis(), at_most, notifier], |row| {
                 Ok(Delivery {
                     id: row.get(0)?,
                     notifier: row.get(1)?,
@@ -100,6 +105,27 @@ impl Store {
                 })
             })?;
             rows.collect()
+        })
+    }
+
+    /// To which notifiers messages wait.
+    pub fn addressees(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(|database| {
+            let mut list = database
+                .prepare_cached("select distinct notifier from delivery where state = 'waiting'")?;
+            let rows = list.query_map([], |row| row.get(0))?;
+            rows.collect()
+        })
+    }
+
+    /// When the next message to a notifier is due, if any waits.
+    pub fn next_due_to(&self, notifier: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask(|database| {
+            database
+                .prepare_cached(
+                    "select min(due_ms) from delivery where state = 'waiting' and notifier = ?1",
+                )?
+                .query_row([notifier], |row| super::tenant::millis(row, 0))
         })
     }
 

@@ -465,6 +465,73 @@ impl ServiceStarted {
     }
 }
 
+/// A worker of the service failed; the others go on, and it is started again.
+#[derive(Debug)]
+pub struct WorkerFailed<'a> {
+    /// What it does.
+    pub worker: &'a str,
+    /// How long until it is started again.
+    pub wait: Duration,
+    /// What went wrong.
+    pub why: &'a str,
+}
+
+impl WorkerFailed<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { worker, wait, why } = self;
+        tracing::error!(worker, ?wait, why = %Plain(why), "A worker failed; it is started again, the others go on.");
+    }
+}
+
+/// A worker of the service shows no sign of life; systemd's watchdog is not fed while that lasts.
+#[derive(Debug)]
+pub struct WorkerSilent<'a> {
+    /// What it does.
+    pub worker: &'a str,
+    /// How long it has been silent beyond what it may.
+    pub late: Duration,
+}
+
+impl WorkerSilent<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { worker, late } = self;
+        tracing::error!(worker, ?late, "A worker shows no sign of life.");
+    }
+}
+
+/// The config and the secrets were read again and are in force.
+#[derive(Debug)]
+pub struct ConfigReloaded {
+    /// How many tenants are watched now.
+    pub tenants: usize,
+    /// How many notifiers are told now.
+    pub notifiers: usize,
+}
+
+impl ConfigReloaded {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { tenants, notifiers } = self;
+        tracing::info!(tenants, notifiers, "Config reloaded.");
+    }
+}
+
+/// The config or a secret could not be read again; what was in force stays so.
+#[derive(Debug)]
+pub struct ReloadRefused<'a> {
+    /// One of the problems.
+    pub why: &'a str,
+}
+
+impl ReloadRefused<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        tracing::error!(why = %Plain(self.why), "The new config is refused; the old one stays in force.");
+    }
+}
+
 /// The service was told to stop, and finishes what it has begun.
 #[derive(Debug)]
 pub struct ServiceStopping {

@@ -51,12 +51,13 @@ impl Watch {
                 })
             })
             .collect();
+        let mapper = self.mapper();
         let looking = Looking {
             store: &self.store,
             notifiers: &self.notifiers,
             tenant: self.tenant,
             name: &self.settings.name,
-            mapper: &self.mapper,
+            mapper: &mapper,
             streams: &streams,
             keys: &keys,
             now: self.clock.now(),

@@ -5,10 +5,11 @@ mod log_health;
 
 mod source;
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::source::{OpenError, credentials, host, scored_sites};
@@ -18,9 +19,11 @@ use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::{coverage, nobody_privileged};
 use crate::findings::{Judging, summarised};
+use crate::http::PATIENCE;
 use crate::ingest::{self, Ended, IngestError, Plan, Read, Target};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
+use crate::pulse::Pulse;
 use crate::roster::{self, Directories};
 use crate::storage::{BackfillState, NewDelivery, Store, StoreError, StreamId, TenantId};
 use crate::telemetry::events::{
@@ -36,6 +39,11 @@ const ENDING_DAYS: i64 = 30;
 /// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
 pub type SpanProgress<'a> =
     &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
+
+/// How long a request may take, with all its tries and rests.
+fn longest_request(retry: config::Retry) -> Duration {
+    (retry.timeout + PATIENCE).saturating_mul(retry.attempts.max(1))
+}
 
 /// One stream of the tenant.
 #[derive(Debug)]
@@ -55,8 +63,13 @@ impl Followed {
     }
 }
 
-/// One tenant, ready to be watched.
-#[derive(Debug)]
+/// How long an analysis may take before it counts as hanging.
+const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
+/// How long anything but requests and analyses may take.
+const LONGEST_STEP: Duration = Duration::from_mins(5);
+
+/// One tenant, ready to be watched. Clones watch the same tenant.
+#[derive(Debug, Clone)]
 pub struct Watch {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -64,9 +77,10 @@ pub struct Watch {
     detect: Detect,
     notifiers: Vec<config::Notifier>,
     tenant: TenantId,
-    streams: Vec<Followed>,
-    mapper: Mapper,
+    streams: Arc<[Followed]>,
+    mapper: Arc<RwLock<Arc<Mapper>>>,
     stop: CancellationToken,
+    pulse: Pulse,
     /// Whether failures are logged; not where whoever asked tells them.
     logs_failures: bool,
 }
@@ -95,14 +109,18 @@ impl Watch {
         }
         let (actions, _) = store.actions(tenant)?;
         Ok(Self {
-            mapper: Mapper::new(&settings.actions, &actions),
+            mapper: Arc::new(RwLock::new(Arc::new(Mapper::new(
+                &settings.actions,
+                &actions,
+            )))),
+            pulse: Pulse::new(longest_request(config.retry) + LONGEST_STEP),
             settings: settings.clone(),
             detect: config.detect.clone(),
             notifiers: config.notifiers.clone(),
             store,
             clock,
             tenant,
-            streams,
+            streams: streams.into(),
             stop: stop.clone(),
             logs_failures: true,
         })
@@ -116,6 +134,21 @@ impl Watch {
     /// Leaves it to the caller to tell failures, which are in every [`Outcome`]: not twice on one terminal.
     pub const fn leave_failures(&mut self) {
         self.logs_failures = false;
+    }
+
+    /// The signs of life of whoever watches the tenant.
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// How events are understood, by the kinds of event that the tenant is known to have.
+    fn mapper(&self) -> Arc<Mapper> {
+        Arc::clone(&self.mapper.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether anything is known of who is privileged.
+    pub fn has_roster(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.rosters(self.tenant)?.is_empty())
     }
 
     /// When what is polled.
@@ -132,12 +165,12 @@ impl Watch {
         }
     }
 
-    fn target<'a>(&'a self, followed: &'a Followed, plan: Plan) -> Target<'a> {
+    fn target<'a>(&'a self, followed: &'a Followed, mapper: &'a Mapper, plan: Plan) -> Target<'a> {
         Target {
             store: &self.store,
             id: followed.id,
             stream: &followed.stream,
-            mapper: &self.mapper,
+            mapper,
             plan,
         }
     }
@@ -161,7 +194,10 @@ impl Watch {
         // One that was interrupted goes on next time, and is summed up then.
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
-        outcome.add(self.judge()?);
+        outcome.add(self.judged().await?);
+        if self.stop.is_cancelled() {
+            return Ok(outcome);
+        }
         outcome.add(self.look()?);
         outcome.add(self.look_at_canaries().await?);
         if complete && !self.store.is_present(self.tenant)? {
@@ -232,7 +268,7 @@ impl Watch {
     }
 
     /// Asks which kinds of event the tenant has, so that ids nobody knows are told by their names.
-    pub async fn learn_actions(&mut self) -> Result<Outcome, StoreError> {
+    pub async fn learn_actions(&self) -> Result<Outcome, StoreError> {
         let Some(organization) = self.organization() else {
             return Ok(Outcome::default());
         };
@@ -240,7 +276,8 @@ impl Watch {
             Ok(actions) => {
                 self.store
                     .keep_actions(self.tenant, &actions, self.clock.now())?;
-                self.mapper = Mapper::new(&self.settings.actions, &actions);
+                let mapper = Arc::new(Mapper::new(&self.settings.actions, &actions));
+                *self.mapper.write().unwrap_or_else(PoisonError::into_inner) = mapper;
                 Ok(Outcome::default())
             }
             Err(error) if error.is_stop() => Ok(Outcome::default()),
@@ -273,8 +310,13 @@ impl Watch {
         for followed in self.streams.iter().filter(named) {
             outcome.add(self.look_back(followed)?);
             let began = Instant::now();
-            let mut go_on = |_: &Read, _| true;
-            let target = self.target(followed, plan);
+            let mut go_on = |_: &Read, _| {
+                self.pulse.beat();
+                true
+            };
+            self.pulse.beat();
+            let mapper = self.mapper();
+            let target = self.target(followed, &mapper, plan);
             let polled = match &followed.source {
                 Source::Organization(organization) => {
                     ingest::poll_access(&target, organization, &mut go_on).await
@@ -356,7 +398,7 @@ impl Watch {
         };
         let kept = self.backfills()?;
         let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.told);
-        for followed in &self.streams {
+        for followed in self.streams.iter() {
             let kept = self.store.backfill(followed.id)?;
             // What was read to its end before the rest was stopped is not read again.
             if let Some(kept) = kept.filter(|kept| goes_on && kept.done && same(kept)) {
@@ -378,7 +420,7 @@ impl Watch {
         from: DateTime<Utc>,
         to: Option<DateTime<Utc>>,
     ) -> Result<(), StoreError> {
-        for followed in &self.streams {
+        for followed in self.streams.iter() {
             let asked = self.asked(followed.id, from, to)?;
             let kept = self.store.backfill(followed.id)?;
             let unfinished = kept.filter(|kept| !kept.done);
@@ -421,7 +463,7 @@ impl Watch {
     pub fn request_lookback(&self) -> Result<(), StoreError> {
         let until = self.clock.now();
         let from = before(until, self.settings.schedule.lookback);
-        for followed in &self.streams {
+        for followed in self.streams.iter() {
             let begun = self.store.live(followed.id)?.began.is_some();
             // The audit log's own first window reaches back as far, in one request.
             let access = followed.stream.name == StreamName::Access;
@@ -440,7 +482,7 @@ impl Watch {
     ) -> Result<(Outcome, Ended), StoreError> {
         let mut outcome = Outcome::default();
         let mut whole: Option<Window> = None;
-        for followed in &self.streams {
+        for followed in self.streams.iter() {
             let kept = self.store.backfill(followed.id)?;
             let Some(kept) = kept.filter(|kept| !kept.told) else {
                 continue;
@@ -454,7 +496,10 @@ impl Watch {
                 continue;
             }
             let (began, words) = (Instant::now(), followed.words());
-            let mut tell = |read: &Read, reached| progress(&words, kept.span, read, reached);
+            let mut tell = |read: &Read, reached| {
+                self.pulse.beat();
+                progress(&words, kept.span, read, reached)
+            };
             match self.read_span(followed, kept.span, &mut tell).await {
                 Ok((_, Ended::Paused)) => return Ok((outcome, Ended::Paused)),
                 Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
@@ -472,8 +517,8 @@ impl Watch {
         // What was read is judged in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
-            outcome.add(self.judge()?);
-            if complete {
+            outcome.add(self.judged().await?);
+            if complete && !self.stop.is_cancelled() {
                 let (summary, now) = self.summary(History::Backfill, span)?;
                 self.store.tell_backfills(self.tenant, &summary, now)?;
             }
@@ -487,7 +532,8 @@ impl Watch {
         span: Window,
         tell: ingest::Progress<'_>,
     ) -> Result<(Read, Ended), IngestError> {
-        let target = self.target(followed, self.plan());
+        let mapper = self.mapper();
+        let target = self.target(followed, &mapper, self.plan());
         match &followed.source {
             Source::Organization(organization) => {
                 ingest::read_access_span(&target, organization, span, tell).await
@@ -499,7 +545,7 @@ impl Watch {
     /// The backfill of each stream that has one, in words and as it stands.
     pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
         let mut all = Vec::new();
-        for followed in &self.streams {
+        for followed in self.streams.iter() {
             let kept = self.store.backfill(followed.id)?;
             all.extend(kept.map(|kept| (followed.words(), kept)));
         }
@@ -557,8 +603,48 @@ impl Watch {
                 detect: &self.detect,
             },
             now: self.clock.now(),
+            stop: &self.stop,
         };
         judging.judge()
+    }
+
+    /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.
+    pub async fn judged(&self) -> Result<Outcome, StoreError> {
+        let watch = self.clone();
+        self.beside(move || watch.judge()).await
+    }
+
+    /// Looks at our own sight, beside everything else.
+    pub async fn looked(&self) -> Result<Outcome, StoreError> {
+        let watch = self.clone();
+        self.beside(move || watch.look()).await
+    }
+
+    /// Does long work on a thread of its own, until it ends or we are told to stop.
+    async fn beside(
+        &self,
+        work: impl FnOnce() -> Result<Outcome, StoreError> + Send + 'static,
+    ) -> Result<Outcome, StoreError> {
+        self.pulse.quiet_for(LONGEST_ANALYSIS);
+        let mut done = tokio::task::JoinSet::new();
+        done.spawn_blocking(work);
+        let done = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                done.detach_all();
+                return Ok(Outcome::default());
+            }
+            done = done.join_next() => done,
+        };
+        self.pulse.beat();
+        match done {
+            Some(Ok(done)) => done,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(StoreError::Unreadable(error.to_string())),
+            },
+            None => Ok(Outcome::default()),
+        }
     }
 
     /// The messages about a walk of history, and when they were made.

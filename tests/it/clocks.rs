@@ -49,7 +49,7 @@ impl Watching {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let stop = CancellationToken::new();
         let threads = threads();
-        let mut watch = Watch::open(store, &config, &config.tenants[0], clock, &stop).unwrap();
+        let watch = Watch::open(store, &config, &config.tenants[0], clock, &stop).unwrap();
         watch.request_lookback().unwrap();
         threads.block_on(async {
             watch.refresh_admins().await.unwrap();

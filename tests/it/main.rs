@@ -35,6 +35,8 @@ mod privacy;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod roster;

@@ -76,6 +76,10 @@ fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
     systemd.hears("READY=1");
     systemd.hears("WATCHDOG=1");
     systemd.hears("WATCHDOG=1");
+    running.signal("HUP");
+    systemd.hears("RELOADING=1");
+    systemd.hears("READY=1");
+    systemd.hears("WATCHDOG=1");
     running.signal("TERM");
     systemd.hears("STOPPING=1");
     running.wait().ends(0);
