@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::analysis::{self, Analysis};
+use crate::analysis::{self, Analysis, Analyst};
 use crate::config;
 use crate::outcome::Outcome;
 use pagewarden_core::model::Finding;
@@ -25,13 +25,18 @@ pub struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    /// Folds what is stored, records what is new, and puts it into the outbox.
+    /// Analyses what is stored, records what is new, and puts it into the outbox.
     pub fn judge(&self) -> Result<Outcome, StoreError> {
+        self.judge_with(&mut Analyst::once())
+    }
+
+    /// The same with an analyst that may know what was analysed before.
+    pub fn judge_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
         let Analysis {
             changed,
             gone,
             state,
-        } = analysis::analyse(self.store, &self.subject)?;
+        } = analyst.analyse(self.store, &self.subject)?;
         let Some((state, anew)) = state else {
             return Ok(Outcome::default());
         };
@@ -66,6 +71,7 @@ impl Judging<'_> {
             &deliveries,
             self.now,
         )?;
+        analyst.recorded();
         Ok(outcome)
     }
 }

@@ -3,6 +3,7 @@
 //! Methods are use cases, not get and put: each transaction begins and ends in one of them. One process may write at a
 //! time for polling and scoring and holds the [`Lease`]; readers are never blocked (WAL).
 
+mod arrivals;
 mod canary;
 mod care;
 mod commit;
@@ -105,6 +106,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     inner: Mutex<Inner>,
+    arrivals: arrivals::Arrivals,
 }
 
 #[derive(Debug)]
@@ -181,6 +183,7 @@ impl Store {
                 database,
                 words: terms::Cache::default(),
             }),
+            arrivals: arrivals::Arrivals::default(),
         };
         if write {
             let mut inner = store.lock();
