@@ -9,6 +9,8 @@ mod lookup;
 mod resident;
 mod rules;
 pub mod suppression;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 

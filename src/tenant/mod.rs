@@ -5,7 +5,7 @@ mod log_health;
 
 mod source;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -67,6 +67,8 @@ pub struct Watch {
     streams: Vec<Followed>,
     mapper: Mapper,
     stop: CancellationToken,
+    /// What is known from the last analysis.
+    analyst: Mutex<analysis::Analyst>,
     /// Whether failures are logged; not where whoever asked tells them.
     logs_failures: bool,
 }
@@ -104,6 +106,7 @@ impl Watch {
             tenant,
             streams,
             stop: stop.clone(),
+            analyst: Mutex::new(analysis::Analyst::resident()),
             logs_failures: true,
         })
     }
@@ -558,7 +561,8 @@ impl Watch {
             },
             now: self.clock.now(),
         };
-        judging.judge()
+        let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
+        judging.judge_with(&mut analyst)
     }
 
     /// The messages about a walk of history, and when they were made.
