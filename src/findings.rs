@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::{self, Analysis};
+use crate::analysis::{self, Analysis, Analyst};
 use crate::config;
 use crate::notify;
 use crate::outcome::Outcome;
@@ -28,13 +28,18 @@ pub struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    /// Folds what is stored, records what is new, and puts it into the outbox.
+    /// Analyses what is stored, records what is new, and puts it into the outbox.
     pub fn judge(&self) -> Result<Outcome, StoreError> {
+        self.judge_with(&mut Analyst::once())
+    }
+
+    /// The same with an analyst that may know what was analysed before.
+    pub fn judge_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
         let Analysis {
             changed,
             gone,
             state,
-        } = analysis::analyse(self.store, &self.subject)?;
+        } = analyst.analyse(self.store, &self.subject)?;
         let Some((state, anew)) = state else {
             return Ok(Outcome::default());
         };
@@ -72,6 +77,7 @@ impl Judging<'_> {
             &deliveries,
             self.now,
         )?;
+        analyst.recorded();
         Ok(outcome)
     }
 }

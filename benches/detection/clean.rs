@@ -35,7 +35,7 @@ pub(crate) struct Clean {
 
 impl Clean {
     /// Replays a log.
-    pub(crate) fn new(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<Self> {
+    pub(crate) fn new(rules: &Rules, log: &Log, active: &Active) -> Done<Self> {
         let (days, size) = product::clean(rules, log, active)?;
         let mut by_user: HashMap<u32, Vec<(i64, f64)>> = HashMap::new();
         let mut earlier = Vec::with_capacity(days.len());

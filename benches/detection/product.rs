@@ -1,4 +1,4 @@
-//! The product's own judgement: its fold over a log, clean or with a harvest in it.
+//! The product's own judgement: its engine over a log, clean or with a harvest in it.
 //!
 //! Everything that knows how the product is called is here.
 
@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use pagewarden_core::baseline::line_in_force;
 use pagewarden_core::baseline::readers::READER_DAYS;
-use pagewarden_core::engine::{DayScore, Fold, Ignored, Rules};
+use pagewarden_core::engine::{DayScore, Engine, Ignored, Rules};
 use pagewarden_core::model::settings::Detect;
 use pagewarden_core::model::{ActorKind, Auth, Class, RosterHistory, WordId};
 use pagewarden_core::session::{REST_SECONDS, Read};
@@ -34,12 +34,12 @@ pub(crate) struct Settings {
 }
 
 /// The product's rules for a log: its defaults, nobody privileged, nothing ignored.
-pub(crate) fn rules<'a>(settings: &'a Settings, log: &Log) -> Rules<'a> {
+pub(crate) fn rules(settings: &Settings, log: &Log) -> Rules {
     let newcomers = (0..NEWCOMERS).map(|number| format!("newcomer {number}"));
     let names = log.users.iter().cloned().chain(newcomers);
     Rules {
-        detect: &settings.detect,
-        roster: &settings.roster,
+        detect: settings.detect.clone(),
+        roster: settings.roster.clone(),
         rostered: HashMap::default(),
         names: HashMap::default(),
         stable: (0..)
@@ -115,18 +115,18 @@ pub(crate) struct Size {
 }
 
 /// Replays a log as it is: every day's score, by day and account, and the size of the state.
-pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<Scored>, Size)> {
-    let mut fold = Fold::new(rules).keeping_days();
+pub(crate) fn clean(rules: &Rules, log: &Log, active: &Active) -> Done<(Vec<Scored>, Size)> {
+    let mut engine = Engine::new().keeping_days();
     let mut day = log.first_day();
     for event in &log.events {
-        fold.take(&read(event));
+        engine.take(rules, &read(event));
         if day_of(event.at) > day {
             day = day_of(event.at);
-            drop(fold.finished());
+            drop(engine.finished());
         }
     }
-    fold.pass((log.end_day() + CLOSING) * DAY_SECONDS);
-    let mut days: Vec<Scored> = fold
+    engine.pass(self.rules, (log.end_day() + CLOSING) * DAY_SECONDS);
+    let mut days: Vec<Scored> = engine
         .days()
         .iter()
         .map(|score| Scored {
@@ -137,7 +137,7 @@ pub(crate) fn clean(rules: &Rules<'_>, log: &Log, active: &Active) -> Done<(Vec<
         })
         .collect();
     days.sort_unstable_by_key(|scored| (scored.day, scored.user));
-    let state = fold.state().ok_or("the state cannot be stored")?;
+    let state = engine.state().ok_or("the state cannot be stored")?;
     let lately = opened_since(log, log.end_day() + CLOSING - READER_DAYS);
     let (pages, other): (Vec<_>, Vec<_>) = state
         .pages
@@ -159,7 +159,7 @@ pub(crate) type Days = Vec<(i64, f64)>;
 
 /// Replays a log with each of the harvests in turn, on so many threads: the days of every part of each.
 pub(crate) fn harvests(
-    rules: &Rules<'_>,
+    rules: &Rules,
     (log, active): (&Log, &Active),
     injections: &[Injection],
     threads: usize,
@@ -196,18 +196,20 @@ pub(crate) fn harvests(
 struct Replay<'a> {
     log: &'a Log,
     active: &'a Active,
-    fold: Fold<'a>,
+    rules: &'a Rules,
+    engine: Engine,
     rest: i64,
     /// The place of the next event.
     next: usize,
 }
 
 impl<'a> Replay<'a> {
-    fn new(rules: &'a Rules<'a>, log: &'a Log, active: &'a Active) -> Self {
+    fn new(rules: &'a Rules, log: &'a Log, active: &'a Active) -> Self {
         Self {
             log,
             active,
-            fold: Fold::new(rules).keeping_days(),
+            rules,
+            engine: Engine::new().keeping_days(),
             rest: REST_SECONDS,
             next: 0,
         }
@@ -217,15 +219,15 @@ impl<'a> Replay<'a> {
     fn score(&mut self, injection: &Injection) -> Vec<Days> {
         let until = self.log.start(injection.first);
         for event in self.log.events.get(self.next..until).unwrap_or_default() {
-            self.fold.take(&read(event));
+            self.engine.take(self.rules, &read(event));
         }
         self.next = self.next.max(until);
-        drop((self.fold.days(), self.fold.finished()));
-        let mut fold = self.fold.clone();
+        drop((self.engine.days(), self.engine.finished()));
+        let mut engine = self.engine.clone();
         let events = self.log.days(injection.first, injection.last + 1);
-        merge(&mut fold, events, injection);
-        self.close(&mut fold, injection);
-        let mut scores = fold.days();
+        merge(self.rules, &mut engine, events, injection);
+        self.close(&mut engine, injection);
+        let mut scores = engine.days();
         let over = |scores: &[DayScore]| {
             injection.parts.iter().all(|part| {
                 part.last_day().is_some_and(|last| {
@@ -237,8 +239,8 @@ impl<'a> Replay<'a> {
         };
         if !over(&scores) {
             // The last session went on over midnight.
-            fold.pass((injection.last + CLOSING) * DAY_SECONDS);
-            scores.extend(fold.days());
+            engine.pass(self.rules, (injection.last + CLOSING) * DAY_SECONDS);
+            scores.extend(engine.days());
         }
         injection
             .parts
@@ -248,7 +250,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Lets every harvester open a page after the harvest, which closes its day without waiting for a refit.
-    fn close(&self, fold: &mut Fold<'_>, injection: &Injection) {
+    fn close(&self, engine: &mut Engine, injection: &Injection) {
         let midnight = (injection.last + 1) * DAY_SECONDS;
         let mut last: Vec<Event> = injection
             .parts
@@ -269,7 +271,7 @@ impl<'a> Replay<'a> {
             .collect();
         last.sort_unstable_by_key(|event| (event.at, event.ordinal));
         for event in &last {
-            fold.take(&read(event));
+            engine.take(self.rules, &read(event));
         }
     }
 
@@ -297,8 +299,8 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Lets a fold take events and a harvest, in order of time.
-fn merge(fold: &mut Fold<'_>, events: &[Event], injection: &Injection) {
+/// Lets a engine take events and a harvest, in order of time.
+fn merge(rules: &Rules, engine: &mut Engine, events: &[Event], injection: &Injection) {
     let mut harvest: Vec<Event> = Vec::new();
     for part in &injection.parts {
         for (at, item) in &part.reads {
@@ -315,12 +317,12 @@ fn merge(fold: &mut Fold<'_>, events: &[Event], injection: &Injection) {
     let mut harvest = harvest.iter().peekable();
     for event in events {
         while let Some(first) = harvest.next_if(|read| read.at < event.at) {
-            fold.take(&read(first));
+            engine.take(rules, &read(first));
         }
-        fold.take(&read(event));
+        engine.take(rules, &read(event));
     }
     for event in harvest {
-        fold.take(&read(event));
+        engine.take(rules, &read(event));
     }
 }
 

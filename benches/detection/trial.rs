@@ -23,7 +23,7 @@ pub(crate) struct Bench<'a> {
     /// What was asked for.
     pub(crate) asked: &'a Asked,
     /// The product's rules.
-    pub(crate) rules: &'a Rules<'a>,
+    pub(crate) rules: &'a Rules,
     /// The log.
     pub(crate) log: &'a Log,
     /// Its counted weeks.

@@ -1,4 +1,4 @@
-//! What reaches the fold: the access stream, and of the site audit logs the exports that it does not hold.
+//! What reaches the engine: the access stream, and of the site audit logs the exports that it does not hold.
 
 use rustc_hash::FxHashMap;
 
@@ -27,6 +27,11 @@ impl Feed {
             }
         }
         Ok(feed)
+    }
+
+    /// All of them.
+    pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.access.iter().chain(&self.audit).copied()
     }
 
     /// The newest event time of the access stream (of the others where it holds nothing), and how many events all of them

@@ -62,8 +62,9 @@ impl Store {
         moved: Option<(Walk, &Checkpoint)>,
         late_after: Duration,
     ) -> Result<Committed, StoreError> {
-        self.change(|transaction, terms| {
-            let committed = insert_events(transaction, terms, stream, batch, late_after)?;
+        let (committed, earliest) = self.change(|transaction, terms| {
+            let (committed, earliest) =
+                insert_events(transaction, terms, stream, batch, late_after)?;
             terms.flush(transaction)?;
             let mut bad = transaction.prepare_cached(
                 "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
@@ -81,18 +82,23 @@ impl Store {
             if let Some((walk, checkpoint)) = moved {
                 move_checkpoint(transaction, stream, walk, checkpoint, batch.received)?;
             }
-            Ok(committed)
-        })
+            // Noted twice: a working state that is written in between must know of it, and so must whoever reads after.
+            self.arrivals.note(stream, earliest);
+            Ok((committed, earliest))
+        })?;
+        self.arrivals.note(stream, earliest);
+        Ok(committed)
     }
 }
 
+/// Inserts the events; also tells the earliest moment that they change in what was analysed.
 fn insert_events(
     transaction: &Transaction<'_>,
     terms: &mut Cache,
     stream: StreamId,
     batch: &Batch,
     late_after: Duration,
-) -> rusqlite::Result<Committed> {
+) -> rusqlite::Result<(Committed, i64)> {
     let tenant = terms.tenant_of(transaction, stream)?;
     let mut committed = Committed::default();
     let mut oldest_fresh = i64::MAX;
@@ -118,7 +124,7 @@ fn insert_events(
             "update engine set stale = 1 where line > ?2 and tenant = (select tenant from stream where id = ?1)",
         )?
         .execute(params![stream.0, oldest_fresh])?;
-    Ok(committed)
+    Ok((committed, oldest_fresh))
 }
 
 /// From when on a fresh reading event changes what is folded: an export also decides over its twin in another stream.

@@ -44,8 +44,8 @@ pub struct EngineState {
     pub line: i64,
     /// How many events the streams held when they were last judged to their end.
     pub stored: u64,
-    /// The state itself.
-    pub state: State,
+    /// The state itself; none where what is stored already is still it.
+    pub state: Option<State>,
 }
 
 impl Store {
@@ -182,11 +182,11 @@ impl Store {
                 basis,
                 line,
                 stored,
-                state: State {
+                state: Some(State {
                     tenant: state,
                     accounts: parts("select account, state from engine_account where tenant = ?1")?,
                     pages: parts("select page, state from engine_page where tenant = ?1")?,
-                },
+                }),
             }))
         })
     }
@@ -252,26 +252,33 @@ pub(super) fn save(
     state: &EngineState,
     anew: bool,
 ) -> rusqlite::Result<()> {
+    let Some(parts) = &state.state else {
+        transaction.execute(
+            "update engine set stored = ?2 where tenant = ?1",
+            params![tenant.0, state.stored],
+        )?;
+        return Ok(());
+    };
     if anew {
         transaction.execute("delete from engine_account where tenant = ?1", [tenant.0])?;
         transaction.execute("delete from engine_page where tenant = ?1", [tenant.0])?;
     }
     transaction.execute(
         "insert or replace into engine (tenant, basis, line, stored, state) values (?1, ?2, ?3, ?4, ?5)",
-        params![tenant.0, state.basis, state.line, state.stored, state.state.tenant],
+        params![tenant.0, state.basis, state.line, state.stored, parts.tenant],
     )?;
-    for (insert, parts) in [
+    for (insert, list) in [
         (
             "insert or replace into engine_account (tenant, account, state) values (?1, ?2, ?3)",
-            &state.state.accounts,
+            &parts.accounts,
         ),
         (
             "insert or replace into engine_page (tenant, page, state) values (?1, ?2, ?3)",
-            &state.state.pages,
+            &parts.pages,
         ),
     ] {
         let mut insert = transaction.prepare_cached(insert)?;
-        for (id, part) in parts {
+        for (id, part) in list {
             insert.execute(params![tenant.0, id, part])?;
         }
     }

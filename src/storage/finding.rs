@@ -83,6 +83,7 @@ impl Store {
         let changed = bodies(changed)?;
         self.change(|transaction, _| {
             super::engine::save(transaction, tenant, state, anew)?;
+            self.arrivals.mark_stale(transaction)?;
             write(transaction, tenant, &changed, gone, deliveries, now)
         })
     }

@@ -3,6 +3,7 @@
 //! Methods are use cases, not get and put: each transaction begins and ends in one of them. One process may write at a
 //! time for polling and scoring and holds the [`Lease`]; readers are never blocked (WAL).
 
+mod arrivals;
 mod canary;
 mod care;
 mod commit;
@@ -27,6 +28,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::migrations::VERSION;
 
+pub use arrivals::Numbers;
 pub use canary::CanaryView;
 pub use care::Holdings;
 pub use commit::{Batch, Committed};
@@ -123,6 +125,7 @@ pub struct Store {
     readers: Mutex<Vec<Connection>>,
     /// Whether only the first connection can be opened: of a file that nobody may write.
     alone: bool,
+    arrivals: arrivals::Arrivals,
 }
 
 #[derive(Debug)]
@@ -186,6 +189,7 @@ impl Store {
             }),
             readers: Mutex::new(Vec::new()),
             alone,
+            arrivals: arrivals::Arrivals::default(),
         }
     }
 

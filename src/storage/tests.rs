@@ -292,11 +292,11 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
         basis: [1; 16],
         line: 100,
         stored: 200,
-        state: State {
+        state: Some(State {
             tenant: vec![1],
             accounts: std::iter::once((7, vec![2])).collect(),
             pages: std::iter::once((9, vec![3])).collect(),
-        },
+        }),
     };
     store
         .record_analysis(tenant, (&state, true), &[], &[], &[], moment(0))

@@ -5,7 +5,7 @@ mod log_health;
 
 mod source;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -81,6 +81,8 @@ pub struct Watch {
     mapper: Arc<RwLock<Arc<Mapper>>>,
     stop: CancellationToken,
     pulse: Pulse,
+    /// What is known from the last analysis.
+    analyst: Arc<Mutex<analysis::Analyst>>,
     /// Whether failures are logged; not where whoever asked tells them.
     logs_failures: bool,
 }
@@ -122,6 +124,7 @@ impl Watch {
             tenant,
             streams: streams.into(),
             stop: stop.clone(),
+            analyst: Arc::new(Mutex::new(analysis::Analyst::resident())),
             logs_failures: true,
         })
     }
@@ -605,7 +608,8 @@ impl Watch {
             now: self.clock.now(),
             stop: &self.stop,
         };
-        judging.judge()
+        let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
+        judging.judge_with(&mut analyst)
     }
 
     /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use pagewarden::config::Detect;
 use pagewarden::storage::{Store, Stretch};
-use pagewarden_core::engine::{Draft, Fold, Rules, State};
+use pagewarden_core::engine::{Draft, Engine, Rules, State};
 use pagewarden_core::model::{RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
 use pagewarden_simulator::Options;
@@ -294,8 +294,8 @@ fn any_split_into_runs_gives_what_one_run_gives() {
     let detect = Detect::default();
     let roster = RosterHistory::default();
     let rules = Rules {
-        detect: &detect,
-        roster: &roster,
+        detect,
+        roster,
         rostered: [].into_iter().collect(),
         names: [].into_iter().collect(),
         stable: stable.into_iter().collect(),
@@ -305,12 +305,12 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         verdicts: pagewarden_core::engine::Verdicts::default(),
         ignored: pagewarden_core::engine::Ignored::default(),
     };
-    let mut one = Fold::new(&rules);
+    let mut one = Engine::new();
     for read in &reads {
-        one.take(read);
+        one.take(&rules, read);
     }
     let mut whole = one.finished();
-    whole.extend(one.standing());
+    whole.extend(one.standing(&rules));
     let whole = sorted(whole);
     assert!(
         reads.len() > 2_000 && whole.len() >= 2,
@@ -320,25 +320,25 @@ fn any_split_into_runs_gives_what_one_run_gives() {
     );
     let split = |cuts: &[usize]| {
         let mut kept = State::default();
-        let mut fold = Fold::new(&rules);
+        let mut engine = Engine::new();
         let mut told = Vec::new();
         for (place, read) in reads.iter().enumerate() {
             if cuts.contains(&place) {
-                told.extend(fold.finished());
+                told.extend(engine.finished());
                 let State {
                     tenant,
                     accounts,
                     pages,
-                } = fold.state().unwrap();
+                } = engine.state().unwrap();
                 kept.tenant = tenant;
                 kept.accounts.extend(accounts);
                 kept.pages.extend(pages);
-                fold = Fold::resume(&rules, &kept).unwrap();
+                engine = Engine::resume(&kept).unwrap();
             }
-            fold.take(read);
+            engine.take(&rules, read);
         }
-        told.extend(fold.finished());
-        told.extend(fold.standing());
+        told.extend(engine.finished());
+        told.extend(engine.standing(&rules));
         sorted(told)
     };
     proptest!(ProptestConfig::with_cases(12), |(cuts in prop::collection::vec(0..reads.len(), 1..30))| {

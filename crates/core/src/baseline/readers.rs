@@ -112,6 +112,14 @@ impl Readers {
         forgot
     }
 
+    /// Whether there is anybody to [`forget`](Self::forget).
+    pub fn forgets(&self, day: i64) -> bool {
+        let oldest = day - self.first - READER_DAYS;
+        self.list
+            .iter()
+            .any(|reader| i64::from(reader.last) < oldest)
+    }
+
     /// How many different people opened it in the 28 days before a day: that day's own openings do not count.
     pub fn before(&self, day: i64) -> u32 {
         let day = day - self.first;

@@ -192,7 +192,7 @@ impl AccountState {
     }
 
     /// Whether there is anything to [`settle`](Self::settle) at a moment.
-    pub(super) fn is_over(&self, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+    pub(super) fn is_over(&self, account: WordId, instant: i64, rules: &Rules) -> bool {
         self.day_is_over(instant, rules)
             || self
                 .trackers
@@ -201,14 +201,14 @@ impl AccountState {
     }
 
     /// Whether the open day is over at a moment: nothing that comes can belong to it.
-    fn day_is_over(&self, instant: i64, rules: &Rules<'_>) -> bool {
+    fn day_is_over(&self, instant: i64, rules: &Rules) -> bool {
         self.open.as_ref().is_some_and(|run| {
             !run.reading.holds(instant) && !run.reading.goes_on(instant, rules.gap())
         })
     }
 
     /// Whether the period of a tracker is over at a moment.
-    fn is_past(&self, tracker: &Tracker, account: WordId, instant: i64, rules: &Rules<'_>) -> bool {
+    fn is_past(&self, tracker: &Tracker, account: WordId, instant: i64, rules: &Rules) -> bool {
         let stable = rules.stable(account);
         let day = self.open.as_ref().map_or(i64::MAX, |run| run.reading.day);
         tracker.period() < period_of(day_of(instant).min(day), stable)
@@ -234,7 +234,7 @@ impl AccountState {
     pub(super) fn standing(
         &self,
         account: WordId,
-        rules: &Rules<'_>,
+        rules: &Rules,
         tenant: &TenantState,
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();

@@ -220,7 +220,7 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
     );
     let nobody = RosterHistory::default();
     let rules = Rules {
-        roster: &nobody,
+        roster: nobody,
         ..rules
     };
     assert_eq!(weeks(fold(&rules, &quiet(20), &[])), vec![]);

@@ -61,13 +61,13 @@ fn harvest(account: WordId, at: i64, pages: std::ops::Range<u32>) -> Vec<Read> {
 fn highest(reads: &[Read], account: WordId) -> f64 {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    let mut fold = Fold::new(&rules).keeping_days();
+    let mut engine = Engine::new().keeping_days();
     for read in reads {
-        fold.take(read);
+        engine.take(&rules, read);
     }
-    fold.pass(MONDAY + (DAYS + 9) * DAY_SECONDS);
+    engine.pass(&rules, MONDAY + (DAYS + 9) * DAY_SECONDS);
     let from = day_of(MONDAY) + 28;
-    let days = fold.days().into_iter();
+    let days = engine.days().into_iter();
     days.filter(|day| day.account == account && day.day >= from)
         .map(|day| day.bits)
         .fold(0.0, f64::max)

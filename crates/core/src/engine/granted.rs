@@ -16,7 +16,7 @@ pub(super) fn usual(account: &AccountState, day: i64) -> Option<f64> {
 
 /// What has been counted since an account became privileged, if it did lately, on a day that begins or goes on.
 pub(super) fn count(
-    rules: &Rules<'_>,
+    rules: &Rules,
     (account, at): (WordId, i64),
     before: Option<&Granted>,
     usual: Option<f64>,

@@ -1,7 +1,7 @@
 //! The heart: reading events in order of event time become baselines and drafts of findings.
 //!
 //! A pure function of the events before it, the rules and the roster; it reads no clock and no file. Stopping after any
-//! event, storing [`Fold::state`], and going on later gives the same as never having stopped.
+//! event, storing [`Engine::state`], and going on later gives the same as never having stopped.
 
 mod account;
 #[cfg(test)]
@@ -16,6 +16,7 @@ mod running;
 mod scripted;
 #[cfg(test)]
 mod sentence_tests;
+mod shared;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use self::account::AccountState;
 pub use self::draft::{Draft, Told};
 use self::running::Reach;
+use self::shared::Shared;
 use self::tenant::TenantState;
 pub use self::verdicts::{Judged, Verdicts};
 use crate::baseline::Readers;
@@ -37,13 +39,13 @@ use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
 use crate::session::Read;
 use crate::time::{DAY_SECONDS, day_of};
 
-/// Everything but events that a fold depends on.
-#[derive(Debug)]
-pub struct Rules<'a> {
+/// Everything but events that findings depend on.
+#[derive(Debug, Clone)]
+pub struct Rules {
     /// What is looked for.
-    pub detect: &'a Detect,
+    pub detect: Detect,
     /// Who was privileged when.
-    pub roster: &'a RosterHistory,
+    pub roster: RosterHistory,
     /// The accounts that the roster names.
     pub rostered: FxHashMap<WordId, AccountId>,
     /// What they are called, where that is known. Untrusted; for sentences alone.
@@ -63,7 +65,7 @@ pub struct Rules<'a> {
 }
 
 /// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ignored {
     /// Accounts.
     pub accounts: FxHashMap<WordId, i64>,
@@ -75,7 +77,7 @@ pub struct Ignored {
     pub groups: Vec<(String, i64)>,
 }
 
-impl Rules<'_> {
+impl Rules {
     /// The stable number of an account.
     fn stable(&self, account: WordId) -> u64 {
         self.stable.get(&account).copied().unwrap_or_default()
@@ -159,7 +161,7 @@ impl PeerGroup {
     }
 }
 
-/// The state of a fold, to be stored.
+/// The state of an engine, to be stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     /// The tenant's part.
@@ -183,7 +185,7 @@ pub struct DayScore {
     pub person_days_a_week: f64,
 }
 
-/// What a fold hands out as it goes.
+/// What an engine hands out as it goes.
 #[derive(Debug, Clone, Default)]
 struct Out {
     /// The drafts of periods that are over.
@@ -192,28 +194,29 @@ struct Out {
     days: Option<Vec<DayScore>>,
 }
 
-/// The fold in progress.
+/// The engine: what is known after the events so far, without the rules. A copy shares memory with the original: it
+/// costs little, and so does going on from both.
 #[derive(Debug, Clone)]
-pub struct Fold<'a> {
-    rules: &'a Rules<'a>,
+pub struct Engine {
     tenant: TenantState,
-    accounts: FxHashMap<WordId, Box<AccountState>>,
-    pages: FxHashMap<WordId, Readers>,
-    touched: FxHashSet<WordId>,
-    touched_pages: FxHashSet<WordId>,
+    accounts: Shared<AccountState>,
+    pages: Shared<Readers>,
     out: Out,
 }
 
-impl<'a> Fold<'a> {
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
     /// Begins before the first event.
-    pub fn new(rules: &'a Rules<'a>) -> Self {
+    pub fn new() -> Self {
         Self {
-            rules,
             tenant: TenantState::new(),
-            accounts: FxHashMap::default(),
-            pages: FxHashMap::default(),
-            touched: FxHashSet::default(),
-            touched_pages: FxHashSet::default(),
+            accounts: Shared::default(),
+            pages: Shared::default(),
             out: Out::default(),
         }
     }
@@ -236,51 +239,64 @@ impl<'a> Fold<'a> {
     }
 
     /// Goes on from a stored state; none where it cannot be read back, so that one begins anew.
-    pub fn resume(rules: &'a Rules<'a>, state: &State) -> Option<Self> {
-        let mut fold = Self::new(rules);
-        fold.tenant = postcard::from_bytes(&state.tenant).ok()?;
+    pub fn resume(state: &State) -> Option<Self> {
+        let mut engine = Self::new();
+        engine.tenant = postcard::from_bytes(&state.tenant).ok()?;
         for (account, state) in &state.accounts {
-            fold.accounts
+            engine
+                .accounts
                 .insert(*account, postcard::from_bytes(state).ok()?);
         }
         for (page, state) in &state.pages {
-            fold.pages.insert(*page, postcard::from_bytes(state).ok()?);
+            engine
+                .pages
+                .insert(*page, postcard::from_bytes(state).ok()?);
         }
-        Some(fold)
+        Some(engine)
     }
 
-    /// The state to store: the tenant's part, and the parts of what was touched since the last call.
-    pub fn state(&mut self) -> Option<State> {
+    /// The whole state, to be stored.
+    pub fn state(&self) -> Option<State> {
         Some(State {
             tenant: postcard::to_allocvec(&self.tenant).ok()?,
-            accounts: parts(&mut self.touched, &self.accounts)?,
-            pages: parts(&mut self.touched_pages, &self.pages)?,
+            accounts: parts(self.accounts.iter())?,
+            pages: parts(self.pages.iter())?,
+        })
+    }
+
+    /// The state to store where that of an earlier copy is stored: the tenant's part, and the parts of what was touched
+    /// since. The copy must not have gone on by itself.
+    pub fn state_since(&self, base: &Self) -> Option<State> {
+        Some(State {
+            tenant: postcard::to_allocvec(&self.tenant).ok()?,
+            accounts: parts(self.accounts.since(&base.accounts))?,
+            pages: parts(self.pages.since(&base.pages))?,
         })
     }
 
     /// Takes the next event; it must not lie before the last one.
-    pub fn take(&mut self, read: &Read) {
-        self.pass_midnights(read.at);
-        if !self.rules.scores(read) {
+    pub fn take(&mut self, rules: &Rules, read: &Read) {
+        self.pass(rules, read.at);
+        if !rules.scores(read) {
             return;
         }
-        if self.rules.ignores(read) {
+        if rules.ignores(read) {
             self.tenant.ignored += 1;
             return;
         }
-        self.touched.insert(read.account);
-        let state = self
-            .accounts
-            .entry(read.account)
-            .or_insert_with(|| Box::new(AccountState::new(self.rules.group(read))));
+        if self.accounts.get(read.account).is_none() {
+            self.accounts
+                .insert(read.account, AccountState::new(rules.group(read)));
+        }
         let mut reach = Reach {
-            rules: self.rules,
+            rules,
             tenant: &mut self.tenant,
             pages: &mut self.pages,
-            touched_pages: &mut self.touched_pages,
             out: &mut self.out,
         };
-        state.take(read, &mut reach);
+        if let Some(state) = self.accounts.get_mut(read.account) {
+            state.take(read, &mut reach);
+        }
     }
 
     /// The drafts of periods that are over, since the last call: nothing to come can change them.
@@ -288,11 +304,21 @@ impl<'a> Fold<'a> {
         std::mem::take(&mut self.out.drafts)
     }
 
+    /// The same, without handing them out.
+    pub fn unclaimed(&self) -> &[Draft] {
+        &self.out.drafts
+    }
+
+    /// Drops so many of the first drafts of periods that are over: an earlier copy has handed them out.
+    pub fn drop_finished(&mut self, count: usize) {
+        self.out.drafts.drain(..count.min(self.out.drafts.len()));
+    }
+
     /// The drafts of periods that may still grow, as they stand, in no particular order.
-    pub fn standing(&self) -> Vec<Draft> {
+    pub fn standing(&self, rules: &Rules) -> Vec<Draft> {
         self.accounts
             .iter()
-            .flat_map(|(account, state)| state.standing(*account, self.rules, &self.tenant))
+            .flat_map(|(account, state)| state.standing(account, rules, &self.tenant))
             .collect()
     }
 
@@ -301,84 +327,79 @@ impl<'a> Fold<'a> {
         self.tenant.ignored
     }
 
-    /// Lets time pass without an event, up to a moment: what is over at a midnight until then is closed.
-    pub fn pass(&mut self, at: i64) {
-        self.pass_midnights(at);
-    }
-
-    /// Passes every midnight up to a moment: days that are over are closed, and the line follows how many are active. On
-    /// Mondays what is usual is learnt from what ended before Sunday; every day while a tenant is new, for then a day is
-    /// much.
-    fn pass_midnights(&mut self, at: i64) {
+    /// Lets time pass without an event, up to a moment. At every midnight until then days that are over are closed, and the
+    /// line follows how many are active. On Mondays what is usual is learnt from what ended before Sunday; every day while a
+    /// tenant is new, for then a day is much.
+    pub fn pass(&mut self, rules: &Rules, at: i64) {
         let day = day_of(at);
         let Some(today) = self.tenant.begin(day) else {
             return;
         };
         for next in (today + 1).max(day - LONGEST_SILENCE)..=day {
-            self.close(next);
+            self.close(rules, next);
             // 1970-01-01 was a Thursday, so Mondays are 4 modulo 7.
             if next.rem_euclid(7) == 4 || self.tenant.warms_up(next) {
-                self.learn(next);
+                self.learn(rules, next);
             }
-            self.tenant
-                .begin_day(next, self.rules.detect.alerts_per_week);
-            let over = self.tenant.privileged.pass(next, self.rules);
+            self.tenant.begin_day(next, rules.detect.alerts_per_week);
+            let over = self.tenant.privileged.pass(next, rules);
             self.out.drafts.extend(over);
         }
     }
 
     /// Closes the days and the weeks of accounts that are over at 00:00 of a day: an open day takes several times the
     /// memory of a closed one.
-    fn close(&mut self, day: i64) {
+    fn close(&mut self, rules: &Rules, day: i64) {
         let instant = day * DAY_SECONDS;
         let mut over: Vec<WordId> = self
             .accounts
             .iter()
-            .filter(|(account, state)| state.is_over(**account, instant, self.rules))
-            .map(|(account, _)| *account)
+            .filter(|(account, state)| state.is_over(*account, instant, rules))
+            .map(|(account, _)| account)
             .collect();
-        over.sort_by_key(|account| self.rules.stable(*account));
+        over.sort_by_key(|account| rules.stable(*account));
         let mut reach = Reach {
-            rules: self.rules,
+            rules,
             tenant: &mut self.tenant,
             pages: &mut self.pages,
-            touched_pages: &mut self.touched_pages,
             out: &mut self.out,
         };
         for account in over {
-            if let Some(state) = self.accounts.get_mut(&account) {
+            if let Some(state) = self.accounts.get_mut(account) {
                 state.settle(account, instant, &mut reach);
-                self.touched.insert(account);
             }
         }
     }
 
     /// Learns what is usual, at 00:00 of a day.
-    fn learn(&mut self, day: i64) {
+    fn learn(&mut self, rules: &Rules, day: i64) {
         let mut accounts: Vec<(u64, WordId, &AccountState)> = self
             .accounts
             .iter()
-            .map(|(account, state)| (self.rules.stable(*account), *account, &**state))
+            .map(|(account, state)| (rules.stable(account), account, state))
             .collect();
         accounts.sort_unstable_by_key(|(stable, account, _)| (*stable, *account));
         let people: Vec<&AccountState> = accounts.into_iter().map(|(.., state)| state).collect();
         self.tenant.refit(day, &people);
-        for (page, readers) in &mut self.pages {
-            if readers.forget(day) {
-                self.touched_pages.insert(*page);
+        let left: Vec<WordId> = self
+            .pages
+            .iter()
+            .filter(|(_, readers)| readers.forgets(day))
+            .map(|(page, _)| page)
+            .collect();
+        for page in left {
+            if let Some(readers) = self.pages.get_mut(page) {
+                readers.forget(day);
             }
         }
     }
 }
 
-/// What was touched, as bytes.
-fn parts<T: Serialize>(
-    touched: &mut FxHashSet<WordId>,
-    all: &FxHashMap<WordId, T>,
+/// Each part as bytes.
+fn parts<'a, T: Serialize + 'a>(
+    parts: impl Iterator<Item = (WordId, &'a T)>,
 ) -> Option<BTreeMap<WordId, Vec<u8>>> {
-    touched
-        .drain()
-        .filter_map(|id| Some((id, all.get(&id)?)))
+    parts
         .map(|(id, part)| Some((id, postcard::to_allocvec(part).ok()?)))
         .collect()
 }

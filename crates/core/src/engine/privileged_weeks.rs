@@ -56,7 +56,7 @@ impl PrivilegedWeeks {
 
     /// Hands out the weeks that are over when a day begins: each a day late, for a sitting belongs to the day in which it
     /// began.
-    pub(super) fn pass(&mut self, today: i64, rules: &Rules<'_>) -> Vec<Draft> {
+    pub(super) fn pass(&mut self, today: i64, rules: &Rules) -> Vec<Draft> {
         let running = week_of(today - 1);
         let rest = self.weeks.split_off(&running);
         let over = std::mem::replace(&mut self.weeks, rest);
@@ -71,7 +71,7 @@ impl PrivilegedWeeks {
 }
 
 impl Week {
-    fn draft(self, number: i64, continues: bool, rules: &Rules<'_>) -> Draft {
+    fn draft(self, number: i64, continues: bool, rules: &Rules) -> Draft {
         let because = self.because(number, rules);
         Draft {
             account: None,
@@ -110,7 +110,7 @@ impl Week {
     }
 
     /// Who read how much, most first; by id where as much, for the numbers of accounts differ between state files.
-    fn because(&self, number: i64, rules: &Rules<'_>) -> String {
+    fn because(&self, number: i64, rules: &Rules) -> String {
         let mut accounts: Vec<(usize, &str, WordId)> = self
             .accounts
             .iter()

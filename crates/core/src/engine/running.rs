@@ -1,6 +1,5 @@
 //! The day that an account has open, and what it has come to.
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
@@ -8,6 +7,7 @@ use super::draft::Told;
 use super::exporting::ExportDay;
 use super::granted;
 use super::scripted::ScriptDay;
+use super::shared::Shared;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
@@ -18,10 +18,9 @@ use crate::time::day_of;
 
 /// What an account reaches while it takes an event.
 pub(super) struct Reach<'a> {
-    pub(super) rules: &'a Rules<'a>,
+    pub(super) rules: &'a Rules,
     pub(super) tenant: &'a mut TenantState,
-    pub(super) pages: &'a mut FxHashMap<WordId, Readers>,
-    pub(super) touched_pages: &'a mut rustc_hash::FxHashSet<WordId>,
+    pub(super) pages: &'a mut Shared<Readers>,
     pub(super) out: &'a mut Out,
 }
 
@@ -100,7 +99,7 @@ impl Running {
     }
 
     /// Begins another session of the day.
-    pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules<'_>) {
+    pub(super) fn begin_session(&mut self, read: &Read, rules: &Rules) {
         self.reading.begin_session(read.at);
         self.script.begin_session();
         if self.granted.is_none() {
@@ -162,7 +161,7 @@ impl Running {
                 .verdicts
                 .confirmed(read.account, (read.at, read.at));
         if !account.seen.holds(page) {
-            let (bits, stale) = reach.tenant.opened_first(reach.pages.get(&page), teaches);
+            let (bits, stale) = reach.tenant.opened_first(reach.pages.get(page), teaches);
             self.new_pages += 1;
             if let Some(granted) = &mut self.granted {
                 granted.new_pages += 1;
@@ -172,12 +171,12 @@ impl Running {
             self.slow.reach(self.rarity);
         }
         if teaches {
-            reach
-                .pages
-                .entry(page)
-                .or_insert_with(|| Readers::new(today))
-                .open(read.account, today);
-            reach.touched_pages.insert(page);
+            if reach.pages.get(page).is_none() {
+                reach.pages.insert(page, Readers::new(today));
+            }
+            if let Some(readers) = reach.pages.get_mut(page) {
+                readers.open(read.account, today);
+            }
         }
     }
 
@@ -228,14 +227,14 @@ impl Running {
         &'s self,
         account: WordId,
         subject: &'s Subject<'s>,
-        rules: &'s Rules<'_>,
+        rules: &'s Rules,
     ) -> impl Iterator<Item = (&'static dyn Detector, Score)> + 's {
         let began = self.reading.whole.first;
         REGISTRY
             .into_iter()
-            .filter(|detector| detector.enabled(rules.detect))
+            .filter(|detector| detector.enabled(&rules.detect))
             .filter_map(|detector| {
-                let score = detector.inspect(subject, rules.detect)?;
+                let score = detector.inspect(subject, &rules.detect)?;
                 Some((detector, score))
             })
             .filter(move |(detector, score)| {
@@ -249,7 +248,7 @@ impl Running {
         &self,
         id: WordId,
         account: &AccountState,
-        rules: &Rules<'_>,
+        rules: &Rules,
         tenant: &TenantState,
     ) -> Vec<Told> {
         let subject = self.subject();
@@ -266,8 +265,8 @@ impl Running {
                 bits: score.bits,
                 line: score.line,
                 severity: score.severity,
-                because: detector.because(&subject, &usual, rules.detect),
-                signals: detector.signals(&subject, &usual, rules.detect),
+                because: detector.because(&subject, &usual, &rules.detect),
+                signals: detector.signals(&subject, &usual, &rules.detect),
                 expected: Expected {
                     pages: usual.mean.unwrap_or(usual.newcomer),
                     pages_p99: usual.p99,

@@ -51,10 +51,10 @@ pub(super) fn quiet(days: i64) -> Vec<Read> {
     reads
 }
 
-pub(super) fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<'a> {
+pub(super) fn rules(detect: &Detect, roster: &RosterHistory) -> Rules {
     Rules {
-        detect,
-        roster,
+        detect: detect.clone(),
+        roster: roster.clone(),
         rostered: std::iter::once((2, AccountId::new("admin"))).collect(),
         names: FxHashMap::default(),
         stable: (0..100)
@@ -69,27 +69,27 @@ pub(super) fn rules<'a>(detect: &'a Detect, roster: &'a RosterHistory) -> Rules<
 }
 
 /// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-pub(super) fn fold(rules: &Rules<'_>, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
-    let mut fold = Fold::new(rules);
+pub(super) fn fold(rules: &Rules, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
+    let mut engine = Engine::new();
     let mut kept = State::default();
     let mut drafts = Vec::new();
     for (place, read) in reads.iter().enumerate() {
         if stops.contains(&place) {
-            drafts.extend(fold.finished());
+            drafts.extend(engine.finished());
             let State {
                 tenant,
                 accounts,
                 pages,
-            } = fold.state().unwrap();
+            } = engine.state().unwrap();
             kept.tenant = tenant;
             kept.accounts.extend(accounts);
             kept.pages.extend(pages);
-            fold = Fold::resume(rules, &kept).unwrap();
+            engine = Engine::resume(&kept).unwrap();
         }
-        fold.take(read);
+        engine.take(rules, read);
     }
-    drafts.extend(fold.finished());
-    drafts.extend(fold.standing());
+    drafts.extend(engine.finished());
+    drafts.extend(engine.standing(rules));
     drafts.sort_by_key(|draft| (draft.account, draft.period, draft.family));
     drafts
 }
@@ -145,7 +145,7 @@ fn an_account_is_judged_by_what_it_was_at_that_time() {
     }));
     let nobody = RosterHistory::default();
     let rules = Rules {
-        roster: &nobody,
+        roster: nobody,
         ..rules
     };
     let drafts = fold(&rules, &with(quiet(28), harvest(2, 24, 26)), &[]);
@@ -201,7 +201,7 @@ fn said(status: Status, day: i64, bits: f64) -> Judged {
 }
 
 /// The reading of account 7 that is told, by the day of its last event.
-fn told_of_seven(rules: &Rules<'_>, reads: &[Read]) -> Vec<(i64, f64)> {
+fn told_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
     let drafts = fold(rules, reads, &[]).into_iter();
     let drafts = drafts.filter(|draft| draft.account == Some(7));
     drafts

@@ -1,0 +1,286 @@
+//! From drafts to findings, and what of them is new.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::feed::Feed;
+use super::{Analysis, Subject};
+use crate::storage::{Place, Recorded, Store, StoreError};
+use pagewarden_core::engine::{Draft, Told};
+use pagewarden_core::model::id::digest16;
+use pagewarden_core::model::{
+    Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead, Signal,
+    SpaceKey, Status, WordId,
+};
+use pagewarden_core::session::Tally;
+use pagewarden_core::time::moment;
+
+/// What is known in memory of a recorded finding.
+#[derive(Debug, Clone)]
+struct Known {
+    settled: bool,
+    account: Option<Account>,
+    /// Of the finding as recorded.
+    digest: [u8; 16],
+}
+
+impl Known {
+    fn of(recorded: &Recorded) -> Result<Self, StoreError> {
+        let body = serde_json::to_vec(&recorded.finding)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        Ok(Self {
+            settled: recorded.settled,
+            account: recorded.finding.account.clone(),
+            digest: digest16(&[&body]),
+        })
+    }
+}
+
+/// The recorded findings of a tenant, so that nothing unchanged is read back from the store.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    known: BTreeMap<FindingId, Known>,
+    /// The drafts of the last cycle that may still grow, each with its finding.
+    drafts: FxHashMap<(Option<WordId>, &'static str, i64), (Draft, Finding)>,
+}
+
+impl Memory {
+    /// Reads every recorded finding of a tenant once.
+    pub(super) fn load(lookup: &Lookup<'_>) -> Result<Self, StoreError> {
+        let mut known = BTreeMap::new();
+        for id in lookup.store.recorded(lookup.subject.tenant)?.into_keys() {
+            if let Some(recorded) = lookup.store.recorded_finding(&id)? {
+                known.insert(id, Known::of(&recorded)?);
+            }
+        }
+        Ok(Self {
+            known,
+            drafts: FxHashMap::default(),
+        })
+    }
+
+    /// The finding of a draft, from the last cycle where neither the draft nor its account has changed since.
+    fn finding(&mut self, lookup: &Lookup<'_>, draft: &Draft) -> Result<Finding, StoreError> {
+        let key = (draft.account, draft.family.as_str(), draft.period);
+        if let Some((same, finding)) = self.drafts.get(&key)
+            && same == draft
+        {
+            let account = draft
+                .account
+                .map(|account| lookup.store.account(lookup.subject.tenant, account));
+            if account.transpose()?.map(Account::from) == finding.account {
+                return Ok(finding.clone());
+            }
+        }
+        let finding = lookup.finding(draft)?;
+        self.drafts.insert(key, (draft.clone(), finding.clone()));
+        Ok(finding)
+    }
+
+    /// What is new against what is recorded: each draft with whether it is settled, and whether these are all drafts there
+    /// ever were.
+    pub(super) fn compare<'d>(
+        &mut self,
+        lookup: &Lookup<'_>,
+        drafts: impl Iterator<Item = (&'d Draft, bool)>,
+        anew: bool,
+    ) -> Result<Analysis, StoreError> {
+        let mut analysis = Analysis::default();
+        let mut told = FxHashSet::default();
+        let mut standing = FxHashSet::default();
+        for (draft, settled) in drafts {
+            let finding = self.finding(lookup, draft)?;
+            let key = (draft.account, draft.family.as_str(), draft.period);
+            if settled {
+                self.drafts.remove(&key);
+            } else {
+                standing.insert(key);
+            }
+            told.insert(finding.id.clone());
+            let now = Recorded { finding, settled };
+            self.note(lookup, now, &mut analysis)?;
+        }
+        self.drafts.retain(|key, _| standing.contains(key));
+        self.known.retain(|id, known| {
+            let stays = told.contains(id) || (known.settled && !anew);
+            if !stays {
+                analysis.gone.push(id.clone());
+            }
+            stays
+        });
+        let renamed: Vec<FindingId> = self
+            .known
+            .iter()
+            .filter(|(id, _)| !told.contains(*id))
+            .filter_map(|(id, known)| Some((id, known.account.as_ref()?)))
+            .filter_map(|(id, account)| {
+                let now = lookup
+                    .store
+                    .account_named(lookup.subject.tenant, &account.id)
+                    .transpose()?;
+                match now.map(Account::from) {
+                    Ok(now) if now == *account => None,
+                    Ok(_) => Some(Ok(id.clone())),
+                    Err(error) => Some(Err(error)),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        for id in renamed {
+            if let Some(kept) = lookup.store.recorded_finding(&id)?
+                && let Some(now) = lookup.renamed(&kept)?
+            {
+                self.known.insert(id, Known::of(&now)?);
+                analysis.changed.push((now, Some(kept.finding)));
+            }
+        }
+        Ok(analysis)
+    }
+
+    /// Keeps a finding as it is now, and notes it where it differs from what is recorded.
+    fn note(
+        &mut self,
+        lookup: &Lookup<'_>,
+        now: Recorded,
+        analysis: &mut Analysis,
+    ) -> Result<(), StoreError> {
+        let known = Known::of(&now)?;
+        let id = now.finding.id.clone();
+        let before = match self.known.get(&id) {
+            Some(before) if before.digest == known.digest && before.settled == known.settled => {
+                return Ok(());
+            }
+            Some(_) => lookup.store.recorded_finding(&id)?,
+            None => None,
+        };
+        self.known.insert(id, known);
+        let before = before.map(|before| before.finding);
+        analysis.changed.push((now, before));
+        Ok(())
+    }
+}
+
+/// Turns drafts into findings: names and ids instead of numbers.
+pub(super) struct Lookup<'a> {
+    pub(super) store: &'a Store,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) feed: &'a Feed,
+}
+
+impl Lookup<'_> {
+    /// A settled finding whose account the log calls differently by now; none where nothing changed.
+    fn renamed(&self, kept: &Recorded) -> Result<Option<Recorded>, StoreError> {
+        let Some(account) = &kept.finding.account else {
+            return Ok(None);
+        };
+        let Some(actor) = self.store.account_named(self.subject.tenant, &account.id)? else {
+            return Ok(None);
+        };
+        let now = Account::from(actor);
+        Ok((now != *account).then(|| {
+            let mut renamed = kept.clone();
+            renamed.finding.account = Some(now);
+            renamed
+        }))
+    }
+
+    /// The finding of a draft.
+    pub(super) fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
+        let actor = match draft.account {
+            Some(account) => Some(self.store.account(self.subject.tenant, account)?),
+            None => None,
+        };
+        let whose = actor.as_ref().map(|actor| &actor.id);
+        let id = |period| finding_id(self.subject.name, draft, whose, period);
+        let [strongest, ..] = draft.told.as_slice() else {
+            return Err(StoreError::Unreadable(
+                "a finding without a signal".to_owned(),
+            ));
+        };
+        Ok(Finding {
+            id: id(draft.period),
+            revision: draft.revision,
+            tenant: self.subject.name.to_owned(),
+            family: draft.family,
+            detector: strongest.detector.clone(),
+            severity: draft.severity,
+            bits: strongest.bits,
+            line: strongest.line,
+            status: Status::Open,
+            privileged_via: strongest.via.clone(),
+            window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
+            observed: Observed {
+                // A sum over accounts does not count what was new to each.
+                new_pages: actor.is_some().then_some(strongest.new_pages),
+                ..observed(&strongest.tally)
+            },
+            expected: actor.is_some().then_some(strongest.expected),
+            because: strongest.because.clone(),
+            signals: signals(draft),
+            evidence: self.evidence(strongest)?,
+            continues: draft.continues.then(|| id(draft.period - 1)),
+            first_seen: moment(draft.first_seen),
+            last_seen: moment(draft.last_seen),
+            account: actor.map(Account::from),
+        })
+    }
+
+    fn evidence(&self, told: &Told) -> Result<Evidence, StoreError> {
+        let seen = &told.tally.evidence;
+        let events: Vec<(i64, [u8; 16])> = seen.iter().map(|seen| (seen.at, seen.key)).collect();
+        let mut pages = Vec::new();
+        for seen in seen {
+            let Some(page) = seen.page else { continue };
+            let (store, tenant) = (self.store, self.subject.tenant);
+            let page = store.place(tenant, Place::Page, page)?;
+            let space = seen
+                .space
+                .map(|space| store.place(tenant, Place::Space, space));
+            let space = space.transpose()?;
+            pages.push(PageRead {
+                id: PageId::new(page),
+                space: space.map(SpaceKey::new),
+                at: moment(seen.at),
+            });
+        }
+        Ok(Evidence {
+            event_ids: self.feed.event_ids(self.store, &events)?,
+            pages,
+            omitted: told.tally.omitted,
+        })
+    }
+}
+
+/// Every signal once, each as loud as it spoke, strongest detector first.
+fn signals(draft: &Draft) -> Vec<Signal> {
+    let mut signals: Vec<Signal> = Vec::new();
+    for signal in draft.told.iter().flat_map(|told| &told.signals) {
+        if signals.iter().all(|kept| kept.name != signal.name) {
+            signals.push(signal.clone());
+        }
+    }
+    signals
+}
+
+fn observed(tally: &Tally) -> Observed {
+    let count = |set: &FxHashSet<WordId>| u32::try_from(set.len()).unwrap_or(u32::MAX);
+    Observed {
+        pages: tally.pages,
+        spaces: count(&tally.spaces),
+        new_pages: None,
+        views: tally.views,
+        exports: tally.exports,
+        addresses: count(&tally.addresses),
+        auth: tally.auth_words().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// One finding per tenant, family, account and period, and nothing else in its id.
+fn finding_id(tenant: &str, draft: &Draft, account: Option<&AccountId>, period: i64) -> FindingId {
+    let (family, period) = (draft.family.as_str(), period.to_le_bytes());
+    let mut fields: Vec<&[u8]> = vec![b"finding", tenant.as_bytes(), family.as_bytes()];
+    fields.extend(account.map(|account| account.as_str().as_bytes()));
+    fields.push(&period);
+    let digest = digest16(&fields);
+    FindingId::new(EventKey(digest).hex())
+}

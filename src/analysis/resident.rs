@@ -1,0 +1,325 @@
+//! The engine in memory between cycles: the settled state, and the tail behind it as far as it was read.
+
+use super::feed::Feed;
+use super::lookup::{Lookup, Memory};
+use super::rules::Context;
+use super::{Analysis, Subject};
+use crate::storage::{EngineState, Store, StoreError};
+use pagewarden_core::engine::{Draft, Engine, State};
+
+/// How far apart the snapshots of the last hours are, in seconds of event time.
+const SNAPSHOT_SECONDS: i64 = 600;
+
+/// How far back snapshots lie so close, and how far apart those before at least are.
+const CLOSE_SECONDS: i64 = 2 * 3_600;
+
+/// Into how many parts the rest of the tail is cut at most.
+const FAR_SNAPSHOTS: i64 = 12;
+
+/// By how much the settled line lags before it is moved and stored, in seconds of event time.
+const SETTLE_EVERY: i64 = 3_600;
+
+/// Analyses one tenant again and again, and keeps in memory what it has learnt.
+#[derive(Debug)]
+pub struct Analyst {
+    once: bool,
+    resident: Option<Resident>,
+    /// What the last analysis left, until it is recorded.
+    unrecorded: Option<Resident>,
+}
+
+impl Analyst {
+    /// For one analysis: its settled state is stored at once.
+    pub const fn once() -> Self {
+        Self {
+            once: true,
+            resident: None,
+            unrecorded: None,
+        }
+    }
+
+    /// For many: the settled state is stored about once in an hour of event time.
+    pub const fn resident() -> Self {
+        Self {
+            once: false,
+            resident: None,
+            unrecorded: None,
+        }
+    }
+
+    /// Says what is new since the last analysis that was [recorded](Self::recorded); where one was not, or failed, begins
+    /// again from what the store holds.
+    pub fn analyse(
+        &mut self,
+        store: &Store,
+        subject: &Subject<'_>,
+    ) -> Result<Analysis, StoreError> {
+        self.unrecorded = None;
+        let feed = Feed::of(store, subject.tenant)?;
+        let resident = self.resident.take();
+        // Asked before anything is read: what comes in from now on is asked for next time.
+        let arrived = store.take_arrivals(feed.streams());
+        let Some(extent) = feed.extent(store)? else {
+            return Ok(Analysis::default());
+        };
+        // Storing and analysing take turns, and each wants memory for every account.
+        store.forget_terms();
+        let lookup = Lookup {
+            store,
+            subject,
+            feed: &feed,
+        };
+        let mut resident = match resident {
+            Some(resident) => resident.refresh(&lookup)?,
+            None => Resident::load(&lookup, self.once)?,
+        };
+        let analysis = resident.analyse(&lookup, arrived, extent)?;
+        if !self.once {
+            if analysis.state.is_none() {
+                self.resident = Some(resident);
+            } else {
+                self.unrecorded = Some(resident);
+            }
+        }
+        Ok(analysis)
+    }
+
+    /// Tells that the last analysis is recorded, its state and findings: the next one goes on from it.
+    pub fn recorded(&mut self) {
+        if let Some(resident) = self.unrecorded.take() {
+            self.resident = Some(resident);
+        }
+    }
+}
+
+/// The engine at a moment: everything before that second was taken, and nothing else.
+#[derive(Debug, Clone)]
+struct At {
+    before: i64,
+    engine: Engine,
+}
+
+/// What is kept of a tenant.
+#[derive(Debug)]
+struct Resident {
+    once: bool,
+    context: Context,
+    memory: Memory,
+    /// What is stored, or will be with this analysis.
+    settled: At,
+    /// A digest of everything but events that it depends on.
+    basis: [u8; 16],
+    /// Some states between the settled one and the tail, oldest first.
+    snapshots: Vec<At>,
+    tail: At,
+    /// Whether the state is made from the first event on, and not recorded yet.
+    anew: bool,
+    /// How many events were stored and left out when this was last recorded.
+    counted: Option<(u64, u64)>,
+}
+
+impl Resident {
+    /// From the stored state, or before the first event.
+    fn load(lookup: &Lookup<'_>, once: bool) -> Result<Self, StoreError> {
+        let Lookup { store, subject, .. } = *lookup;
+        let context = Context::load(store, subject)?;
+        let kept = store.load_engine(subject.tenant)?;
+        let settled = kept
+            .filter(|kept| kept.basis == context.basis(subject, kept.line))
+            .and_then(|kept| {
+                Some(At {
+                    before: kept.line,
+                    engine: Engine::resume(&kept.state?)?,
+                })
+            });
+        let anew = settled.is_none();
+        let settled = settled.unwrap_or_else(|| At {
+            before: i64::MIN,
+            engine: Engine::new(),
+        });
+        Ok(Self {
+            once,
+            basis: context.basis(subject, settled.before),
+            memory: Memory::load(lookup)?,
+            context,
+            tail: settled.clone(),
+            settled,
+            snapshots: Vec::new(),
+            anew,
+            counted: None,
+        })
+    }
+
+    /// Takes in what changed beside events, and falls back as far as it changes anything.
+    fn refresh(mut self, lookup: &Lookup<'_>) -> Result<Self, StoreError> {
+        let Lookup { store, subject, .. } = *lookup;
+        let (digest, line) = (self.context.digest, self.settled.before);
+        self.context = self.context.refresh(store, subject)?;
+        if self.context.digest != digest {
+            self.counted = None;
+            self.go_back(line);
+            if self.context.basis(subject, line) != self.basis {
+                self.begin_anew();
+            }
+        }
+        Ok(self)
+    }
+
+    /// Begins before the first event.
+    fn begin_anew(&mut self) {
+        self.settled = At {
+            before: i64::MIN,
+            engine: Engine::new(),
+        };
+        self.snapshots.clear();
+        self.tail = self.settled.clone();
+        self.anew = true;
+    }
+
+    /// Forgets everything that was taken from a moment on.
+    fn go_back(&mut self, to: i64) {
+        if to >= self.tail.before {
+            return;
+        }
+        self.snapshots.retain(|snapshot| snapshot.before <= to);
+        self.tail = self.snapshots.last().unwrap_or(&self.settled).clone();
+    }
+
+    /// Reads what is new, and says what that changes.
+    fn analyse(
+        &mut self,
+        lookup: &Lookup<'_>,
+        arrived: Option<i64>,
+        (newest, stored): (i64, u64),
+    ) -> Result<Analysis, StoreError> {
+        let Lookup { store, subject, .. } = *lookup;
+        if arrived.is_none() && self.counted.is_some_and(|(counted, _)| counted == stored) {
+            return Ok(Analysis::default());
+        }
+        if arrived.is_some_and(|arrived| arrived < self.settled.before) {
+            self.begin_anew();
+        }
+        self.go_back(arrived.unwrap_or(i64::MAX));
+        let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
+        let (state, done) = self.settle(lookup, newest.saturating_sub(settle))?;
+        self.read_tail(lookup, newest, settle)?;
+        let rules = &self.context.rules;
+        let ignored = self.tail.engine.ignored();
+        if self.counted.is_none_or(|(_, before)| before != ignored) {
+            store.keep_ignored(subject.tenant, ignored)?;
+        }
+        self.counted = Some((stored, ignored));
+        let standing = self.tail.engine.standing(rules);
+        let growing = self.tail.engine.unclaimed().iter().chain(&standing);
+        let drafts = done
+            .iter()
+            .map(|draft| (draft, true))
+            .chain(growing.map(|draft| (draft, false)));
+        let anew = std::mem::take(&mut self.anew);
+        let mut analysis = self.memory.compare(lookup, drafts, anew)?;
+        let state = EngineState {
+            basis: self.basis,
+            line: self.settled.before,
+            stored,
+            state,
+        };
+        analysis.state = Some((state, anew));
+        Ok(analysis)
+    }
+
+    /// Moves the settled line where it lags far enough. Gives the state to store, if it moved, and the drafts of periods that
+    /// are over behind it.
+    fn settle(
+        &mut self,
+        lookup: &Lookup<'_>,
+        line: i64,
+    ) -> Result<(Option<State>, Vec<Draft>), StoreError> {
+        let Lookup { store, feed, .. } = *lookup;
+        let old = self.settled.before;
+        let line = line.max(old);
+        if !self.once && !self.anew && line < old.saturating_add(SETTLE_EVERY) {
+            return Ok((None, Vec::new()));
+        }
+        let rules = &self.context.rules;
+        let nearest = self
+            .snapshots
+            .iter()
+            .rfind(|snapshot| snapshot.before <= line)
+            .unwrap_or(&self.settled);
+        let At { before, mut engine } = nearest.clone();
+        feed.read(store, (before, line), |read| engine.take(rules, read))?;
+        let state = if self.anew {
+            engine.state()
+        } else {
+            engine.state_since(&self.settled.engine)
+        };
+        let state = state.ok_or_else(|| {
+            StoreError::Unreadable("the working state cannot be written".to_owned())
+        })?;
+        let done = engine.finished();
+        self.settled = At {
+            before: line,
+            engine,
+        };
+        self.basis = self.context.basis(lookup.subject, line);
+        self.snapshots.retain(|snapshot| snapshot.before > line);
+        // Whoever went on from before has these drafts first, and they are handed out now.
+        for later in &mut self.snapshots {
+            later.engine.drop_finished(done.len());
+        }
+        if self.tail.before > line {
+            self.tail.engine.drop_finished(done.len());
+        } else {
+            self.tail = self.settled.clone();
+        }
+        if self.once {
+            // Nobody goes on from it: what it shares with the tail need not be copied.
+            self.settled.engine = Engine::new();
+        }
+        Ok((Some(state), done))
+    }
+
+    /// Takes everything behind the tail, with a snapshot now and then.
+    fn read_tail(
+        &mut self,
+        lookup: &Lookup<'_>,
+        newest: i64,
+        settle: i64,
+    ) -> Result<(), StoreError> {
+        let Lookup { store, feed, .. } = *lookup;
+        let (once, rules) = (self.once, &self.context.rules);
+        let (tail, snapshots) = (&mut self.tail, &mut self.snapshots);
+        let apart = CLOSE_SECONDS.max(settle / FAR_SNAPSHOTS);
+        feed.read(store, (tail.before, i64::MAX), |read| {
+            let cut = read.at.div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
+            if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest, apart) {
+                snapshots.push(At {
+                    before: cut,
+                    engine: tail.engine.clone(),
+                });
+            }
+            tail.engine.take(rules, read);
+            tail.before = tail.before.max(read.at.saturating_add(1));
+        })?;
+        thin(snapshots, newest, apart);
+        Ok(())
+    }
+}
+
+/// Whether a snapshot at a moment would outlast the cycle.
+fn is_worth_keeping(snapshots: &[At], cut: i64, newest: i64, apart: i64) -> bool {
+    cut >= newest.saturating_sub(CLOSE_SECONDS)
+        || snapshots
+            .last()
+            .is_none_or(|last| last.before.div_euclid(apart) != cut.div_euclid(apart))
+}
+
+/// Of the snapshots far back, leaves the first of each stretch.
+fn thin(snapshots: &mut Vec<At>, newest: i64, apart: i64) {
+    let mut last = None;
+    snapshots.retain(|snapshot| {
+        let stretch = snapshot.before.div_euclid(apart);
+        let close = snapshot.before >= newest.saturating_sub(CLOSE_SECONDS);
+        last.replace(stretch) != Some(stretch) || close
+    });
+}

@@ -1,0 +1,140 @@
+//! What an analyst promises: after every cycle the store holds what an analysis from the first event on gives.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::findings::Judging;
+use crate::storage::Batch;
+use pagewarden_core::model::{
+    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, Stream, StreamName,
+};
+use pagewarden_core::time::{DAY_SECONDS, moment};
+
+fn view(number: u32, account: u32, at: i64, page: u32) -> Event {
+    let id = EventId::new(format!("event {number}"));
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    Event {
+        key: EventKey(key),
+        id,
+        at: moment(at),
+        processed_at: None,
+        class: Class::View,
+        action: "viewed".to_owned(),
+        actor: Actor {
+            id: AccountId::new(format!("account {account}")),
+            kind: ActorKind::Person,
+            name: None,
+            email: None,
+        },
+        auth: Auth::Session,
+        page: Some(PageId::new(page.to_string())),
+        space: None,
+        address: None,
+        site: None,
+        changes: Vec::new(),
+    }
+}
+
+/// Ten days of six people, each with four pages a day, and two harvests.
+fn events() -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut add = |account, at, page| {
+        let number = u32::try_from(events.len()).unwrap();
+        events.push(view(number, account, at, page));
+    };
+    for day in 0..10_i64 {
+        for account in 0..6_u32 {
+            for page in 0..4_u32 {
+                let at = day * DAY_SECONDS + 30_000 + i64::from(account * 700 + page * 4_000);
+                add(account, at, account * 3 + page);
+            }
+        }
+    }
+    for (account, day) in [(2, 7), (4, 9)] {
+        for page in 0..150_u32 {
+            add(
+                account,
+                day * DAY_SECONDS + 40_000 + i64::from(page) * 20,
+                1_000 + page,
+            );
+        }
+    }
+    events
+}
+
+/// Stores the events in this order, cut and restarted where told, and compares after every cycle.
+fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("state.db")).unwrap();
+    let tenant = store.tenant("one", None, moment(0)).unwrap();
+    let stream = Stream {
+        tenant: "one".to_owned(),
+        name: StreamName::Access,
+        site: None,
+    };
+    let stream = store.stream(tenant, &stream).unwrap();
+    let (admins, detect) = (Admins::default(), Detect::default());
+    let subject = Subject {
+        tenant,
+        name: "one",
+        admins: &admins,
+        sites: &[],
+        detect: &detect,
+    };
+    let mut events = events();
+    events.sort_by_cached_key(|event| {
+        let number = u32::from_be_bytes(event.key.0[..4].try_into().unwrap());
+        let place = usize::try_from(number).unwrap() % jitter.len();
+        event.at.timestamp() + jitter[place]
+    });
+    let mut analyst = Analyst::resident();
+    let mut found = 0;
+    for (cycle, part) in events.chunks(events.len().div_ceil(cycles)).enumerate() {
+        if restarts.contains(&cycle) {
+            analyst = Analyst::resident();
+        }
+        let batch = Batch {
+            events: part.to_vec(),
+            received: part.len(),
+            ..Batch::default()
+        };
+        store
+            .commit(stream, &batch, None, Duration::from_mins(10))
+            .unwrap();
+        let judging = Judging {
+            store: &store,
+            notifiers: &[],
+            subject,
+            now: moment(0),
+            stop: &CancellationToken::new(),
+        };
+        judging.judge_with(&mut analyst).unwrap();
+        let mut whole = from_scratch(&store, &subject).unwrap();
+        whole.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(store.findings(None).unwrap(), whole, "cycle {cycle}");
+        found = whole.len();
+    }
+    found
+}
+
+#[test]
+fn in_order_the_findings_are_those_of_an_analysis_from_scratch() {
+    assert!(check(&[0], 40, &[]) >= 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn in_any_order_with_any_cycles_and_restarts_the_findings_are_those_of_an_analysis_from_scratch(
+        jitter in prop::collection::vec(prop_oneof![4 => 0_i64..600, 2 => 0_i64..40_000, 1 => 0_i64..200_000], 1..30),
+        cycles in 1_usize..40,
+        restarts in prop::collection::vec(0_usize..40, 0..4),
+    ) {
+        check(&jitter, cycles, &restarts);
+    }
+}
