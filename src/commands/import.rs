@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::tenant;
 use crate::exit::Exit;
 use crate::import::{self as files, Format, ImportBatch, ImportError};
-use crate::findings::{Judging, summarise};
+use crate::findings::{Judging, Untold, summarise};
 use pagewarden_core::model::{Severity, Stream, StreamName};
 use crate::output::summary::History;
 use crate::storage::{Batch, Lease, Store, StoreError, StreamId, TenantId};
@@ -84,12 +84,14 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         sites: &whose.scored,
         detect: &whose.detect,
     };
+    let untold = Untold::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     let judging = Judging {
         store: &store,
         notifiers,
         subject,
         now,
+        untold: &untold,
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {

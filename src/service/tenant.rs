@@ -14,6 +14,11 @@ use crate::storage::StoreError;
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// The least time between analyses while history is being read, each of which begins anew.
+const RARELY: Duration = Duration::from_mins(10);
+/// How many times as long as such an analysis took nothing is analysed after it.
+const SHARE: u32 = 20;
+
 /// When what is due next.
 struct Due {
     access: Instant,
@@ -21,6 +26,8 @@ struct Due {
     admins: Instant,
     /// Not before then is history read, after it could not be.
     history: Instant,
+    /// Not before then is anything analysed while history is being read.
+    analysis: Instant,
 }
 
 impl Due {
@@ -43,6 +50,7 @@ pub(super) async fn watch(
         audit: now,
         admins: now,
         history: now,
+        analysis: now,
     };
     while !stop.is_cancelled() {
         let now = Instant::now();
@@ -65,8 +73,12 @@ pub(super) async fn watch(
         if stop.is_cancelled() {
             break;
         }
-        if fresh || watch.has_unjudged()? {
+        let may_analyse = due.analysis <= now || !watch.reads_history()?;
+        if may_analyse && (fresh || watch.has_unjudged()?) {
+            let began = Instant::now();
             tokio::task::block_in_place(|| watch.judge())?;
+            due.analysis = later(RARELY.max(began.elapsed() * SHARE));
+            watch.enter_present()?;
             wake.notify_one();
         }
         if fresh {
@@ -80,6 +92,7 @@ pub(super) async fn watch(
             let mut go_on =
                 |_: &str, _, _: &_, _| Instant::now() < next && !stopping.is_cancelled();
             let (outcome, _) = watch.backfill(&mut go_on).await?;
+            watch.enter_present()?;
             wake.notify_one();
             if !outcome.failures.is_empty() {
                 // What refuses now is asked no more often than live polling asks.

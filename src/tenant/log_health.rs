@@ -51,6 +51,7 @@ impl Watch {
                 })
             })
             .collect();
+        let untold = self.untold()?;
         let looking = Looking {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -60,6 +61,7 @@ impl Watch {
             streams: &streams,
             keys: &keys,
             now: self.clock.now(),
+            untold: &untold,
         };
         work(&looking, &streams)
     }
