@@ -1,5 +1,7 @@
 //! What is new is recorded, and its messages with it in one transaction.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
@@ -7,10 +9,41 @@ use crate::analysis::{self, Analysis, Analyst};
 use crate::config;
 use crate::notify;
 use crate::outcome::Outcome;
-use crate::output::{json, summary};
-use crate::storage::{NewDelivery, Store, StoreError, TenantId};
-use pagewarden_core::model::Finding;
+use crate::output::{json, retraction, summary};
+use crate::storage::{Changes, NewDelivery, Posted, Recorded, Store, StoreError, TenantId};
+use pagewarden_core::model::{Finding, FindingId};
 use pagewarden_core::time::{Window, after};
+
+/// Which history a summary is still to tell: findings about it are recorded, and no message is sent for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// When the tenant was installed.
+    pub installed: DateTime<Utc>,
+    /// The spans of event time.
+    pub spans: Vec<Window>,
+}
+
+impl Untold {
+    /// What is left to a summary of these spans, and all history before a first reading of the tenant was summed up.
+    pub fn of(store: &Store, tenant: TenantId, mut spans: Vec<Window>) -> Result<Self, StoreError> {
+        if !store.is_present(tenant)? {
+            spans.push(Window {
+                from: DateTime::<Utc>::MIN_UTC,
+                until: DateTime::<Utc>::MAX_UTC,
+            });
+        }
+        Ok(Self {
+            installed: store.installed(tenant)?,
+            spans,
+        })
+    }
+
+    /// Whether something that lasted from one moment to another is left to a summary.
+    pub fn covers(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
+        let within = |span: &Window| start < span.until && end >= span.from;
+        end < self.installed && self.spans.iter().any(within)
+    }
+}
 
 /// Everything that judging a tenant needs.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +58,8 @@ pub struct Judging<'a> {
     pub now: DateTime<Utc>,
     /// Says that nobody waits for the result any more: then nothing is recorded.
     pub stop: &'a CancellationToken,
+    /// What is left to a summary.
+    pub untold: &'a Untold,
 }
 
 impl Judging<'_> {
@@ -46,11 +81,50 @@ impl Judging<'_> {
         if self.stop.is_cancelled() {
             return Ok(Outcome::default());
         }
-        let installed = self.store.installed(self.subject.tenant)?;
+        let (outcome, mut mail) = self.tell(&changed)?;
+        for id in &gone {
+            mail.retract(id)?;
+        }
+        let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
+        let changes = mail.with(&changed, &gone);
+        self.store
+            .record_analysis(self.subject.tenant, (&state, anew), &changes, self.now)?;
+        analyst.recorded();
+        Ok(outcome)
+    }
+
+    /// The same while history is still being read, by rules that need none: nothing that was recorded by other rules is
+    /// touched, and no working state is kept, because these rules are not those of the next analysis.
+    pub fn judge_policies(&self) -> Result<Outcome, StoreError> {
+        let Analysis { mut changed, .. } = analysis::analyse(self.store, &self.subject)?;
+        if self.stop.is_cancelled() {
+            return Ok(Outcome::default());
+        }
+        changed.retain(|(recorded, before)| {
+            let detector = &recorded.finding.detector;
+            before
+                .as_ref()
+                .is_none_or(|before| before.detector == *detector)
+        });
+        let (outcome, mail) = self.tell(&changed)?;
+        let mut changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
+        for recorded in &mut changed {
+            // The next analysis hands out everything again.
+            recorded.settled = false;
+        }
+        let changes = mail.with(&changed, &[]);
+        self.store.record(self.subject.tenant, &changes, self.now)?;
+        Ok(outcome)
+    }
+
+    /// What is new of the findings that changed, each with what was recorded before, and the messages about it.
+    fn tell(
+        &self,
+        changed: &[(Recorded, Option<Finding>)],
+    ) -> Result<(Outcome, Mail<'_>), StoreError> {
         let mut outcome = Outcome::default();
-        let mut deliveries = Vec::new();
-        for (recorded, before) in &changed {
-            let finding = &recorded.finding;
+        let mut mail = Mail::new(self.store, self.notifiers, self.now);
+        for (Recorded { finding, .. }, before) in changed {
             let rose = before
                 .as_ref()
                 .is_some_and(|before| finding.severity > before.severity);
@@ -58,49 +132,172 @@ impl Judging<'_> {
                 outcome.note(finding);
             }
             // History does not page people: a walk through it ends with one summary. A rise in severity always does.
-            let history = finding.window.is_some_and(|(_, end)| end < installed);
+            let history = finding
+                .window
+                .is_some_and(|(start, end)| self.untold.covers(start, end));
             let grown = before
                 .as_ref()
                 .is_none_or(|before| finding.revision > before.revision);
-            if grown && (rose || !history) {
+            if rose || (grown && !history) {
                 // What comes in late is waited for: then the first message tells it too.
                 let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
-                deliveries.extend(messages(self.store, self.notifiers, finding, due)?);
+                mail.tell(finding, due)?;
+            } else if before.is_some() {
+                mail.refresh(finding)?;
             }
         }
-        let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        self.store.record_analysis(
-            self.subject.tenant,
-            (&state, anew),
-            &changed,
-            &gone,
-            &deliveries,
-            self.now,
-        )?;
-        analyst.recorded();
-        Ok(outcome)
+        Ok((outcome, mail))
     }
 }
 
-/// The messages about a finding, one for each notifier that is told of such.
-pub(crate) fn messages(
-    store: &Store,
-    notifiers: &[config::Notifier],
-    finding: &Finding,
-    due: DateTime<Utc>,
-) -> Result<Vec<NewDelivery>, StoreError> {
-    let finding = store.with_verdicts(finding.clone())?;
-    let routes = notify::route(notifiers, finding.severity);
-    Ok(routes
-        .map(|notifier| NewDelivery {
-            id: notify::message_id(&finding),
-            subject: finding.id.to_string(),
-            notifier: notifier.to_owned(),
-            severity: finding.severity,
-            body: json::one(&finding),
-            due,
-        })
-        .collect())
+/// Messages about findings, collected to be put into the outbox with them.
+#[derive(Debug)]
+pub(crate) struct Mail<'a> {
+    store: &'a Store,
+    notifiers: &'a [config::Notifier],
+    now: DateTime<Utc>,
+    deliveries: Vec<NewDelivery>,
+    withdrawn: Vec<(FindingId, String)>,
+}
+
+impl<'a> Mail<'a> {
+    /// An empty collection.
+    pub(crate) const fn new(
+        store: &'a Store,
+        notifiers: &'a [config::Notifier],
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            store,
+            notifiers,
+            now,
+            deliveries: Vec::new(),
+            withdrawn: Vec::new(),
+        }
+    }
+
+    /// The messages together with the findings that they are about.
+    pub(crate) fn with<'b>(
+        &'b self,
+        changed: &'b [Recorded],
+        gone: &'b [FindingId],
+    ) -> Changes<'b> {
+        Changes {
+            changed,
+            gone,
+            withdrawn: &self.withdrawn,
+            deliveries: &self.deliveries,
+        }
+    }
+
+    /// Adds a message about a finding for each notifier that is told of such, in the place of one that waits.
+    ///
+    /// Its revision is that of the finding, or one more than a receiver may have seen: a finding that was taken back and
+    /// holds again is not taken for the message that was taken back.
+    pub(crate) fn tell(&mut self, finding: &Finding, due: DateTime<Utc>) -> Result<(), StoreError> {
+        let posted = self.store.posted(&finding.id)?;
+        let mut finding = self.store.with_verdicts(finding.clone())?;
+        finding.revision = finding.revision.max(unseen_revision(&posted));
+        let routes: Vec<&str> = notify::route(self.notifiers, finding.severity).collect();
+        for message in unsent(&posted) {
+            if !routes.contains(&message.notifier.as_str()) {
+                self.withdraw(&finding.id, message);
+            }
+        }
+        for notifier in routes {
+            self.deliveries.push(message(&finding, notifier, due));
+        }
+        Ok(())
+    }
+
+    /// Lets the messages about a finding that wait tell what holds now, or withdraws them where their notifier is not told
+    /// of anything so slight. They stay due when they were.
+    pub(crate) fn refresh(&mut self, finding: &Finding) -> Result<(), StoreError> {
+        let posted = self.store.posted(&finding.id)?;
+        if unsent(&posted).next().is_none() {
+            return Ok(());
+        }
+        let mut finding = self.store.with_verdicts(finding.clone())?;
+        let routes: Vec<&str> = notify::route(self.notifiers, finding.severity).collect();
+        for waiting in unsent(&posted) {
+            if !routes.contains(&waiting.notifier.as_str()) {
+                self.withdraw(&finding.id, waiting);
+                continue;
+            }
+            // What a receiver may have seen keeps its words; it is replaced where it was graver than what holds.
+            finding.revision = match (waiting.is_unseen(), waiting.severity > finding.severity) {
+                (true, _) => waiting.revision,
+                (false, true) => unseen_revision(&posted),
+                (false, false) => continue,
+            };
+            let delivery = message(&finding, &waiting.notifier, waiting.due);
+            self.deliveries.push(delivery);
+        }
+        Ok(())
+    }
+
+    /// Adds a correction for each notifier that was told of a finding which no longer holds, unless it was corrected since.
+    pub(crate) fn retract(&mut self, id: &FindingId) -> Result<(), StoreError> {
+        let posted = self.store.posted(id)?;
+        let mut told: BTreeMap<&str, &Posted> = BTreeMap::new();
+        for message in posted.iter().filter(|one| one.sent && !one.retraction) {
+            let last = told.entry(&message.notifier).or_insert(message);
+            if message.revision > last.revision {
+                *last = message;
+            }
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        let Some(Recorded { finding, .. }) = self.store.recorded_finding(id)? else {
+            return Ok(());
+        };
+        for (
+            notifier,
+            Posted {
+                revision, severity, ..
+            },
+        ) in told
+        {
+            // The same correction again is not put into the outbox: its key is there.
+            self.deliveries.push(NewDelivery {
+                id: notify::retraction_id(id, *revision),
+                subject: id.to_string(),
+                notifier: notifier.to_owned(),
+                severity: *severity,
+                body: retraction::body(&finding, *revision, *severity),
+                due: self.now,
+            });
+        }
+        Ok(())
+    }
+
+    fn withdraw(&mut self, id: &FindingId, message: &Posted) {
+        self.withdrawn.push((id.clone(), message.notifier.clone()));
+    }
+}
+
+/// The messages that wait, without corrections.
+fn unsent(posted: &[Posted]) -> impl Iterator<Item = &Posted> {
+    posted.iter().filter(|one| one.waiting && !one.retraction)
+}
+
+/// The least revision that no receiver can have seen.
+fn unseen_revision(posted: &[Posted]) -> u32 {
+    let seen = posted.iter().filter(|one| !one.is_unseen());
+    seen.map(|one| one.revision + 1).max().unwrap_or_default()
+}
+
+/// A message that tells a notifier of a finding.
+fn message(finding: &Finding, notifier: &str, due: DateTime<Utc>) -> NewDelivery {
+    NewDelivery {
+        id: notify::message_id(finding),
+        subject: finding.id.to_string(),
+        notifier: notifier.to_owned(),
+        severity: finding.severity,
+        body: json::one(finding),
+        due,
+    }
 }
 
 /// Puts one message about a walk of history into the outbox, if it found anything.
@@ -114,7 +311,11 @@ pub fn summarise(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let deliveries = summarised(store, tenant, name, notifiers, walk, span, now)?;
-    store.record(tenant, &[], &[], &deliveries, now)
+    let changes = Changes {
+        deliveries: &deliveries,
+        ..Changes::default()
+    };
+    store.record(tenant, &changes, now)
 }
 
 /// One message about a walk of history for everybody who is told, if it found anything.

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::atlassian::{Mapper, log_change};
 use crate::config;
-use crate::findings::messages;
+use crate::findings::{Mail, Untold};
 use crate::outcome::Outcome;
 use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
 use pagewarden_core::detect::blind_spot::{
@@ -58,6 +58,8 @@ pub struct Looking<'a> {
     pub keys: &'a [Key],
     /// The present moment.
     pub now: DateTime<Utc>,
+    /// What is left to a summary.
+    pub untold: &'a Untold,
 }
 
 impl Looking<'_> {
@@ -170,17 +172,17 @@ impl Looking<'_> {
 
     /// Records what was found; `all` where everything was looked at, so that what was not found again is over.
     fn record(&self, found: Vec<Blindness>, all: bool) -> Result<Outcome, StoreError> {
-        let installed = self.store.installed(self.tenant)?;
         let recorded = self.store.blindness(self.tenant)?;
         let mut recorded: BTreeMap<FindingId, Recorded> = recorded
             .into_iter()
             .map(|one| (one.finding.id.clone(), one))
             .collect();
         let mut outcome = Outcome::default();
-        let (mut changed, mut deliveries) = (Vec::new(), Vec::new());
+        let mut changed = Vec::new();
+        let mut mail = Mail::new(self.store, self.notifiers, self.now);
         for (id, blindness) in self.by_id(found) {
             let before = recorded.remove(&id);
-            let history = blindness.over && blindness.seen < installed;
+            let history = blindness.over && self.untold.covers(blindness.since, blindness.seen);
             let now = self.finding(id, blindness, before.as_ref());
             if before.as_ref() == Some(&now) {
                 continue;
@@ -193,22 +195,22 @@ impl Looking<'_> {
                 outcome.note(&now.finding);
             }
             if !history && was.is_none_or(|was| revision > was.revision) {
-                deliveries.extend(messages(
-                    self.store,
-                    self.notifiers,
-                    &now.finding,
-                    self.now,
-                )?);
+                mail.tell(&now.finding, self.now)?;
+            } else if was.is_some() {
+                mail.refresh(&now.finding)?;
             }
             changed.push(now);
         }
         if all {
             let standing = recorded.into_values().filter(|one| !one.settled);
-            changed.extend(standing.map(|one| self.ended(one)));
+            for one in standing.map(|one| self.ended(one)) {
+                mail.refresh(&one.finding)?;
+                changed.push(one);
+            }
         }
         if !changed.is_empty() {
             self.store
-                .record(self.tenant, &changed, &[], &deliveries, self.now)?;
+                .record(self.tenant, &mail.with(&changed, &[]), self.now)?;
         }
         Ok(outcome)
     }

@@ -125,7 +125,7 @@ pub(crate) fn clean(rules: &Rules, log: &Log, active: &Active) -> Done<(Vec<Scor
             drop(engine.finished());
         }
     }
-    engine.pass(self.rules, (log.end_day() + CLOSING) * DAY_SECONDS);
+    engine.pass(rules, (log.end_day() + CLOSING) * DAY_SECONDS);
     let mut days: Vec<Scored> = engine
         .days()
         .iter()

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::findings::Judging;
+use crate::findings::{Judging, Untold};
 use crate::storage::Batch;
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -112,6 +112,7 @@ fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
             notifiers: &[],
             subject,
             now: moment(0),
+            untold: &Untold::default(),
             stop: &CancellationToken::new(),
         };
         judging.judge_with(&mut analyst).unwrap();

@@ -15,7 +15,7 @@ use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::exit::Exit;
-use crate::findings::{Judging, summarise};
+use crate::findings::{Judging, Untold, summarise};
 use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
@@ -85,6 +85,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         sites: &whose.scored,
         detect: &whose.detect,
     };
+    let untold = Untold::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     let judging = Judging {
         store: &store,
@@ -92,6 +93,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         subject,
         now,
         stop: &CancellationToken::new(),
+        untold: &untold,
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {

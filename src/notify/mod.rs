@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use crate::config;
 use crate::http::post::{BadAddress, Timeouts};
-use pagewarden_core::model::{Finding, Severity};
+use pagewarden_core::model::{Finding, FindingId, Severity};
 
 pub use webhook::Webhook;
 
@@ -35,6 +35,11 @@ pub struct Message {
 /// The idempotency key of a message about a finding: its id and revision.
 pub fn message_id(finding: &Finding) -> String {
     format!("{}:{}", finding.id, finding.revision)
+}
+
+/// The idempotency key of the message that takes back what a revision of a finding told.
+pub fn retraction_id(finding: &FindingId, revision: u32) -> String {
+    format!("{finding}:{revision}:retracted")
 }
 
 /// Why a message was not taken, by what to do next. Names no address and no secret.

@@ -156,7 +156,7 @@ impl<'a> From<&'a Finding> for V1Finding<'a> {
 
 /// Whom a finding is about.
 #[derive(Serialize)]
-struct V1Account<'a> {
+pub(super) struct V1Account<'a> {
     id: &'a str,
     name: Option<&'a str>,
     email: Option<&'a str>,

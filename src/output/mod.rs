@@ -6,6 +6,7 @@
 pub mod json;
 pub mod progress;
 pub mod replay;
+pub mod retraction;
 pub mod status;
 pub mod summary;
 pub mod terminal;

@@ -14,6 +14,11 @@ use crate::tenant::Watch;
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// The least time between analyses while history is being read, each of which begins anew.
+const RARELY: Duration = Duration::from_mins(10);
+/// How many times as long as such an analysis took nothing is analysed after it.
+const SHARE: u32 = 20;
+
 /// When what is due next.
 struct Due {
     access: Instant,
@@ -21,6 +26,8 @@ struct Due {
     admins: Instant,
     /// Not before then is history read, after it could not be.
     history: Instant,
+    /// Not before then is anything analysed while history is being read.
+    analysis: Instant,
 }
 
 /// Polls on schedule until told to stop; reads history while nothing is due.
@@ -46,6 +53,7 @@ pub(super) async fn watch(
             audit: now,
             admins: now,
             history: now,
+            analysis: now,
         },
     };
     while !worker.stop.is_cancelled() {
@@ -83,19 +91,31 @@ impl Worker {
             return Ok(());
         }
         if self.knows_people {
-            let fresh = std::mem::take(&mut self.fresh);
-            if fresh || self.watch.has_unjudged()? {
-                self.watch.judged().await?;
-                self.wake.send_replace(());
-            }
-            if fresh {
-                self.watch.looked().await?;
-                self.watch.look_at_canaries().await?;
-                self.wake.send_replace(());
-            }
+            self.judge().await?;
             self.read_history().await?;
         }
         self.rest().await
+    }
+
+    /// Judges what is new: at once, but rarely while history is being read, each page of which makes an analysis begin anew.
+    async fn judge(&mut self) -> Result<(), StoreError> {
+        let began = Instant::now();
+        if self.due.analysis > began && self.watch.reads_history()? {
+            return Ok(());
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh || self.watch.has_unjudged()? {
+            self.watch.judged().await?;
+            self.due.analysis = later(RARELY.max(began.elapsed() * SHARE));
+            self.watch.enter_present()?;
+            self.wake.send_replace(());
+        }
+        if fresh {
+            self.watch.looked().await?;
+            self.watch.look_at_canaries().await?;
+            self.wake.send_replace(());
+        }
+        Ok(())
     }
 
     /// Begins to ask the directories where that is due and not under way.
@@ -134,6 +154,7 @@ impl Worker {
         let (next, stop) = (self.next(), self.stop.clone());
         let mut go_on = |_: &str, _, _: &_, _| Instant::now() < next && !stop.is_cancelled();
         let (outcome, _) = self.watch.backfill(&mut go_on).await?;
+        self.watch.enter_present()?;
         self.wake.send_replace(());
         if !outcome.failures.is_empty() {
             // What refuses now is asked no more often than live polling asks.

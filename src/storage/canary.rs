@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::finding::{bodies, write};
-use super::{NewDelivery, Recorded, Store, StoreError, TenantId};
+use super::{Changes, Store, StoreError, TenantId};
 
 /// What a site last said of a canary page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +44,10 @@ impl Store {
         &self,
         tenant: TenantId,
         views: &[CanaryView],
-        changed: &[Recorded],
-        deliveries: &[NewDelivery],
+        changes: &Changes<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let changed = bodies(changed)?;
+        let bodies = bodies(changes.changed)?;
         self.change(|transaction, _| {
             transaction.execute("delete from canary_view where tenant = ?1", [tenant.0])?;
             let mut insert = transaction.prepare_cached(
@@ -59,7 +58,7 @@ impl Store {
                 let at = at.map(|at| at.timestamp_millis());
                 insert.execute(params![tenant.0, site, page, count, at, refused])?;
             }
-            write(transaction, tenant, &changed, &[], deliveries, now)
+            write(transaction, tenant, &bodies, changes, now)
         })
     }
 }

@@ -1,11 +1,11 @@
 //! The outbox: messages stored with their findings, sent later, at least once.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::terms::position;
 use super::{Store, StoreError, TenantId};
-use pagewarden_core::model::Severity;
+use pagewarden_core::model::{FindingId, Severity};
 
 /// A message to put into the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,34 @@ pub struct NewDelivery {
     pub body: Vec<u8>,
     /// When to send it first.
     pub due: DateTime<Utc>,
+}
+
+/// A message about a finding that was put into the outbox at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The revision that it told, or took back.
+    pub revision: u32,
+    /// Whether it is a correction, which took that revision back.
+    pub retraction: bool,
+    /// To which notifier.
+    pub notifier: String,
+    /// How grave the finding was.
+    pub severity: Severity,
+    /// Whether it waits to be sent.
+    pub waiting: bool,
+    /// Whether the notifier took it.
+    pub sent: bool,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it is to be sent.
+    pub due: DateTime<Utc>,
+}
+
+impl Posted {
+    /// Whether no receiver can have seen it.
+    pub const fn is_unseen(&self) -> bool {
+        self.waiting && self.attempts == 0
+    }
 }
 
 /// A message that waits to be sent.
@@ -41,6 +69,21 @@ pub struct Delivery {
     pub attempts: u32,
 }
 
+/// Removes the messages about a finding that wait to be sent, to one notifier or to all; corrections stay.
+pub(super) fn withdraw(
+    transaction: &Transaction<'_>,
+    subject: &str,
+    notifier: Option<&str>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "delete from delivery where state = 'waiting' and id > ?1 || ':' and id < ?1 || ';'
+             and id not like '%:retracted' and (?2 is null or notifier = ?2)",
+        )?
+        .execute(params![subject, notifier])?;
+    Ok(())
+}
+
 /// Puts messages into the outbox; an unsent older one about the same subject is overtaken.
 pub(super) fn put(
     transaction: &Transaction<'_>,
@@ -48,9 +91,6 @@ pub(super) fn put(
     deliveries: &[NewDelivery],
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
-    let mut overtake = transaction.prepare_cached(
-        "delete from delivery where notifier = ?1 and state = 'waiting' and attempts = 0 and id > ?2 || ':' and id < ?2 || ';'",
-    )?;
     let mut insert = transaction.prepare_cached(
         "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          on conflict do nothing",
@@ -64,7 +104,7 @@ pub(super) fn put(
         due,
     } in deliveries
     {
-        overtake.execute(params![notifier, subject])?;
+        withdraw(transaction, subject, Some(notifier))?;
         insert.execute(params![
             id,
             notifier,
@@ -79,6 +119,33 @@ pub(super) fn put(
 }
 
 impl Store {
+    /// Every message about a finding that was put into the outbox and not withdrawn.
+    pub fn posted(&self, finding: &FindingId) -> Result<Vec<Posted>, StoreError> {
+        self.ask(|database| {
+            let mut list = database.prepare_cached(
+                "select id, notifier, severity, state, attempts, due_ms from delivery
+                 where id > ?1 || ':' and id < ?1 || ';' order by id, notifier",
+            )?;
+            let rows = list.query_map([finding.as_str()], |row| {
+                let id: String = row.get(0)?;
+                let state: String = row.get(3)?;
+                let mut parts = id.split(':').skip(1);
+                let revision = parts.next().and_then(|digits| digits.parse().ok());
+                Ok(Posted {
+                    revision: revision.unwrap_or_default(),
+                    retraction: parts.next().is_some(),
+                    notifier: row.get(1)?,
+                    severity: severity(row, 2)?,
+                    waiting: state == "waiting",
+                    sent: state == "sent",
+                    attempts: row.get(4)?,
+                    due: super::tenant::millis(row, 5)?.unwrap_or_default(),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
     /// Messages to a notifier that are due, oldest first.
     pub fn due(
         &self,
@@ -95,10 +162,7 @@ impl Store {
                 Ok(Delivery {
                     id: row.get(0)?,
                     notifier: row.get(1)?,
-                    severity: Severity::ALL
-                        .get(row.get::<_, usize>(2)?)
-                        .copied()
-                        .unwrap_or(Severity::Critical),
+                    severity: severity(row, 2)?,
                     body: row.get(3)?,
                     created: super::tenant::millis(row, 4)?.unwrap_or_default(),
                     attempts: row.get(5)?,
@@ -177,4 +241,10 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The severity behind its number.
+fn severity(row: &Row<'_>, column: usize) -> rusqlite::Result<Severity> {
+    let known = Severity::ALL.get(row.get::<_, usize>(column)?);
+    Ok(known.copied().unwrap_or(Severity::Critical))
 }

@@ -24,6 +24,19 @@ pub struct Recorded {
     pub settled: bool,
 }
 
+/// What an analysis changes: findings and the messages about them, kept together or not at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changes<'a> {
+    /// Findings that are new or have changed.
+    pub changed: &'a [Recorded],
+    /// Findings that no longer hold; the messages about them that wait are withdrawn.
+    pub gone: &'a [FindingId],
+    /// Findings of which a notifier is not to be told any more.
+    pub withdrawn: &'a [(FindingId, String)],
+    /// Messages to put into the outbox.
+    pub deliveries: &'a [NewDelivery],
+}
+
 impl Store {
     /// The ids of a tenant's recorded findings that follow from its events, and whether each is settled. Those about our
     /// own sight do not, nor canary pages that only a count tells of (see [`Finding::is_folded`]).
@@ -61,13 +74,11 @@ impl Store {
     pub fn record(
         &self,
         tenant: TenantId,
-        changed: &[Recorded],
-        gone: &[FindingId],
-        deliveries: &[NewDelivery],
+        changes: &Changes<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let changed = bodies(changed)?;
-        self.change(|transaction, _| write(transaction, tenant, &changed, gone, deliveries, now))
+        let bodies = bodies(changes.changed)?;
+        self.change(|transaction, _| write(transaction, tenant, &bodies, changes, now))
     }
 
     /// The same, and keeps the working state that it came from: what is folded in for good is told for good, or neither.
@@ -75,16 +86,14 @@ impl Store {
         &self,
         tenant: TenantId,
         (state, anew): (&EngineState, bool),
-        changed: &[Recorded],
-        gone: &[FindingId],
-        deliveries: &[NewDelivery],
+        changes: &Changes<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let changed = bodies(changed)?;
+        let bodies = bodies(changes.changed)?;
         self.change(|transaction, _| {
             super::engine::save(transaction, tenant, state, anew)?;
             self.arrivals.mark_stale(transaction)?;
-            write(transaction, tenant, &changed, gone, deliveries, now)
+            write(transaction, tenant, &bodies, changes, now)
         })
     }
 
@@ -216,16 +225,15 @@ pub(super) fn bodies(changed: &[Recorded]) -> Result<Vec<(&Recorded, String)>, S
 pub(super) fn write(
     transaction: &Transaction<'_>,
     tenant: TenantId,
-    changed: &[(&Recorded, String)],
-    gone: &[FindingId],
-    deliveries: &[NewDelivery],
+    bodies: &[(&Recorded, String)],
+    changes: &Changes<'_>,
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "insert or replace into finding (id, tenant, family, detector, severity, revision, final, last_seen, body, version)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
-    for (Recorded { finding, settled }, body) in changed {
+    for (Recorded { finding, settled }, body) in bodies {
         insert.execute(params![
             finding.id.as_str(),
             tenant.0,
@@ -240,10 +248,14 @@ pub(super) fn write(
         ])?;
     }
     let mut remove = transaction.prepare_cached("delete from finding where id = ?1")?;
-    for id in gone {
+    for id in changes.gone {
         remove.execute([id.as_str()])?;
+        super::delivery::withdraw(transaction, id.as_str(), None)?;
     }
-    super::delivery::put(transaction, tenant, deliveries, now)
+    for (id, notifier) in changes.withdrawn {
+        super::delivery::withdraw(transaction, id.as_str(), Some(notifier))?;
+    }
+    super::delivery::put(transaction, tenant, changes.deliveries, now)
 }
 
 /// The family behind its word.

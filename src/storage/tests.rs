@@ -299,7 +299,7 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
         }),
     };
     store
-        .record_analysis(tenant, (&state, true), &[], &[], &[], moment(0))
+        .record_analysis(tenant, (&state, true), &Changes::default(), moment(0))
         .unwrap();
     store
         .commit(stream, &batch(vec![event("a", 100, "Ada")]), None, LATE)

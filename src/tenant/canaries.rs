@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Followed, Source, Watch};
 use crate::atlassian::{Error, Site};
 use crate::coverage::canary_note;
-use crate::findings::messages;
+use crate::findings::Mail;
 use crate::http;
 use crate::outcome::Outcome;
 use crate::storage::{CanaryView, Recorded, StoreError};
@@ -167,7 +167,8 @@ impl Watch {
     fn keep_canaries(&self, views: &[CanaryView], rises: Vec<Rise>) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
         let mut outcome = Outcome::default();
-        let (mut changed, mut deliveries) = (Vec::new(), Vec::new());
+        let mut changed = Vec::new();
+        let mut mail = Mail::new(&self.store, &self.notifiers, now);
         for rise in rises {
             let id = self.canary_id(&rise, now);
             let before = self.store.recorded_finding(&id)?;
@@ -175,14 +176,14 @@ impl Watch {
             if finding.revision == 1 {
                 outcome.note(&finding);
             }
-            deliveries.extend(messages(&self.store, &self.notifiers, &finding, now)?);
+            mail.tell(&finding, now)?;
             changed.push(Recorded {
                 finding,
                 settled: true,
             });
         }
         self.store
-            .keep_canary_views(self.tenant, views, &changed, &deliveries, now)?;
+            .keep_canary_views(self.tenant, views, &mail.with(&changed, &[]), now)?;
         Ok(outcome)
     }
 

@@ -52,6 +52,7 @@ impl Watch {
             })
             .collect();
         let mapper = self.mapper();
+        let untold = self.untold()?;
         let looking = Looking {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -61,6 +62,7 @@ impl Watch {
             streams: &streams,
             keys: &keys,
             now: self.clock.now(),
+            untold: &untold,
         };
         work(&looking, &streams)
     }

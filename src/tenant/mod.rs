@@ -1,6 +1,7 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
 mod canaries;
+mod history;
 mod log_health;
 
 mod source;
@@ -522,6 +523,7 @@ impl Watch {
             let complete = outcome.failures.is_empty();
             outcome.add(self.judged().await?);
             if complete && !self.stop.is_cancelled() {
+                outcome.add(self.look_at_history()?);
                 let (summary, now) = self.summary(History::Backfill, span)?;
                 self.store.tell_backfills(self.tenant, &summary, now)?;
             }
@@ -592,9 +594,18 @@ impl Watch {
         self.store.has_unjudged(self.tenant)
     }
 
-    /// Folds what is stored, records what is new, and puts it into the outbox.
+    /// Folds what is stored, records what is new, and puts it into the outbox; only what fixed rules find while the first
+    /// history is not read yet.
     pub fn judge(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
+        let untold = self.untold()?;
+        let policies = match self.lacks_history()? {
+            false => None,
+            true => match self.detect.policies() {
+                Some(policies) => Some(policies),
+                None => return Ok(Outcome::default()),
+            },
+        };
         let judging = Judging {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -603,13 +614,20 @@ impl Watch {
                 name: &self.settings.name,
                 admins: &self.settings.admins,
                 sites: &sites,
-                detect: &self.detect,
+                detect: policies.as_ref().unwrap_or(&self.detect),
             },
             now: self.clock.now(),
+            untold: &untold,
             stop: &self.stop,
         };
         let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
-        judging.judge_with(&mut analyst)
+        if policies.is_some() {
+            // It has not seen what these rules were shown.
+            *analyst = analysis::Analyst::resident();
+            judging.judge_policies()
+        } else {
+            judging.judge_with(&mut analyst)
+        }
     }
 
     /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.

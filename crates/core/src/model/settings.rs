@@ -131,6 +131,35 @@ pub enum Ignored {
     Network(String),
 }
 
+impl Detect {
+    /// The same settings with only the detectors enabled that apply a fixed rule to what one account did in one day, so that
+    /// history which is not read yet cannot change what they find; none where no such detector is enabled.
+    pub fn policies(&self) -> Option<Self> {
+        let strict = self.privileged_reading.mode == PrivilegedMode::Strict;
+        let privileged_reading = PrivilegedReading {
+            enabled: self.privileged_reading.enabled && strict,
+            weekly: false,
+            ..self.privileged_reading
+        };
+        let canaries = self.canary_page.enabled && !self.canary_pages.is_empty();
+        // An `admin-grant` finding counts pages that the account never opened before, and history tells which those are.
+        (canaries || privileged_reading.enabled).then(|| Self {
+            volume_anomaly: VolumeAnomaly { enabled: false },
+            scripted_reading: ScriptedReading {
+                enabled: false,
+                ..self.scripted_reading.clone()
+            },
+            bulk_export: BulkExport { enabled: false },
+            admin_grant: AdminGrant {
+                enabled: false,
+                ..self.admin_grant
+            },
+            privileged_reading,
+            ..self.clone()
+        })
+    }
+}
+
 impl Default for Detect {
     fn default() -> Self {
         Self {
@@ -203,5 +232,27 @@ impl Default for CanaryPage {
 impl Default for BlindSpot {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fixed_rules_are_policies() {
+        assert_eq!(Detect::default().policies(), None);
+        let canaries = Detect {
+            canary_pages: vec![PageId::new("7")],
+            ..Detect::default()
+        };
+        let policies = canaries.policies().unwrap();
+        assert!(policies.canary_page.enabled && !policies.privileged_reading.enabled);
+        let mut strict = Detect::default();
+        strict.privileged_reading.mode = PrivilegedMode::Strict;
+        let policies = strict.policies().unwrap();
+        assert!(policies.privileged_reading.enabled && !policies.privileged_reading.weekly);
+        assert!(!policies.volume_anomaly.enabled && !policies.scripted_reading.enabled);
+        assert!(!policies.bulk_export.enabled && !policies.admin_grant.enabled);
     }
 }

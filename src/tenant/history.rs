@@ -1,0 +1,81 @@
+//! What of a tenant's history is read, and what of it a summary is still to tell.
+
+use super::Watch;
+use crate::findings::Untold;
+use crate::outcome::Outcome;
+use crate::output::summary::History;
+use crate::storage::StoreError;
+use pagewarden_core::model::StreamName;
+use pagewarden_core::time::{Window, before};
+
+impl Watch {
+    /// Which history a summary is still to tell: that of every backfill which was asked for and not summed up yet, and all of
+    /// it before live polling has come to the present for the first time.
+    pub(super) fn untold(&self) -> Result<Untold, StoreError> {
+        let backfills = self.backfills()?;
+        let untold = backfills.iter().filter(|(_, kept)| !kept.told);
+        let spans = untold.map(|(_, kept)| kept.span).collect();
+        Untold::of(&self.store, self.tenant, spans)
+    }
+
+    /// Whether the history before the installation is only partly read, so that baselines and threshold say little yet.
+    pub fn lacks_history(&self) -> Result<bool, StoreError> {
+        if self.store.is_present(self.tenant)? {
+            return Ok(false);
+        }
+        let access = |stream| stream == StreamName::Access;
+        for followed in self.streams.iter().filter(|one| access(one.stream.name)) {
+            let partly = match self.store.backfill(followed.id)? {
+                Some(kept) => !kept.done,
+                // A first scan that was cut short.
+                None => {
+                    self.store.last_success(followed.id)?.is_none()
+                        && self.store.live(followed.id)?.watermark.is_some()
+                }
+            };
+            if partly {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a backfill is under way, each page of which would make an analysis begin anew.
+    pub fn reads_history(&self) -> Result<bool, StoreError> {
+        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done) || self.lacks_history()?)
+    }
+
+    /// Looks at our own sight before the first history is summed up, so that what was done to the logs in it pages nobody.
+    pub(super) fn look_at_history(&self) -> Result<Outcome, StoreError> {
+        let mut live = false;
+        for followed in self.streams.iter() {
+            live |= self.store.live(followed.id)?.began.is_some();
+        }
+        if live && !self.store.is_present(self.tenant)? {
+            self.look()
+        } else {
+            Ok(Outcome::default())
+        }
+    }
+
+    /// Notes, for a service, that the history before the installation is read and told; tells it where live polling itself
+    /// has read it.
+    pub fn enter_present(&self) -> Result<(), StoreError> {
+        if self.store.is_present(self.tenant)? || self.has_backfill()? {
+            return Ok(());
+        }
+        let mut summary = Vec::new();
+        let mut now = self.clock.now();
+        if self.backfills()?.is_empty() {
+            for followed in self.streams.iter() {
+                if self.store.last_success(followed.id)?.is_none() {
+                    return Ok(());
+                }
+            }
+            let until = self.store.installed(self.tenant)?;
+            let from = before(until, self.settings.schedule.lookback);
+            (summary, now) = self.summary(History::Scan, Window { from, until })?;
+        }
+        self.store.begin_present(self.tenant, &summary, now)
+    }
+}
