@@ -199,7 +199,7 @@ mod tests {
             _ => None,
         });
         let sound = hire(&mut workers, "sound", |_| None);
-        sleep(Duration::from_secs(31)).await;
+        sleep(Duration::from_secs(32)).await;
         assert_eq!(*failing.lock().unwrap(), [0, 1, 3, 7, 15, 31]);
         sleep(Duration::from_hours(1)).await;
         let starts = failing.lock().unwrap().clone();
@@ -225,6 +225,7 @@ mod tests {
         let stop = CancellationToken::new();
         let mut workers = Supervisor::new(stop.clone());
         workers.start("deaf".into(), Pulse::new(LONGEST), std::future::pending);
+        sleep(Duration::from_secs(1)).await;
         stop.cancel();
         assert!(!workers.drain(Duration::from_secs(4)).await);
     }
