@@ -162,7 +162,8 @@ fn a_poll_that_does_not_finish_is_told_and_loses_nothing() {
     }
     kit.simulator
         .change(|options| options.faults = Faults::none());
-    kit.scan().done();
+    // Not before all of it is read is anything found.
+    kit.scan().ended(11);
     kit.assert_all_once();
 }
 
