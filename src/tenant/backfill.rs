@@ -1,0 +1,192 @@
+//! Old windows of a tenant's streams: asked for, read beside live polling, summed up.
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::source::Source;
+use super::{Followed, Watch};
+use crate::ingest::{self, Ended, IngestError, Read};
+use crate::outcome::Outcome;
+use crate::output::summary::History;
+use crate::storage::{BackfillState, StoreError, StreamId};
+use crate::telemetry::events::WalkEnded;
+use pagewarden_core::model::StreamName;
+use pagewarden_core::time::{Window, before};
+
+/// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
+pub type SpanProgress<'a> =
+    &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
+
+impl Watch {
+    /// Asks for the reading of an old window of every stream; without an end, up to where live polling began.
+    pub fn request_backfill(
+        &self,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Window>, StoreError> {
+        let mut spans = Vec::new();
+        let same = |kept: &BackfillState| {
+            kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
+        };
+        let kept = self.backfills()?;
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.told);
+        for followed in self.streams.iter() {
+            let kept = self.store.backfill(followed.id)?;
+            // What was read to its end before the rest was stopped is not read again.
+            if let Some(kept) = kept.filter(|kept| goes_on && kept.done && same(kept)) {
+                spans.push(kept.span);
+                continue;
+            }
+            let span = self.asked(followed.id, from, to)?;
+            if span.from < span.until {
+                self.store.request_backfill(followed.id, span)?;
+                spans.push(span);
+            }
+        }
+        Ok(spans)
+    }
+
+    /// The same, beside a service that may be reading an old window of its own: that one is not given up, but widened.
+    pub fn add_backfill(
+        &self,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        for followed in self.streams.iter() {
+            let asked = self.asked(followed.id, from, to)?;
+            let kept = self.store.backfill(followed.id)?;
+            let unfinished = kept.filter(|kept| !kept.done);
+            let span = unfinished.map_or(asked, |kept| Window {
+                from: kept.span.from.min(asked.from),
+                until: kept.span.until.max(asked.until),
+            });
+            if asked.from < asked.until {
+                self.store.request_backfill(followed.id, span)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The window of one stream; without an end, up to where live polling began.
+    fn asked(
+        &self,
+        stream: StreamId,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Window, StoreError> {
+        let until = match to {
+            Some(to) => to,
+            None => self.until(stream, from)?,
+        };
+        Ok(Window { from, until })
+    }
+
+    /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
+    fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+        let kept = self.store.backfill(stream)?;
+        if let Some(kept) = kept.filter(|kept| !kept.told && kept.span.from == from) {
+            return Ok(kept.span.until);
+        }
+        let began = self.store.live(stream)?.began;
+        Ok(began.unwrap_or_else(|| self.clock.now()))
+    }
+
+    /// Asks, on the first run of the service, for what lies before live polling.
+    pub fn request_lookback(&self) -> Result<(), StoreError> {
+        let until = self.clock.now();
+        let from = before(until, self.settings.schedule.lookback);
+        for followed in self.streams.iter() {
+            let begun = self.store.live(followed.id)?.began.is_some();
+            // The audit log's own first window reaches back as far, in one request.
+            let access = followed.stream.name == StreamName::Access;
+            if access && !begun {
+                self.store.begin_live(followed.id, Window { from, until })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up, also what an
+    /// earlier process had read and could not sum up any more.
+    pub async fn backfill(
+        &self,
+        progress: SpanProgress<'_>,
+    ) -> Result<(Outcome, Ended), StoreError> {
+        let mut outcome = Outcome::default();
+        let mut whole: Option<Window> = None;
+        for followed in self.streams.iter() {
+            let kept = self.store.backfill(followed.id)?;
+            let Some(kept) = kept.filter(|kept| !kept.told) else {
+                continue;
+            };
+            let span = whole.unwrap_or(kept.span);
+            whole = Some(Window {
+                from: span.from.min(kept.span.from),
+                until: span.until.max(kept.span.until),
+            });
+            if kept.done {
+                continue;
+            }
+            let (began, words) = (Instant::now(), followed.words());
+            let mut tell = |read: &Read, reached| {
+                self.pulse.beat();
+                progress(&words, kept.span, read, reached)
+            };
+            match self.read_span(followed, kept.span, &mut tell).await {
+                Ok((_, Ended::Paused)) => return Ok((outcome, Ended::Paused)),
+                Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
+                Ok((read, Ended::CaughtUp)) => WalkEnded {
+                    stream: &followed.stream,
+                    walk: "backfill",
+                    stored: read.committed.fresh,
+                    repeated: read.committed.repeated,
+                    took: began.elapsed(),
+                }
+                .emit(),
+                Err(error) => outcome.add(self.not_read(followed, error)?),
+            }
+        }
+        // What was read is judged in any case; history that is not whole is summed up when it is.
+        if let Some(span) = whole {
+            let complete = outcome.failures.is_empty();
+            outcome.add(self.judged().await?);
+            if complete && !self.stop.is_cancelled() {
+                outcome.add(self.look_at_history()?);
+                let (summary, now) = self.summary(History::Backfill, span)?;
+                self.store.tell_backfills(self.tenant, &summary, now)?;
+            }
+        }
+        Ok((outcome, Ended::CaughtUp))
+    }
+
+    async fn read_span(
+        &self,
+        followed: &Followed,
+        span: Window,
+        tell: ingest::Progress<'_>,
+    ) -> Result<(Read, Ended), IngestError> {
+        let mapper = self.mapper();
+        let target = self.target(followed, &mapper, self.plan());
+        match &followed.source {
+            Source::Organization(organization) => {
+                ingest::read_access_span(&target, organization, span, tell).await
+            }
+            Source::Site(site) => ingest::read_audit_span(&target, site, span, tell).await,
+        }
+    }
+
+    /// The backfill of each stream that has one, in words and as it stands.
+    pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
+        let mut all = Vec::new();
+        for followed in self.streams.iter() {
+            let kept = self.store.backfill(followed.id)?;
+            all.extend(kept.map(|kept| (followed.words(), kept)));
+        }
+        Ok(all)
+    }
+
+    /// Whether a backfill is asked for and not read to its end and summed up.
+    pub fn has_backfill(&self) -> Result<bool, StoreError> {
+        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.told))
+    }
+}

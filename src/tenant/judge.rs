@@ -1,0 +1,112 @@
+//! What is stored is judged, beside everything else.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Watch;
+use super::source::scored_sites;
+use crate::analysis;
+use crate::findings::{Judging, summarised};
+use crate::outcome::Outcome;
+use crate::output::summary::History;
+use crate::storage::{NewDelivery, StoreError};
+use pagewarden_core::time::Window;
+
+/// How long an analysis may take before it counts as hanging.
+const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
+
+impl Watch {
+    /// Whether events are stored that have not been judged.
+    pub fn has_unjudged(&self) -> Result<bool, StoreError> {
+        self.store.has_unjudged(self.tenant)
+    }
+
+    /// Folds what is stored, records what is new, and puts it into the outbox; only what fixed rules find while the first
+    /// history is not read yet.
+    pub fn judge(&self) -> Result<Outcome, StoreError> {
+        let sites = scored_sites(&self.settings);
+        let untold = self.untold()?;
+        let policies = match self.lacks_history()? {
+            false => None,
+            true => match self.detect.policies() {
+                Some(policies) => Some(policies),
+                None => return Ok(Outcome::default()),
+            },
+        };
+        let judging = Judging {
+            store: &self.store,
+            notifiers: &self.notifiers,
+            subject: analysis::Subject {
+                tenant: self.tenant,
+                name: &self.settings.name,
+                admins: &self.settings.admins,
+                sites: &sites,
+                detect: policies.as_ref().unwrap_or(&self.detect),
+            },
+            now: self.clock.now(),
+            untold: &untold,
+            stop: &self.stop,
+        };
+        let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
+        if policies.is_some() {
+            // It has not seen what these rules were shown.
+            *analyst = analysis::Analyst::resident();
+            judging.judge_policies()
+        } else {
+            judging.judge_with(&mut analyst)
+        }
+    }
+
+    /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.
+    pub async fn judged(&self) -> Result<Outcome, StoreError> {
+        let watch = self.clone();
+        self.beside(move || watch.judge()).await
+    }
+
+    /// Looks at our own sight, beside everything else.
+    pub async fn looked(&self) -> Result<Outcome, StoreError> {
+        let watch = self.clone();
+        self.beside(move || watch.look()).await
+    }
+
+    /// Does long work on a thread of its own, until it ends or we are told to stop.
+    async fn beside(
+        &self,
+        work: impl FnOnce() -> Result<Outcome, StoreError> + Send + 'static,
+    ) -> Result<Outcome, StoreError> {
+        self.pulse.quiet_for(LONGEST_ANALYSIS);
+        let mut done = tokio::task::JoinSet::new();
+        done.spawn_blocking(work);
+        let done = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                done.detach_all();
+                return Ok(Outcome::default());
+            }
+            done = done.join_next() => done,
+        };
+        self.pulse.beat();
+        match done {
+            Some(Ok(done)) => done,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(StoreError::Unreadable(error.to_string())),
+            },
+            None => Ok(Outcome::default()),
+        }
+    }
+
+    /// The messages about a walk of history, and when they were made.
+    pub(super) fn summary(
+        &self,
+        walk: History,
+        span: Window,
+    ) -> Result<(Vec<NewDelivery>, DateTime<Utc>), StoreError> {
+        let now = self.clock.now();
+        let (store, notifiers) = (&self.store, &self.notifiers);
+        let summary = summarised(store, self.tenant, self.name(), notifiers, walk, span, now)?;
+        Ok((summary, now))
+    }
+}

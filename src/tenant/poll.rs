@@ -1,0 +1,228 @@
+//! One poll of everything that a tenant has: its streams, its directories, its kinds of event.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::time::Instant;
+
+use super::source::Source;
+use super::{Followed, Watch};
+use crate::atlassian::Mapper;
+use crate::coverage::nobody_privileged;
+use crate::ingest::{self, Ended, IngestError, Plan, Read};
+use crate::outcome::Outcome;
+use crate::output::summary::History;
+use crate::roster::{self, Directories};
+use crate::storage::StoreError;
+use crate::telemetry::events::{
+    ActionsUnknown, CoverageMissing, PollFailed, PollRecovered, RosterKept, RosterRead, WalkEnded,
+};
+use pagewarden_core::model::StreamName;
+use pagewarden_core::time::{Window, before};
+
+impl Watch {
+    /// One cycle: every stream once until caught up, then judged. The first one that reads all of them sums up history.
+    pub async fn scan(&mut self) -> Result<Outcome, StoreError> {
+        let began = self.clock.now();
+        let mut outcome = self.refresh_admins().await?;
+        outcome.add(self.learn_actions().await?);
+        let mut polled = self.poll_access().await?;
+        polled.add(self.poll_audits().await?);
+        // One that was interrupted goes on next time, and is summed up then.
+        let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
+        outcome.add(polled);
+        outcome.add(self.judged().await?);
+        if self.stop.is_cancelled() {
+            return Ok(outcome);
+        }
+        outcome.add(self.look()?);
+        outcome.add(self.look_at_canaries().await?);
+        if complete && !self.store.is_present(self.tenant)? {
+            let from = before(began, self.settings.schedule.lookback);
+            let until = began;
+            let (summary, now) = self.summary(History::Scan, Window { from, until })?;
+            self.store.begin_present(self.tenant, &summary, now)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Asks the directories who is privileged.
+    pub async fn refresh_admins(&self) -> Result<Outcome, StoreError> {
+        let sites = self
+            .streams
+            .iter()
+            .filter_map(|followed| match &followed.source {
+                Source::Site(site) => Some(site),
+                Source::Organization(_) => None,
+            });
+        let directories = Directories {
+            organization: self.organization(),
+            sites: sites.collect(),
+        };
+        let now = self.clock.now();
+        let admins = &self.settings.admins;
+        let refreshed = roster::refresh(&self.store, self.tenant, &directories, admins, now).await;
+        match refreshed {
+            Ok((accounts, changed)) => {
+                let tenant = self.name();
+                RosterRead {
+                    tenant,
+                    accounts,
+                    changed,
+                }
+                .emit();
+                let listed = !self.settings.admins.accounts.is_empty();
+                if let Some(what) = nobody_privileged(accounts).filter(|_| changed && !listed) {
+                    CoverageMissing { tenant, what }.emit();
+                }
+                Ok(Outcome::default())
+            }
+            Err(roster::RosterError::Store(error)) => Err(error),
+            Err(roster::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
+            Err(error) => {
+                let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
+                let (tenant, why) = (self.name(), error.to_string());
+                if self.logs_failures {
+                    RosterKept {
+                        tenant,
+                        as_of,
+                        why: &why,
+                    }
+                    .emit();
+                }
+                let kept = as_of.map_or(
+                    "there is none yet, so nobody counts as privileged".to_owned(),
+                    |as_of| {
+                        format!(
+                            "what was known on {} is in force",
+                            pagewarden_core::time::rfc3339(as_of)
+                        )
+                    },
+                );
+                Ok(self.failure("the roster", &format!("{why}; {kept}")))
+            }
+        }
+    }
+
+    /// Asks which kinds of event the tenant has, so that ids nobody knows are told by their names.
+    pub async fn learn_actions(&self) -> Result<Outcome, StoreError> {
+        let Some(organization) = self.organization() else {
+            return Ok(Outcome::default());
+        };
+        match organization.actions().await {
+            Ok(actions) => {
+                self.store
+                    .keep_actions(self.tenant, &actions, self.clock.now())?;
+                let mapper = Arc::new(Mapper::new(&self.settings.actions, &actions));
+                *self.mapper.write().unwrap_or_else(PoisonError::into_inner) = mapper;
+                Ok(Outcome::default())
+            }
+            Err(error) if error.is_stop() => Ok(Outcome::default()),
+            // The ids that are known do without; whatever hinders the polls themselves, they tell.
+            Err(error) => {
+                let why = error.to_string();
+                ActionsUnknown {
+                    tenant: self.name(),
+                    why: &why,
+                }
+                .emit();
+                Ok(Outcome::default())
+            }
+        }
+    }
+
+    /// Polls the organisation's events once, until caught up; the first poll begins `lookback` ago.
+    pub async fn poll_access(&self) -> Result<Outcome, StoreError> {
+        self.poll(StreamName::Access, self.plan()).await
+    }
+
+    /// Polls the audit log of every site once.
+    pub async fn poll_audits(&self) -> Result<Outcome, StoreError> {
+        self.poll(StreamName::Audit, self.plan()).await
+    }
+
+    async fn poll(&self, name: StreamName, plan: Plan) -> Result<Outcome, StoreError> {
+        let mut outcome = Outcome::default();
+        let named = |followed: &&Followed| followed.stream.name == name;
+        for followed in self.streams.iter().filter(named) {
+            outcome.add(self.look_back(followed)?);
+            let began = Instant::now();
+            let mut go_on = |_: &Read, _| {
+                self.pulse.beat();
+                true
+            };
+            self.pulse.beat();
+            let mapper = self.mapper();
+            let target = self.target(followed, &mapper, plan);
+            let polled = match &followed.source {
+                Source::Organization(organization) => {
+                    ingest::poll_access(&target, organization, &mut go_on).await
+                }
+                Source::Site(site) => ingest::poll_audit(&target, site, &mut go_on).await,
+            };
+            outcome.add(self.polled(followed, polled, began)?);
+        }
+        Ok(outcome)
+    }
+
+    /// Notes how a poll ended.
+    fn polled(
+        &self,
+        followed: &Followed,
+        polled: Result<(Read, Ended), IngestError>,
+        began: Instant,
+    ) -> Result<Outcome, StoreError> {
+        match polled {
+            Ok((read, _)) => {
+                WalkEnded {
+                    stream: &followed.stream,
+                    walk: "live",
+                    stored: read.committed.fresh,
+                    repeated: read.committed.repeated,
+                    took: began.elapsed(),
+                }
+                .emit();
+                let now = self.clock.now();
+                if self.store.record_poll(followed.id, Ok(now))? {
+                    let stream = &followed.stream;
+                    PollRecovered { stream }.emit();
+                }
+                Ok(Outcome::default())
+            }
+            Err(error) => self.not_read(followed, error),
+        }
+    }
+
+    /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.
+    pub(super) fn not_read(
+        &self,
+        followed: &Followed,
+        error: IngestError,
+    ) -> Result<Outcome, StoreError> {
+        if error.is_stop() {
+            return Ok(Outcome::default());
+        }
+        let needs_person = error.needs_person();
+        let why = match error {
+            IngestError::Store(error) => return Err(error),
+            error => error.to_string(),
+        };
+        if self.logs_failures {
+            PollFailed {
+                stream: &followed.stream,
+                why: &why,
+                needs_person,
+            }
+            .emit();
+        }
+        self.store.record_poll(followed.id, Err(&why))?;
+        Ok(self.failure(&followed.words(), &why))
+    }
+
+    fn failure(&self, what: &str, why: &str) -> Outcome {
+        let words = format!("tenant `{}`: {what} could not be read: {why}", self.name());
+        Outcome {
+            failures: vec![words],
+            ..Outcome::default()
+        }
+    }
+}
