@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -20,7 +20,7 @@ use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::roster::snapshot_of;
-use crate::storage::{Batch, Lease, Store, StoreError, StreamId, TenantId};
+use crate::storage::{AHEAD, Batch, Lease, Store, StoreError, StreamId, TenantId};
 use crate::tenant;
 use pagewarden_core::model::{Severity, Stream, StreamName};
 use pagewarden_core::text;
@@ -69,7 +69,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     }
     let overrides = settings.map(|settings| settings.actions.as_slice());
     let mapper = Mapper::new(overrides.unwrap_or_default(), &store.actions(tenant)?.0);
-    let mut reader = Reader::new(&store, tenant, &whose, from.site.as_ref());
+    let mut reader = Reader::new(&store, tenant, &whose, (from.site.as_ref(), now));
     let mut outcome = Outcome::default();
     for path in &from.paths {
         outcome
@@ -191,6 +191,8 @@ struct Reader<'a> {
     /// How often each audit record came in this file: equal ones are told apart by their place.
     equals: FxHashMap<[u8; 16], u32>,
     span: Option<Window>,
+    /// The latest time that is believed.
+    latest: DateTime<Utc>,
     counts: Counts,
 }
 
@@ -221,7 +223,12 @@ impl Counts {
 }
 
 impl<'a> Reader<'a> {
-    fn new(store: &'a Store, tenant: TenantId, whose: &'a Whose, site: Option<&Url>) -> Self {
+    fn new(
+        store: &'a Store,
+        tenant: TenantId,
+        whose: &'a Whose,
+        (site, now): (Option<&Url>, DateTime<Utc>),
+    ) -> Self {
         Self {
             store,
             tenant,
@@ -231,6 +238,7 @@ impl<'a> Reader<'a> {
             audit: Batch::default(),
             equals: FxHashMap::default(),
             span: None,
+            latest: now + AHEAD,
             counts: Counts::default(),
         }
     }
@@ -288,7 +296,7 @@ impl<'a> Reader<'a> {
             std::mem::take(&mut self.audit),
         );
         if !access.is_empty() {
-            self.commit(StreamName::Access, None, &access)?;
+            self.commit(StreamName::Access, None, access)?;
         }
         if !audit.is_empty() {
             if self.whose.sites.len() > 1 && self.site.is_none() {
@@ -296,7 +304,7 @@ impl<'a> Reader<'a> {
                     "the files hold site audit records and the tenant has several sites; say with --site URL which one they are of",
                 ));
             }
-            self.commit(StreamName::Audit, self.site.clone(), &audit)?;
+            self.commit(StreamName::Audit, self.site.clone(), audit)?;
         }
         Ok(())
     }
@@ -305,8 +313,9 @@ impl<'a> Reader<'a> {
         &mut self,
         name: StreamName,
         site: Option<String>,
-        batch: &Batch,
+        mut batch: Batch,
     ) -> Result<(), StoreError> {
+        batch.leave_out_after(self.latest);
         let stream = Stream {
             tenant: self.whose.name.clone(),
             name,
@@ -315,7 +324,7 @@ impl<'a> Reader<'a> {
         let stream: StreamId = self.store.stream(self.tenant, &stream)?;
         let committed = self
             .store
-            .commit(stream, batch, None, self.whose.detect.lateness)?;
+            .commit(stream, &batch, None, self.whose.detect.lateness)?;
         self.counts.fresh += committed.fresh;
         self.counts.repeated += committed.repeated;
         self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);

@@ -1,8 +1,7 @@
 //! The walk along the organisation's events: ascending by processing time, by cursor.
 
-use std::time::Instant;
-
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{Error, EventsAsk, EventsPage, Organization};
@@ -14,12 +13,13 @@ use pagewarden_core::time::{Window, after, before};
 /// How many pages in a row may bring nothing newer before the walk is called endless.
 const STALE_PAGES: u32 = 50;
 
-/// How often a cursor may be refused in one walk.
-const REFUSALS: u32 = 5;
+/// How often a cursor may be refused without anything newer in between.
+const REFUSALS: u32 = 16;
 /// How many empty pages in a row are not yet the end of an old window.
 const EMPTY_PAGES: u32 = 3;
 
-/// Polls live, from where the last poll came to, until caught up. Never sends `to`.
+/// Polls live, from where the last poll came to, until everything is read that was there when it began: on a busy tenant
+/// there is always more. Never sends `to`.
 pub async fn poll_access(
     target: &Target<'_>,
     organization: &Organization,
@@ -119,25 +119,29 @@ impl AccessWalk<'_> {
             .cursor
             .map_or_else(|| beginning.clone(), EventsAsk::Cursor);
         let mut guard = Guard::new();
-        let (mut refusals, mut empty) = (0, 0);
+        let mut refusals = Refusals::default();
+        let mut empty = 0;
+        let (started, mut present) = (Instant::now(), None);
         loop {
             let began = Instant::now();
-            let page = match self.organization.events(&ask, self.target.mapper).await {
+            let answer = self.organization.events(&ask, self.target.mapper);
+            let page = match pending.during(answer).await? {
                 Err(Error::CursorRefused)
-                    if refusals < REFUSALS && matches!(ask, EventsAsk::Cursor(_)) =>
+                    if matches!(ask, EventsAsk::Cursor(_)) && refusals.may_go_on(guard.newest) =>
                 {
                     pending.flush()?;
                     let store = self.target.store;
                     store.forget_cursor(self.target.id, self.walk)?;
-                    ask = self.after_refusal()?;
-                    refusals += 1;
+                    ask = self.after_refusal(refusals.vain)?;
                     // The server may name its pages as before.
                     guard = Guard::new();
                     continue;
                 }
                 page => page?,
             };
-            guard.check(&ask, &page)?;
+            let latest = pending.latest(page.server_time);
+            let present = *present.get_or_insert(page.server_time.unwrap_or(self.target.plan.now));
+            guard.check(&ask, &page, latest)?;
             PageRead {
                 stream: self.target.stream,
                 events: page.received,
@@ -161,11 +165,21 @@ impl AccessWalk<'_> {
             if !go_on {
                 return Ok(Ended::Paused);
             }
+            if matches!(self.walk, Walk::Live) {
+                if watermark >= Some(present) {
+                    return Ok(Ended::CaughtUp);
+                }
+                let patience = self.target.plan.patience;
+                if patience.is_some_and(|patience| started.elapsed() >= patience) {
+                    return Ok(Ended::OutOfTime);
+                }
+            }
         }
     }
 
-    /// Where to begin anew when a cursor was refused: the watermark, which this very walk may have moved.
-    fn after_refusal(&self) -> Result<EventsAsk, IngestError> {
+    /// Where to begin anew when a cursor was refused: before the watermark, which this very walk may have moved. Refusals in
+    /// vain shorten the overlap.
+    fn after_refusal(&self, vain: u32) -> Result<EventsAsk, IngestError> {
         let Target { store, id, .. } = *self.target;
         let watermark = match self.walk {
             Walk::Live => store.live(id)?.watermark,
@@ -174,7 +188,8 @@ impl AccessWalk<'_> {
                 .and_then(|kept| kept.checkpoint.watermark),
         };
         let from = watermark.map_or(self.from, |watermark| {
-            before(watermark, self.target.plan.overlap).max(self.least())
+            let overlap = self.target.plan.overlap / 2_u32.saturating_pow(vain.saturating_sub(1));
+            before(watermark, overlap).max(self.least())
         });
         CursorRefused {
             stream: self.target.stream,
@@ -221,6 +236,30 @@ impl AccessWalk<'_> {
     }
 }
 
+/// Refused cursors since the walk last came further.
+#[derive(Default)]
+struct Refusals {
+    in_a_row: u32,
+    /// How often one brought the walk no further: as often is the overlap halved, or its end might never be reached.
+    vain: u32,
+    /// How far the walk had come.
+    newest: Option<DateTime<Utc>>,
+}
+
+impl Refusals {
+    /// Counts one at this point of the walk, and tells whether another try may help.
+    fn may_go_on(&mut self, newest: Option<DateTime<Utc>>) -> bool {
+        if newest > self.newest {
+            self.newest = newest;
+            self.in_a_row = 0;
+        } else {
+            self.vain += 1;
+        }
+        self.in_a_row += 1;
+        self.in_a_row <= REFUSALS
+    }
+}
+
 /// Sees to it that a walk makes progress and ends, however long it is: it keeps one cursor, not all.
 struct Guard {
     /// A cursor that was sent, taken anew after twice as many pages each time, so that any circle comes back to it.
@@ -243,7 +282,13 @@ impl Guard {
         }
     }
 
-    fn check(&mut self, ask: &EventsAsk, page: &EventsPage) -> Result<(), IngestError> {
+    /// Takes in a page; times after `latest` are not believed.
+    fn check(
+        &mut self,
+        ask: &EventsAsk,
+        page: &EventsPage,
+        latest: DateTime<Utc>,
+    ) -> Result<(), IngestError> {
         let sent = match ask {
             EventsAsk::Cursor(cursor) => Some(cursor),
             EventsAsk::From { .. } => None,
@@ -267,7 +312,8 @@ impl Guard {
                 "the organisation's events came newest first although oldest first was asked for",
             ));
         }
-        let newest = page.events.iter().map(processed).max();
+        let newest = page.events.iter().map(processed);
+        let newest = newest.filter(|at| *at <= latest).max();
         if newest > self.newest {
             self.newest = newest;
             self.stale = 0;
@@ -324,7 +370,7 @@ mod tests {
                 unresolved: 0,
             };
             guard.stale = 0;
-            if guard.check(&ask, &page).is_err() {
+            if guard.check(&ask, &page, DateTime::<Utc>::MAX_UTC).is_err() {
                 return Some(place);
             }
             ask = EventsAsk::Cursor(cursor.to_string());

@@ -10,16 +10,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
 
 pub use self::access::{poll_access, read_access_span};
 pub use self::audit::{poll_audit, read_audit_span};
 use crate::atlassian::{self, Mapper};
-use crate::storage::{Batch, Committed, Store, StoreError, StreamId};
+use crate::storage::{AHEAD, Batch, Committed, Store, StoreError, StreamId};
 use crate::telemetry::events::EventsUnusable;
 use pagewarden_core::model::{Checkpoint, Stream, Walk};
 
 /// How many events are committed at once. A durable commit costs more than parsing a page.
 const COMMIT_EVENTS: usize = 5_000;
+
+/// For how long at most what was read is not committed.
+const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a walk is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub struct Plan {
     pub overlap: Duration,
     /// From which delay on an event counts as late.
     pub lateness: Duration,
+    /// How long the live walk goes on at most; it goes on where it stopped at the next poll.
+    pub patience: Option<Duration>,
 }
 
 /// Which stream a walk reads, and how.
@@ -81,8 +87,10 @@ impl IngestError {
 /// How a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything the API has was read.
+    /// Everything was read that the API had when the walk began.
     CaughtUp,
+    /// It has taken as long as it may.
+    OutOfTime,
     /// It was asked to pause; it goes on where it stopped.
     Paused,
 }
@@ -110,6 +118,10 @@ struct Pending<'a> {
     lateness: Duration,
     batch: Batch,
     moved: Option<Checkpoint>,
+    /// When the first of it was read.
+    since: Option<Instant>,
+    /// The latest time that is believed.
+    latest: DateTime<Utc>,
     read: Read,
 }
 
@@ -123,22 +135,44 @@ impl<'a> Pending<'a> {
             lateness: target.plan.lateness,
             batch: Batch::default(),
             moved: None,
+            since: None,
+            latest: target.plan.now + AHEAD,
             read: Read::default(),
         }
     }
 
-    /// Adds a page, and commits when enough has come together.
-    fn add(&mut self, batch: Batch, moved: Option<Checkpoint>) -> Result<(), StoreError> {
+    /// The latest time that is believed, by the server's clock and ours: one of them may be far behind.
+    fn latest(&mut self, server: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        self.latest = server.map_or(self.latest, |server| self.latest.max(server + AHEAD));
+        self.latest
+    }
+
+    /// Waits for an answer; what was read before is committed meanwhile, where that takes long.
+    async fn during<T>(&mut self, answer: impl Future<Output = T>) -> Result<T, StoreError> {
+        let mut answer = std::pin::pin!(answer);
+        if let Some(since) = self.since {
+            if let Ok(answer) = timeout_at(since + COMMIT_WITHIN, answer.as_mut()).await {
+                return Ok(answer);
+            }
+            self.flush()?;
+        }
+        Ok(answer.await)
+    }
+
+    /// Adds a page, and commits when enough has come together or waited long enough.
+    fn add(&mut self, mut batch: Batch, moved: Option<Checkpoint>) -> Result<(), StoreError> {
         self.read.pages += 1;
         self.read.received += u64::try_from(batch.received).unwrap_or(u64::MAX);
+        batch.leave_out_after(self.latest);
         self.batch.append(batch);
+        let since = *self.since.get_or_insert_with(Instant::now);
         if let Some(moved) = moved {
             // A null cursor erases none, here as in the store.
             let kept = self.moved.take().and_then(|kept| kept.cursor);
             let cursor = moved.cursor.clone().or(kept);
             self.moved = Some(Checkpoint { cursor, ..moved });
         }
-        if self.batch.events.len() >= COMMIT_EVENTS {
+        if self.batch.events.len() >= COMMIT_EVENTS || since.elapsed() >= COMMIT_WITHIN {
             self.flush()
         } else {
             Ok(())
@@ -150,6 +184,7 @@ impl<'a> Pending<'a> {
         if self.batch.is_empty() && self.moved.is_none() {
             return Ok(());
         }
+        self.since = None;
         let batch = std::mem::take(&mut self.batch);
         self.tell_unusable(&batch);
         let moved = self.moved.take();

@@ -8,11 +8,15 @@ use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Schedule;
+use crate::ingest::Ended;
 use crate::storage::StoreError;
 use crate::tenant::Watch;
 
 /// How soon a request for a backfill that somebody left in the state file is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the live walk may go on in any case before what it read is judged.
+const LEAST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The least time between analyses while history is being read, each of which begins anew.
 const RARELY: Duration = Duration::from_mins(10);
@@ -136,8 +140,13 @@ impl Worker {
     async fn poll(&mut self) -> Result<(), StoreError> {
         let now = Instant::now();
         if self.due.access <= now {
-            self.watch.poll_access().await?;
-            self.due.access = later(self.schedule.access);
+            let patience = self.schedule.access.max(LEAST_PATIENCE);
+            let (_, ended) = self.watch.poll_access(Some(patience)).await?;
+            self.due.access = match ended {
+                // What was read is judged, then it goes on.
+                Ended::OutOfTime => Instant::now(),
+                Ended::CaughtUp | Ended::Paused => later(self.schedule.access),
+            };
         }
         if self.due.audit <= now {
             self.watch.poll_audits().await?;

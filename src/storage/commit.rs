@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{CachedStatement, Transaction, params};
 
 use super::terms::{Cache, Place, number, position};
@@ -11,6 +11,9 @@ use pagewarden_core::model::{
     Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk,
 };
 use pagewarden_core::time::day_of;
+
+/// How far ahead of the clock a time is still believed: clocks differ.
+pub const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// What one or several pages of a stream held.
 #[derive(Debug, Default)]
@@ -32,6 +35,23 @@ impl Batch {
         self.unusable.append(&mut other.unusable);
         self.unresolved += other.unresolved;
         self.received += other.received;
+    }
+
+    /// Leaves out events of a time that has not come yet, each as a record that nobody can use: taken at its word, one of
+    /// them would make everything else look long past. A processing time that has not come is not believed.
+    pub fn leave_out_after(&mut self, latest: DateTime<Utc>) {
+        let left_out = self.events.extract_if(.., |event| event.at > latest);
+        self.unusable.extend(left_out.map(|event| Unusable {
+            reason: "its time has not come yet",
+            sample: format!("{} {} {}", event.at, event.action, event.id.as_str())
+                .chars()
+                .take(100)
+                .collect(),
+            key: event.key,
+        }));
+        for event in &mut self.events {
+            event.processed_at = event.processed_at.filter(|at| *at <= latest);
+        }
     }
 
     /// Whether there is nothing in it.

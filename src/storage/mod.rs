@@ -31,7 +31,7 @@ use self::migrations::VERSION;
 pub use arrivals::Numbers;
 pub use canary::CanaryView;
 pub use care::Holdings;
-pub use commit::{Batch, Committed};
+pub use commit::{AHEAD, Batch, Committed};
 pub use delivery::{Delivery, NewDelivery, Posted};
 pub use engine::{EngineState, EventPlace, Stretch, TWINS_WITHIN};
 pub use finding::{Changes, Recorded};

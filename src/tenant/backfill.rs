@@ -133,7 +133,7 @@ impl Watch {
                 progress(&words, kept.span, read, reached)
             };
             match self.read_span(followed, kept.span, &mut tell).await {
-                Ok((_, Ended::Paused)) => return Ok((outcome, Ended::Paused)),
+                Ok((_, Ended::Paused | Ended::OutOfTime)) => return Ok((outcome, Ended::Paused)),
                 Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
                 Ok((read, Ended::CaughtUp)) => WalkEnded {
                     stream: &followed.stream,
@@ -166,7 +166,7 @@ impl Watch {
         tell: ingest::Progress<'_>,
     ) -> Result<(Read, Ended), IngestError> {
         let mapper = self.mapper();
-        let target = self.target(followed, &mapper, self.plan());
+        let target = self.target(followed, &mapper, self.plan(None));
         match &followed.source {
             Source::Organization(organization) => {
                 ingest::read_access_span(&target, organization, span, tell).await

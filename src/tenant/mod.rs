@@ -148,12 +148,14 @@ impl Watch {
         self.settings.schedule
     }
 
-    fn plan(&self) -> Plan {
+    /// How to poll; the live walk goes on for so long at most.
+    fn plan(&self, patience: Option<Duration>) -> Plan {
         Plan {
             now: self.clock.now(),
             lookback: self.settings.schedule.lookback,
             overlap: self.detect.settle,
             lateness: self.detect.lateness,
+            patience,
         }
     }
 

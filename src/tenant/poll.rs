@@ -1,6 +1,7 @@
 //! One poll of everything that a tenant has: its streams, its directories, its kinds of event.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ impl Watch {
         let began = self.clock.now();
         let mut outcome = self.refresh_admins().await?;
         outcome.add(self.learn_actions().await?);
-        let mut polled = self.poll_access().await?;
+        let mut polled = self.poll_access(None).await?.0;
         polled.add(self.poll_audits().await?);
         // One that was interrupted goes on next time, and is summed up then.
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
@@ -130,18 +131,26 @@ impl Watch {
         }
     }
 
-    /// Polls the organisation's events once, until caught up; the first poll begins `lookback` ago.
-    pub async fn poll_access(&self) -> Result<Outcome, StoreError> {
-        self.poll(StreamName::Access, self.plan()).await
+    /// Polls the organisation's events once, until caught up or for so long at most; the first poll begins `lookback` ago.
+    pub async fn poll_access(
+        &self,
+        patience: Option<Duration>,
+    ) -> Result<(Outcome, Ended), StoreError> {
+        self.poll(StreamName::Access, self.plan(patience)).await
     }
 
     /// Polls the audit log of every site once.
     pub async fn poll_audits(&self) -> Result<Outcome, StoreError> {
-        self.poll(StreamName::Audit, self.plan()).await
+        let (outcome, _) = self.poll(StreamName::Audit, self.plan(None)).await?;
+        Ok(outcome)
     }
 
-    async fn poll(&self, name: StreamName, plan: Plan) -> Result<Outcome, StoreError> {
-        let mut outcome = Outcome::default();
+    async fn poll(
+        &self,
+        name: StreamName,
+        plan: Plan,
+    ) -> Result<(Outcome, Ended), StoreError> {
+        let (mut outcome, mut ended) = (Outcome::default(), Ended::CaughtUp);
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
             outcome.add(self.look_back(followed)?);
@@ -159,9 +168,12 @@ impl Watch {
                 }
                 Source::Site(site) => ingest::poll_audit(&target, site, &mut go_on).await,
             };
+            if let Ok((_, Ended::OutOfTime)) = &polled {
+                ended = Ended::OutOfTime;
+            }
             outcome.add(self.polled(followed, polled, began)?);
         }
-        Ok(outcome)
+        Ok((outcome, ended))
     }
 
     /// Notes how a poll ended.
@@ -172,7 +184,7 @@ impl Watch {
         began: Instant,
     ) -> Result<Outcome, StoreError> {
         match polled {
-            Ok((read, _)) => {
+            Ok((read, ended)) => {
                 WalkEnded {
                     stream: &followed.stream,
                     walk: "live",
@@ -181,6 +193,11 @@ impl Watch {
                     took: began.elapsed(),
                 }
                 .emit();
+                // The first success tells that everything up to then is read.
+                let first = self.store.last_success(followed.id)?.is_none();
+                if first && ended == Ended::OutOfTime {
+                    return Ok(Outcome::default());
+                }
                 let now = self.clock.now();
                 if self.store.record_poll(followed.id, Ok(now))? {
                     let stream = &followed.stream;

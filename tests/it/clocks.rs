@@ -54,7 +54,7 @@ impl Watching {
         threads.block_on(async {
             watch.refresh_admins().await.unwrap();
             watch.learn_actions().await.unwrap();
-            watch.poll_access().await.unwrap();
+            watch.poll_access(None).await.unwrap();
             watch.poll_audits().await.unwrap();
             watch.judge().unwrap();
             if watch.has_backfill().unwrap() {
