@@ -184,7 +184,9 @@ async fn read_once(
         window.until.timestamp_millis() - 1,
     );
     loop {
-        let page = pending.during(site.audit(from, last, start, mapper)).await??;
+        let page = pending
+            .during(site.audit(from, last, start, mapper))
+            .await??;
         pending.latest(page.server_time);
         reading.began = reading.began.or(page.server_time);
         tell_withheld(pending, start, &page)?;

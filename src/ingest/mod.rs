@@ -215,3 +215,65 @@ impl<'a> Pending<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pagewarden_core::model::{StreamName, Unusable};
+    use tokio::time::sleep;
+
+    fn seen(store: &Store, tenant: &str) -> usize {
+        let rows = store.tenants().unwrap();
+        let row = rows.iter().find(|row| row.name == tenant).unwrap();
+        let streams = store.stream_status(row).unwrap();
+        streams
+            .iter()
+            .map(|stream| stream.unusable_reasons.len())
+            .sum()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_is_committed_while_the_next_answer_does_not_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state.db")).unwrap();
+        let now = DateTime::UNIX_EPOCH;
+        let tenant = store.tenant("acme", None, now).unwrap();
+        let stream = Stream {
+            tenant: "acme".to_owned(),
+            name: StreamName::Access,
+            site: None,
+        };
+        let target = Target {
+            store: &store,
+            id: store.stream(tenant, &stream).unwrap(),
+            stream: &stream,
+            mapper: &Mapper::default(),
+            plan: Plan {
+                now,
+                lookback: Duration::ZERO,
+                overlap: Duration::ZERO,
+                lateness: Duration::ZERO,
+                patience: None,
+            },
+        };
+        let mut pending = Pending::new(&target, Walk::Live);
+        let batch = Batch {
+            unusable: vec![Unusable {
+                reason: "odd",
+                sample: String::new(),
+                key: pagewarden_core::model::EventKey::digest(&[b"odd"]),
+            }],
+            received: 1,
+            ..Batch::default()
+        };
+        pending.add(batch, None).unwrap();
+        sleep(Duration::from_secs(4)).await;
+        let answer = pending.during(sleep(Duration::from_secs(5))).await;
+        answer.unwrap();
+        assert_eq!(seen(&store, "acme"), 0);
+        let never = pending.during(std::future::pending::<()>());
+        let waited = tokio::time::timeout(Duration::from_secs(2), never).await;
+        assert!(waited.is_err());
+        assert_eq!(seen(&store, "acme"), 1);
+    }
+}

@@ -41,13 +41,15 @@ impl Batch {
     /// them would make everything else look long past. A processing time that has not come is not believed.
     pub fn leave_out_after(&mut self, latest: DateTime<Utc>) {
         let left_out = self.events.extract_if(.., |event| event.at > latest);
-        self.unusable.extend(left_out.map(|event| Unusable {
-            reason: "its time has not come yet",
-            sample: format!("{} {} {}", event.at, event.action, event.id.as_str())
-                .chars()
-                .take(100)
-                .collect(),
-            key: event.key,
+        self.unusable.extend(left_out.map(|event| {
+            Unusable {
+                reason: "its time has not come yet",
+                sample: format!("{} {} {}", event.at, event.action, event.id.as_str())
+                    .chars()
+                    .take(100)
+                    .collect(),
+                key: event.key,
+            }
         }));
         for event in &mut self.events {
             event.processed_at = event.processed_at.filter(|at| *at <= latest);

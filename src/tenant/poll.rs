@@ -145,11 +145,7 @@ impl Watch {
         Ok(outcome)
     }
 
-    async fn poll(
-        &self,
-        name: StreamName,
-        plan: Plan,
-    ) -> Result<(Outcome, Ended), StoreError> {
+    async fn poll(&self, name: StreamName, plan: Plan) -> Result<(Outcome, Ended), StoreError> {
         let (mut outcome, mut ended) = (Outcome::default(), Ended::CaughtUp);
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pagewarden_simulator::{Fault, Faults, LastPage, NextLink, Options, StreamTime};
 use serde_json::{Value, json};
 
-use crate::kit::{Desk, Kit, Ran, Served, small};
+use crate::kit::{Desk, Kit, Ran, Served, odd_organization, page, small, view};
 
 /// Reads the first part as history, and what comes after it in a few cycles, cursors being refused between some.
 fn backfill_and_scan(seed: u64, options: Options) {
@@ -164,68 +164,6 @@ fn a_poll_that_does_not_finish_is_told_and_loses_nothing() {
         .change(|options| options.faults = Faults::none());
     kit.scan().done();
     kit.assert_all_once();
-}
-
-/// A tenant with nothing but an organisation, whose log answers as it likes.
-fn odd_organization(
-    log: impl Fn(&HashMap<String, String>) -> Value + Send + Sync + 'static,
-) -> (Desk, Served) {
-    let served = Served::new(move |path, query| {
-        if path.ends_with("/events-stream") {
-            log(query)
-        } else if path.ends_with("/event-actions") {
-            json!({ "data": [] })
-        } else {
-            json!({ "data": [], "links": {} })
-        }
-    });
-    let desk = Desk::new(&format!(
-        r#"
-[state]
-path = "{{dir}}/state.db"
-[[tenant]]
-name = "acme"
-[tenant.organization]
-id = "org-1"
-api_key = {{ file = "{{dir}}/org.key" }}
-url = "{}"
-requests_per_minute = 600000
-[tenant.schedule]
-lookback = "3650d"
-[retry]
-base = "10ms"
-"#,
-        served.origin
-    ));
-    desk.keep("org.key", b"key-of-the-organisation");
-    (desk, served)
-}
-
-/// The `n`th view of a page.
-fn view(n: u32) -> Value {
-    let at = format!(
-        "2024-01-08T{:02}:{:02}:{:02}Z",
-        8 + n / 3_600,
-        n / 60 % 60,
-        n % 60
-    );
-    json!({
-        "id": format!("00000000-0000-4000-8000-{n:012}"),
-        "type": "events",
-        "attributes": {
-            "time": at,
-            "processedAt": at,
-            "action": "confluence_page_viewed",
-            "actor": { "id": "712020:ada", "name": "Ada Example" },
-            "context": [{ "id": n.to_string(), "type": "page" }],
-            "container": [],
-        },
-    })
-}
-
-/// A page of views, and the cursor of the next.
-fn page(views: impl Iterator<Item = u32>, next: Option<&str>) -> Value {
-    json!({ "data": views.map(view).collect::<Vec<_>>(), "meta": { "next": next, "page_size": 10 }, "links": {} })
 }
 
 #[test]

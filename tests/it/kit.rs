@@ -14,7 +14,7 @@ use axum::response::IntoResponse as _;
 use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -287,7 +287,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Answers every request with what the story says of its path and query; null is 404.
+    /// Answers every request with what the story says of its path and query; null is 404, and what holds `errors` is 400.
     pub(crate) fn new(
         answer: impl Fn(&str, &HashMap<String, String>) -> Value + Send + Sync + 'static,
     ) -> Self {
@@ -303,6 +303,9 @@ impl Served {
                 async move {
                     match answer(uri.path(), &query) {
                         Value::Null => StatusCode::NOT_FOUND.into_response(),
+                        value if value.get("errors").is_some() => {
+                            (StatusCode::BAD_REQUEST, Json(value)).into_response()
+                        }
                         value => Json(value).into_response(),
                     }
                 }
@@ -316,6 +319,68 @@ impl Served {
             _runtime: runtime,
         }
     }
+}
+
+/// A tenant with nothing but an organisation, whose log answers as it likes.
+pub(crate) fn odd_organization(
+    log: impl Fn(&HashMap<String, String>) -> Value + Send + Sync + 'static,
+) -> (Desk, Served) {
+    let served = Served::new(move |path, query| {
+        if path.ends_with("/events-stream") {
+            log(query)
+        } else if path.ends_with("/event-actions") {
+            json!({ "data": [] })
+        } else {
+            json!({ "data": [], "links": {} })
+        }
+    });
+    let desk = Desk::new(&format!(
+        r#"
+[state]
+path = "{{dir}}/state.db"
+[[tenant]]
+name = "acme"
+[tenant.organization]
+id = "org-1"
+api_key = {{ file = "{{dir}}/org.key" }}
+url = "{}"
+requests_per_minute = 600000
+[tenant.schedule]
+lookback = "3650d"
+[retry]
+base = "10ms"
+"#,
+        served.origin
+    ));
+    desk.keep("org.key", b"key-of-the-organisation");
+    (desk, served)
+}
+
+/// The `n`th view of a page.
+pub(crate) fn view(n: u32) -> Value {
+    let at = format!(
+        "2024-01-08T{:02}:{:02}:{:02}Z",
+        8 + n / 3_600,
+        n / 60 % 60,
+        n % 60
+    );
+    json!({
+        "id": format!("00000000-0000-4000-8000-{n:012}"),
+        "type": "events",
+        "attributes": {
+            "time": at,
+            "processedAt": at,
+            "action": "confluence_page_viewed",
+            "actor": { "id": "712020:ada", "name": "Ada Example" },
+            "context": [{ "id": n.to_string(), "type": "page" }],
+            "container": [],
+        },
+    })
+}
+
+/// A page of views, and the cursor of the next.
+pub(crate) fn page(views: impl Iterator<Item = u32>, next: Option<&str>) -> Value {
+    json!({ "data": views.map(view).collect::<Vec<_>>(), "meta": { "next": next, "page_size": 10 }, "links": {} })
 }
 
 /// A runtime for what listens.

@@ -29,6 +29,7 @@ mod kills;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod live_walk;
 mod migration;
 #[cfg(test)]
 mod privacy;
