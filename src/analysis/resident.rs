@@ -7,14 +7,8 @@ use super::{Analysis, Subject};
 use crate::storage::{EngineState, Store, StoreError};
 use pagewarden_core::engine::{Draft, Engine, State};
 
-/// How far apart the snapshots of the last hours are, in seconds of event time.
+/// How far apart the newest snapshots are, in seconds of event time; older ones are about as far apart as they are old.
 const SNAPSHOT_SECONDS: i64 = 600;
-
-/// How far back snapshots lie so close, and how far apart those before at least are.
-const CLOSE_SECONDS: i64 = 2 * 3_600;
-
-/// Into how many parts the rest of the tail is cut at most.
-const FAR_SNAPSHOTS: i64 = 12;
 
 /// By how much the settled line lags before it is moved and stored, in seconds of event time.
 const SETTLE_EVERY: i64 = 3_600;
@@ -202,7 +196,7 @@ impl Resident {
         self.go_back(arrived.unwrap_or(i64::MAX));
         let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
         let (state, done) = self.settle(lookup, newest.saturating_sub(settle))?;
-        self.read_tail(lookup, newest, settle)?;
+        self.read_tail(lookup, newest)?;
         let rules = &self.context.rules;
         let ignored = self.tail.engine.ignored();
         if self.counted.is_none_or(|(_, before)| before != ignored) {
@@ -280,19 +274,13 @@ impl Resident {
     }
 
     /// Takes everything behind the tail, with a snapshot now and then.
-    fn read_tail(
-        &mut self,
-        lookup: &Lookup<'_>,
-        newest: i64,
-        settle: i64,
-    ) -> Result<(), StoreError> {
+    fn read_tail(&mut self, lookup: &Lookup<'_>, newest: i64) -> Result<(), StoreError> {
         let Lookup { store, feed, .. } = *lookup;
         let (once, rules) = (self.once, &self.context.rules);
         let (tail, snapshots) = (&mut self.tail, &mut self.snapshots);
-        let apart = CLOSE_SECONDS.max(settle / FAR_SNAPSHOTS);
         feed.read(store, (tail.before, i64::MAX), |read| {
             let cut = read.at.div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
-            if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest, apart) {
+            if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest) {
                 snapshots.push(At {
                     before: cut,
                     engine: tail.engine.clone(),
@@ -301,25 +289,38 @@ impl Resident {
             tail.engine.take(rules, read);
             tail.before = tail.before.max(read.at.saturating_add(1));
         })?;
-        thin(snapshots, newest, apart);
+        thin(snapshots, newest);
         Ok(())
     }
 }
 
-/// Whether a snapshot at a moment would outlast the cycle.
-fn is_worth_keeping(snapshots: &[At], cut: i64, newest: i64, apart: i64) -> bool {
-    cut >= newest.saturating_sub(CLOSE_SECONDS)
-        || snapshots
-            .last()
-            .is_none_or(|last| last.before.div_euclid(apart) != cut.div_euclid(apart))
+/// How old a snapshot is.
+fn age(before: i64, newest: i64) -> i64 {
+    newest.saturating_sub(before).max(SNAPSHOT_SECONDS)
 }
 
-/// Of the snapshots far back, leaves the first of each stretch.
-fn thin(snapshots: &mut Vec<At>, newest: i64, apart: i64) {
-    let mut last = None;
-    snapshots.retain(|snapshot| {
-        let stretch = snapshot.before.div_euclid(apart);
-        let close = snapshot.before >= newest.saturating_sub(CLOSE_SECONDS);
-        last.replace(stretch) != Some(stretch) || close
-    });
+/// Whether a snapshot at a moment would outlast the cycle.
+fn is_worth_keeping(snapshots: &[At], cut: i64, newest: i64) -> bool {
+    snapshots.last().is_none_or(|last| {
+        last.before < cut
+            && (age(last.before, newest) >= 2 * age(cut, newest) || newest - cut < SNAPSHOT_SECONDS)
+    })
+}
+
+/// Leaves a few: each about twice as old as the next, so that going back costs at most about twice what it must, and copies of
+/// the engine are few.
+fn thin(snapshots: &mut Vec<At>, newest: i64) {
+    let mut kept: Vec<At> = Vec::new();
+    let mut rest = std::mem::take(snapshots).into_iter().rev().peekable();
+    while let Some(snapshot) = rest.next() {
+        let between = kept.last().zip(rest.peek());
+        let is_spare = between.is_some_and(|(newer, older)| {
+            age(older.before, newest) <= 2 * age(newer.before, newest)
+        });
+        if !is_spare {
+            kept.push(snapshot);
+        }
+    }
+    kept.reverse();
+    *snapshots = kept;
 }

@@ -7,12 +7,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::WordId;
 
 /// How many entries a shard holds on average before there are twice as many shards.
-const SHARD: usize = 64;
+const SHARD: usize = 16;
 
 /// One part of a map.
 type Shard<T> = FxHashMap<WordId, Arc<T>>;
 
-/// A copy-on-write map: a copy costs one pointer for every 32 to 64 entries, and a change copies one shard's pointers and
+/// A copy-on-write map: a copy costs one pointer for every 8 to 16 entries, and a change copies one shard's pointers and
 /// one entry.
 #[derive(Debug, Clone)]
 pub(super) struct Shared<T> {
