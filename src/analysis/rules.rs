@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Subject, VERSION, roster};
-use crate::config::Ignored as IgnoredWhat;
+use crate::config::Suppressed;
 use crate::storage::{Numbers, Place, Store, StoreError, TenantId};
 use pagewarden_core::engine::{Ignored, Judged, Rules, Verdicts};
 use pagewarden_core::model::id::digest16;
@@ -182,11 +182,10 @@ fn rules(
         .iter()
         .map(|site| store.term_no(subject.tenant, site))
         .collect::<Result<Vec<_>, _>>()?;
-    let canaries = subject
-        .detect
-        .canary_pages
-        .iter()
-        .map(|page| store.place_nos(subject.tenant, (Place::Page, page.as_str()), None));
+    let canaries = subject.detect.canary_pages.iter().map(|page| {
+        let site = page.site.as_deref();
+        store.place_nos(subject.tenant, (Place::Page, page.id.as_str()), site)
+    });
     let rostered: FxHashMap<WordId, AccountId> = accounts
         .iter()
         .filter(|(_, account)| rostered.contains(account))
@@ -264,29 +263,33 @@ fn ignored(
     accounts: &[(WordId, AccountId)],
 ) -> Result<Ignored, StoreError> {
     let mut ignored = Ignored::default();
-    for rule in &subject.detect.ignore {
+    for rule in &subject.detect.suppress {
         let last = rule
             .until
             .signed_duration_since(chrono::NaiveDate::default())
             .num_days();
         let until = (last + 1).saturating_mul(DAY_SECONDS);
         match &rule.what {
-            IgnoredWhat::Account(named) => {
+            Suppressed::Account(named) => {
                 let ids = accounts
                     .iter()
                     .filter(|(_, account)| account == named)
                     .map(|(id, _)| (*id, until));
                 keep_latest(&mut ignored.accounts, ids);
             }
-            IgnoredWhat::Group(group) => ignored.groups.push((group.clone(), until)),
-            IgnoredWhat::Space(space) => keep_latest(
+            Suppressed::Group(group) => ignored.groups.push((group.clone(), until)),
+            Suppressed::Space(space) => keep_latest(
                 &mut ignored.spaces,
                 store
-                    .place_nos(subject.tenant, (Place::Space, space), None)?
+                    .place_nos(
+                        subject.tenant,
+                        (Place::Space, &space.id),
+                        space.site.as_deref(),
+                    )?
                     .into_iter()
                     .map(|id| (id, until)),
             ),
-            IgnoredWhat::Network(network) => {
+            Suppressed::Network(network) => {
                 let ids = store.term_nos(subject.tenant, |text| {
                     crate::config::network_holds(network, text)
                 })?;

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Subject, roster};
-use crate::config::{self, Ignored, network_holds};
-use crate::output::status::IgnoreRule;
+use crate::config::{self, Suppressed, network_holds};
+use crate::output::status::Suppression;
 use crate::storage::{Place, Store, StoreError, Stretch};
 use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
@@ -18,8 +18,8 @@ pub fn count(
     store: &Store,
     subject: &Subject<'_>,
     today: NaiveDate,
-) -> Result<Vec<IgnoreRule>, StoreError> {
-    let rules = &subject.detect.ignore;
+) -> Result<Vec<Suppression>, StoreError> {
+    let rules = &subject.detect.suppress;
     if rules.is_empty() {
         return Ok(Vec::new());
     }
@@ -94,22 +94,26 @@ impl<'a> Pick<'a> {
     fn of(
         store: &Store,
         subject: &Subject<'_>,
-        rule: &'a config::IgnoreRule,
+        rule: &'a config::Suppression,
         accounts: &FxHashMap<WordId, AccountId>,
     ) -> Result<Self, StoreError> {
         let what = match &rule.what {
-            Ignored::Account(named) => {
+            Suppressed::Account(named) => {
                 let found = accounts.iter().find(|(_, account)| *account == named);
                 What::Account(found.map(|(id, _)| *id))
             }
-            Ignored::Group(group) => What::Group(group),
-            Ignored::Space(space) => What::Spaces(
+            Suppressed::Group(group) => What::Group(group),
+            Suppressed::Space(space) => What::Spaces(
                 store
-                    .place_nos(subject.tenant, (Place::Space, space), None)?
+                    .place_nos(
+                        subject.tenant,
+                        (Place::Space, &space.id),
+                        space.site.as_deref(),
+                    )?
                     .into_iter()
                     .collect(),
             ),
-            Ignored::Network(network) => {
+            Suppressed::Network(network) => {
                 let ids = store.term_nos(subject.tenant, |text| network_holds(network, text))?;
                 What::Addresses(ids.into_iter().collect())
             }
@@ -134,19 +138,19 @@ impl<'a> Pick<'a> {
 }
 
 /// A rule as `status` shows it.
-fn described(rule: &config::IgnoreRule, events: u64, today: NaiveDate) -> IgnoreRule {
-    let config::IgnoreRule {
+fn described(rule: &config::Suppression, events: u64, today: NaiveDate) -> Suppression {
+    let config::Suppression {
         what,
         reason,
         until,
     } = rule;
     let (kind, value) = match what {
-        Ignored::Account(account) => ("account", account.as_str()),
-        Ignored::Group(group) => ("group", group.as_str()),
-        Ignored::Space(space) => ("space", space.as_str()),
-        Ignored::Network(network) => ("network", network.as_str()),
+        Suppressed::Account(account) => ("account", account.as_str()),
+        Suppressed::Group(group) => ("group", group.as_str()),
+        Suppressed::Space(space) => ("space", space.id.as_str()),
+        Suppressed::Network(network) => ("network", network.as_str()),
     };
-    IgnoreRule {
+    Suppression {
         kind,
         value: value.to_owned(),
         reason: reason.clone(),

@@ -40,14 +40,20 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
         endings(tenant, now.date_naive(), &mut lines);
         coverage(tenant, &mut lines);
     }
-    for rule in config
-        .detect
-        .ignore
-        .iter()
-        .filter(|rule| rule.until < now.date_naive())
-    {
+    let mut rules: Vec<_> = config.detect.suppress.iter().collect();
+    for tenant in &config.tenants {
+        // Those of `[detect]` come first.
+        rules.extend(
+            tenant
+                .detect
+                .suppress
+                .iter()
+                .skip(config.detect.suppress.len()),
+        );
+    }
+    for rule in rules.iter().filter(|rule| rule.until < now.date_naive()) {
         let (until, reason) = (rule.until, rule.reason.escape_debug());
-        lines.warn(&format!("detect.ignore: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"));
+        lines.warn(&format!("detect.suppress: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"));
     }
     if config.notifiers.is_empty() {
         lines.note("no `[[notifier]]`: findings are kept in the state file and nobody is told; `pagewarden findings list` shows them");

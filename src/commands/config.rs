@@ -1,8 +1,8 @@
 //! `pagewarden config show`: what is in force.
 
 use crate::config::{
-    Config, Detect, IgnoreRule, Ignored, Notifier, NotifierKind, PrivilegedMode, SecretSource,
-    Site, SiteRoute, Tenant, spelt,
+    Config, Detect, Notifier, NotifierKind, PrivilegedMode, SecretSource, Site, SiteRoute,
+    Suppressed, Suppression, Tenant, spelt,
 };
 
 /// Everything that is in force, defaults included, as a config that could be used as it is. Secrets appear as the place
@@ -20,13 +20,13 @@ pub fn show(config: &Config) -> String {
     page.set("path", &text(&state.path.to_string_lossy()));
     page.set("retention", &text(&spelt(state.retention)));
     for each in tenants {
-        tenant(each, &mut page);
+        tenant(each, detect, &mut page);
     }
     page.header("[retry]");
     page.set("base", &text(&spelt(retry.base)));
     page.set("attempts", &retry.attempts.to_string());
     page.set("timeout", &text(&spelt(retry.timeout)));
-    detection(detect, &mut page);
+    detection(detect, ("", 0), &mut page);
     for each in notifiers {
         notifier(each, &mut page);
     }
@@ -83,7 +83,7 @@ fn origin(url: &url::Url) -> String {
 }
 
 /// `[[tenant]]` and what is in it.
-fn tenant(tenant: &Tenant, page: &mut Page) {
+fn tenant(tenant: &Tenant, common: &Detect, page: &mut Page) {
     let Tenant {
         name,
         organization,
@@ -91,6 +91,7 @@ fn tenant(tenant: &Tenant, page: &mut Page) {
         schedule,
         admins,
         actions,
+        detect,
     } = tenant;
     page.header("[[tenant]]");
     page.set("name", &text(name));
@@ -133,6 +134,9 @@ fn tenant(tenant: &Tenant, page: &mut Page) {
     for (action, class) in actions {
         page.set(&text(action), &text(class.as_str()));
     }
+    if detect != common {
+        detection(detect, ("tenant.", common.suppress.len()), page);
+    }
 }
 
 /// `[[tenant.site]]`.
@@ -151,9 +155,17 @@ fn site(site: &Site, page: &mut Page) {
     page.set("via", &text(via));
 }
 
-/// `[detect]` and what is in it.
-fn detection(detect: &Detect, page: &mut Page) {
-    page.header("[detect]");
+/// An address that a page or space can be named by, or what names it on every site.
+fn place(id: &str, site: Option<&String>, behind: &str) -> String {
+    site.map_or_else(
+        || id.to_owned(),
+        |site| format!("https://{site}/wiki/{behind}/{id}"),
+    )
+}
+
+/// `[detect]`, or `[tenant.detect]`, and what is in it; suppressions but the first `known` ones.
+fn detection(detect: &Detect, (within, known): (&str, usize), page: &mut Page) {
+    page.header(&format!("[{within}detect]"));
     page.set(
         "alerts_per_week",
         &toml::Value::from(detect.alerts_per_week).to_string(),
@@ -162,28 +174,29 @@ fn detection(detect: &Detect, page: &mut Page) {
     page.set("lateness", &text(&spelt(detect.lateness)));
     page.set("settle", &text(&spelt(detect.settle)));
     page.set("min_pages", &detect.min_pages.to_string());
-    page.set(
-        "canary_pages",
-        &list(
-            detect
-                .canary_pages
-                .iter()
-                .map(pagewarden_core::model::PageId::as_str),
-        ),
-    );
-    detectors(detect, page);
-    for IgnoreRule {
+    let canaries = detect.canary_pages.iter();
+    let canaries: Vec<String> = canaries
+        .map(|page| place(page.id.as_str(), page.site.as_ref(), "pages"))
+        .collect();
+    page.set("canary_pages", &list(canaries.iter().map(String::as_str)));
+    detectors(detect, within, page);
+    for Suppression {
         what,
         reason,
         until,
-    } in &detect.ignore
+    } in detect.suppress.iter().skip(known)
     {
-        page.header("[[detect.ignore]]");
+        page.header(&format!("[[{within}detect.suppress]]"));
         match what {
-            Ignored::Account(account) => page.set("account", &text(account.as_str())),
-            Ignored::Group(group) => page.set("group", &text(group)),
-            Ignored::Space(space) => page.set("space", &text(space)),
-            Ignored::Network(network) => page.set("network", &text(network)),
+            Suppressed::Account(account) => page.set("account", &text(account.as_str())),
+            Suppressed::Group(group) => page.set("group", &text(group)),
+            Suppressed::Space(space) => {
+                page.set(
+                    "space",
+                    &text(&place(&space.id, space.site.as_ref(), "spaces")),
+                );
+            }
+            Suppressed::Network(network) => page.set("network", &text(network)),
         }
         page.set("reason", &text(reason));
         page.set("until", &text(&until.to_string()));
@@ -191,10 +204,11 @@ fn detection(detect: &Detect, page: &mut Page) {
 }
 
 /// The table of each detector.
-fn detectors(detect: &Detect, page: &mut Page) {
-    page.header("[detect.volume-anomaly]");
+fn detectors(detect: &Detect, within: &str, page: &mut Page) {
+    let header = |page: &mut Page, name: &str| page.header(&format!("[{within}detect.{name}]"));
+    header(page, "volume-anomaly");
     page.set("enabled", &detect.volume_anomaly.enabled.to_string());
-    page.header("[detect.privileged-reading]");
+    header(page, "privileged-reading");
     page.set("enabled", &detect.privileged_reading.enabled.to_string());
     let mode = match detect.privileged_reading.mode {
         PrivilegedMode::Unusual => "unusual",
@@ -206,7 +220,7 @@ fn detectors(detect: &Detect, page: &mut Page) {
         &detect.privileged_reading.pages_per_day.to_string(),
     );
     page.set("weekly", &detect.privileged_reading.weekly.to_string());
-    page.header("[detect.scripted-reading]");
+    header(page, "scripted-reading");
     page.set("enabled", &detect.scripted_reading.enabled.to_string());
     page.set(
         "integrations",
@@ -218,15 +232,15 @@ fn detectors(detect: &Detect, page: &mut Page) {
                 .map(pagewarden_core::model::AccountId::as_str),
         ),
     );
-    page.header("[detect.bulk-export]");
+    header(page, "bulk-export");
     page.set("enabled", &detect.bulk_export.enabled.to_string());
-    page.header("[detect.admin-grant]");
+    header(page, "admin-grant");
     page.set("enabled", &detect.admin_grant.enabled.to_string());
     page.set("within", &text(&spelt(detect.admin_grant.within)));
     page.set("pages", &detect.admin_grant.pages.to_string());
-    page.header("[detect.canary-page]");
+    header(page, "canary-page");
     page.set("enabled", &detect.canary_page.enabled.to_string());
-    page.header("[detect.blind-spot]");
+    header(page, "blind-spot");
     page.set("enabled", &detect.blind_spot.enabled.to_string());
 }
 

@@ -179,6 +179,7 @@ fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, 
             schedule: config::Schedule::default(),
             admins: config::Admins::default(),
             actions: Vec::new(),
+            detect: config::Detect::default(),
         }],
         retry: config::Retry {
             base: Duration::from_millis(100),

@@ -147,7 +147,7 @@ impl Whose {
             scored: settings.map_or_else(Vec::new, tenant::scored_sites),
             admins: settings
                 .map_or_else(config::Admins::default, |settings| settings.admins.clone()),
-            detect: config.map_or_else(Detect::default, |config| config.detect.clone()),
+            detect: config::detect_of(config, settings),
         }
     }
 }

@@ -40,9 +40,7 @@ pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Res
 fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Replay, Trouble> {
     let settings =
         config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
-    let detect = config
-        .map(|config| config.detect.clone())
-        .unwrap_or_default();
+    let detect = config::detect_of(config, settings);
     let admins = settings
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();

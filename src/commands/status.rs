@@ -67,9 +67,7 @@ fn tenant(
         .extend(store.canary_views(row.id)?.iter().filter_map(canary_note));
     let findings = store.findings(Some(&row.name))?;
     let deliveries = store.delivery_counts(row.id)?;
-    let detect = config
-        .map(|config| config.detect.clone())
-        .unwrap_or_default();
+    let detect = config::detect_of(config, settings);
     let admins = settings
         .map(|settings| settings.admins.clone())
         .unwrap_or_default();
@@ -112,8 +110,8 @@ fn tenant(
             .into_iter()
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
-        ignored: store.ignored(row.id)?,
-        ignore_rules: suppression::count(store, &subject, now.date_naive())?,
+        suppressed: store.ignored(row.id)?,
+        suppressions: suppression::count(store, &subject, now.date_naive())?,
     })
 }
 

@@ -19,8 +19,8 @@ use url::Url;
 
 pub use network::network_holds;
 pub use pagewarden_core::model::settings::{
-    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
-    PrivilegedReading, ScriptedReading, VolumeAnomaly,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, Placed, PrivilegedMode,
+    PrivilegedReading, ScriptedReading, Suppressed, Suppression, VolumeAnomaly,
 };
 pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
@@ -99,10 +99,17 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// How often and how soon a request that failed passingly is tried again.
     pub retry: Retry,
-    /// What is looked for.
+    /// What is looked for, where a tenant says nothing else.
     pub detect: Detect,
     /// Who is told.
     pub notifiers: Vec<Notifier>,
+}
+
+/// What is looked for in a tenant that the config may not name, with a config that may not be there.
+pub fn detect_of(config: Option<&Config>, tenant: Option<&Tenant>) -> Detect {
+    let own = tenant.map(|tenant| &tenant.detect);
+    let all = config.map(|config| &config.detect);
+    own.or(all).cloned().unwrap_or_default()
 }
 
 /// The local state file.
@@ -129,6 +136,8 @@ pub struct Tenant {
     pub admins: Admins,
     /// Action ids, or patterns with `*`, whose class is set by hand, in the file's order.
     pub actions: Vec<(String, Class)>,
+    /// What is looked for in it: `[detect]`, overridden by `[tenant.detect]`.
+    pub detect: Detect,
 }
 
 /// How to reach an organisation.

@@ -20,6 +20,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "schedule",
             "admins",
             "actions",
+            "detect",
         ],
     ),
     (
@@ -36,39 +37,24 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     ("tenant.admins", &["roles", "groups", "accounts"]),
     ("retry", &["base", "attempts", "timeout"]),
-    (
-        "detect",
-        &[
-            "alerts_per_week",
-            "session_gap",
-            "lateness",
-            "settle",
-            "min_pages",
-            "canary_pages",
-            "volume-anomaly",
-            "scripted-reading",
-            "privileged-reading",
-            "bulk-export",
-            "admin-grant",
-            "canary-page",
-            "blind-spot",
-            "ignore",
-        ],
-    ),
-    ("detect.volume-anomaly", &["enabled"]),
-    (
-        "detect.privileged-reading",
-        &["enabled", "mode", "pages_per_day", "weekly"],
-    ),
-    ("detect.scripted-reading", &["enabled", "integrations"]),
-    ("detect.bulk-export", &["enabled"]),
-    ("detect.admin-grant", &["enabled", "within", "pages"]),
-    ("detect.canary-page", &["enabled"]),
-    ("detect.blind-spot", &["enabled"]),
-    (
-        "detect.ignore",
-        &["account", "group", "space", "network", "reason", "until"],
-    ),
+    ("detect", DETECT),
+    ("detect.volume-anomaly", SWITCH),
+    ("detect.privileged-reading", PRIVILEGED_READING),
+    ("detect.scripted-reading", SCRIPTED_READING),
+    ("detect.bulk-export", SWITCH),
+    ("detect.admin-grant", ADMIN_GRANT),
+    ("detect.canary-page", SWITCH),
+    ("detect.blind-spot", SWITCH),
+    ("detect.suppress", SUPPRESS),
+    ("tenant.detect", DETECT),
+    ("tenant.detect.volume-anomaly", SWITCH),
+    ("tenant.detect.privileged-reading", PRIVILEGED_READING),
+    ("tenant.detect.scripted-reading", SCRIPTED_READING),
+    ("tenant.detect.bulk-export", SWITCH),
+    ("tenant.detect.admin-grant", ADMIN_GRANT),
+    ("tenant.detect.canary-page", SWITCH),
+    ("tenant.detect.blind-spot", SWITCH),
+    ("tenant.detect.suppress", SUPPRESS),
     (
         "notifier",
         &[
@@ -82,8 +68,37 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What `[detect]` and `[tenant.detect]` may hold.
+const DETECT: &[&str] = &[
+    "alerts_per_week",
+    "session_gap",
+    "lateness",
+    "settle",
+    "min_pages",
+    "canary_pages",
+    "volume-anomaly",
+    "scripted-reading",
+    "privileged-reading",
+    "bulk-export",
+    "admin-grant",
+    "canary-page",
+    "blind-spot",
+    "suppress",
+];
+const SWITCH: &[&str] = &["enabled"];
+const PRIVILEGED_READING: &[&str] = &["enabled", "mode", "pages_per_day", "weekly"];
+const SCRIPTED_READING: &[&str] = &["enabled", "integrations"];
+const ADMIN_GRANT: &[&str] = &["enabled", "within", "pages"];
+const SUPPRESS: &[&str] = &["account", "group", "space", "network", "reason", "until"];
+
 /// The tables that may come several times, each under a header with two brackets.
-const REPEATED: &[&str] = &["tenant", "tenant.site", "detect.ignore", "notifier"];
+const REPEATED: &[&str] = &[
+    "tenant",
+    "tenant.site",
+    "detect.suppress",
+    "tenant.detect.suppress",
+    "notifier",
+];
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[
@@ -226,6 +241,18 @@ impl<'d> Section<'d> {
         self.take(key, report, read)
     }
 
+    /// The full name of a table in it, as [`KEYS`] has it.
+    pub(super) fn inner(&self, key: &str) -> &'static str {
+        let is_it = |table: &str| {
+            let outer = table
+                .strip_suffix(key)
+                .and_then(|rest| rest.strip_suffix('.'));
+            outer == Some(self.path)
+        };
+        let found = KEYS.iter().find(|(table, _)| is_it(table));
+        found.map_or(self.path, |(table, _)| *table)
+    }
+
     /// Opens the table under a key, if there is one.
     pub(super) fn table(
         &self,
@@ -334,6 +361,9 @@ pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
     if known.contains(&key) {
         return None;
     }
+    if key == "ignore" && known.contains(&"suppress") {
+        return Some("is called `suppress`".to_owned());
+    }
     if let Some(meant) = meant(path, key) {
         return Some(format!("is not a setting; did you mean `{meant}`?"));
     }
@@ -348,7 +378,7 @@ pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
     }
     let homes: Vec<String> = KEYS
         .iter()
-        .filter(|(_, keys)| keys.contains(&key))
+        .filter(|(table, keys)| keys.contains(&key) && !table.starts_with("tenant.detect"))
         .map(|(table, _)| format!("`{}`", header(table)))
         .collect();
     Some(if homes.is_empty() {

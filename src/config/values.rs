@@ -11,6 +11,7 @@ use url::{Host, Url};
 
 use super::problem::{nearest, shown};
 use super::raw::{kind, list};
+use pagewarden_core::model::settings::Placed;
 use pagewarden_core::model::{Class, PageId, Severity};
 
 /// A second.
@@ -298,18 +299,60 @@ pub(super) fn network(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// The id of a page: the number in its address, as a number or as text.
-pub(super) fn page(value: &DeValue<'_>) -> Result<PageId, String> {
+/// What follows a word in the address of something on a site, and the host of the site; none where it is no address.
+fn on_site(text: &str, behind: &str) -> Option<Placed<String>> {
+    let address = Url::parse(text).ok()?;
+    let site = address.host_str()?.to_lowercase();
+    let mut parts = address.path_segments()?;
+    let id = parts
+        .by_ref()
+        .find(|part| *part == behind)
+        .and(parts.next())?;
+    Some(Placed {
+        id: id.to_owned(),
+        site: Some(site),
+    })
+}
+
+/// The key of a space, or its address.
+pub(super) fn space(value: &DeValue<'_>) -> Result<Placed<String>, String> {
+    let text = words(value)?;
+    if !text.contains("://") {
+        return Ok(Placed::anywhere(text));
+    }
+    on_site(&text, "spaces")
+        .filter(|space| !space.id.is_empty())
+        .ok_or_else(|| {
+            "must be the key of a space, or its address: https://…/wiki/spaces/KEY".into()
+        })
+}
+
+/// The id of a page: the number in its address, as a number or as text; or its address.
+pub(super) fn page(value: &DeValue<'_>) -> Result<Placed<PageId>, String> {
     let form = "must be the number of a page, as in its address: …/pages/123456/…";
+    if let DeValue::String(text) = value
+        && let Some(page) = on_site(text, "pages")
+        && is_page(&page.id)
+    {
+        return Ok(Placed {
+            id: PageId::new(page.id),
+            site: page.site,
+        });
+    }
     let text = match value {
         DeValue::String(text) => text.as_ref(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
         other => return Err(format!("{form}, not {}", kind(other))),
     };
-    if text.is_empty() || text.len() > 30 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(form.into());
+    if is_page(text) {
+        Ok(Placed::anywhere(PageId::new(text)))
+    } else {
+        Err(form.into())
     }
-    Ok(PageId::new(text))
+}
+
+fn is_page(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 30 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -47,13 +47,16 @@ impl Watch {
         }
         let wanted = self.detect.canary_page.enabled;
         let listed = self.detect.canary_pages.iter().filter(|_| wanted);
-        let pages: BTreeSet<&PageId> = listed.collect();
+        let listed: Vec<_> = listed.collect();
         let mut outcome = Outcome::default();
         let (mut views, mut rises) = (Vec::new(), Vec::new());
         for site in self.sites() {
             let host = site.host();
             let mut silent = false;
-            for &page in &pages {
+            let here = |place: &Option<String>| place.as_ref().is_none_or(|place| *place == host);
+            let pages = listed.iter().filter(|page| here(&page.site));
+            let pages: BTreeSet<&PageId> = pages.map(|page| &page.id).collect();
+            for page in pages {
                 let before = known
                     .iter()
                     .find(|old| old.site == host && old.page == page.as_str());

@@ -106,7 +106,7 @@ impl Watch {
             )))),
             pulse: Pulse::new(longest_request(config.retry) + LONGEST_STEP),
             settings: settings.clone(),
-            detect: config.detect.clone(),
+            detect: settings.detect.clone(),
             notifiers: config.notifiers.clone(),
             store,
             clock,

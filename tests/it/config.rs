@@ -29,7 +29,7 @@ via = "gateway"
 "confluence_*" = "other"
 [detect]
 canary_pages = [123, "456"]
-[[detect.ignore]]
+[[detect.suppress]]
 network = "2001:db8::/32"
 reason = 'says "hello" \ bye'
 until = "2027-01-31"
@@ -116,10 +116,10 @@ fn what_the_example_calls_a_default_is_one() {
         (config.state.clone(), config.retry),
         (State::default(), Retry::default())
     );
-    assert_eq!(config.detect.ignore.len(), 2);
+    assert_eq!(config.detect.suppress.len(), 2);
     assert_eq!(
         Detect {
-            ignore: Vec::new(),
+            suppress: Vec::new(),
             ..config.detect.clone()
         },
         Detect::default()
@@ -273,7 +273,7 @@ fn keys_and_rules_that_end_are_warned_of_from_thirty_days_before() {
     assert!(told("2027-04-01T00:00:00Z").contains("30 days left"));
     assert!(told("2027-05-01T23:59:59Z").contains("0 days left"));
     assert!(told("2027-05-02T00:00:00Z").contains(&format!("{key}ended on 2027-05-01")));
-    assert!(!told("2027-01-31T23:00:00Z").contains("detect.ignore"));
+    assert!(!told("2027-01-31T23:00:00Z").contains("detect.suppress"));
     insta::assert_snapshot!("check_endings", told("2027-04-30T00:00:00Z"));
 }
 

@@ -17,7 +17,7 @@ fn status(rules: &str) -> (Desk, Value) {
 }
 
 fn rule(what: &str, until: &str) -> String {
-    format!("[[detect.ignore]]\n{what}\nreason = \"known\"\nuntil = \"{until}\"\n")
+    format!("[[detect.suppress]]\n{what}\nreason = \"known\"\nuntil = \"{until}\"\n")
 }
 
 #[test]
@@ -31,11 +31,11 @@ fn each_rule_counts_what_the_analysis_leaves_out_by_it() {
         "space = \"NOSUCH\"".to_owned(),
     ] {
         let (_desk, status) = status(&rule(&what, "2099-01-31"));
-        let rules = status["ignore_rules"].as_array().unwrap();
+        let rules = status["suppressions"].as_array().unwrap();
         assert_eq!(rules.len(), 1);
         assert_eq!(rules[0]["ended"], false);
-        assert_eq!(rules[0]["events"], status["ignored"], "{what}");
-        kept_back.push(status["ignored"].as_u64().unwrap());
+        assert_eq!(rules[0]["events"], status["suppressed"], "{what}");
+        kept_back.push(status["suppressed"].as_u64().unwrap());
     }
     assert!(
         kept_back[0] > 0 && kept_back[2] > kept_back[0] && kept_back[3] == 0,
@@ -50,7 +50,7 @@ fn a_rule_that_has_ended_is_said_to_have_and_counts_up_to_its_end() {
     let day_before = script.from.date_naive().pred_opt().unwrap().to_string();
     let rules = rule(&account, &day_before) + &rule(&account, "2099-01-31");
     let (desk, status) = status(&rules);
-    let [ended, holds] = status["ignore_rules"].as_array().unwrap().as_slice() else {
+    let [ended, holds] = status["suppressions"].as_array().unwrap().as_slice() else {
         panic!("{status}")
     };
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_rule_that_has_ended_is_said_to_have_and_counts_up_to_its_end() {
     );
     assert!(ended["events"].as_u64() < holds["events"].as_u64());
     // One that two rules leave out is left out once.
-    assert_eq!(holds["events"], status["ignored"]);
+    assert_eq!(holds["events"], status["suppressed"]);
     let told = desk.run("status").ends(0).out;
     assert!(told.contains(&format!("ended on {day_before}")), "{told}");
 }

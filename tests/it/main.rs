@@ -54,6 +54,7 @@ mod state;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
+mod tenant_settings;
 mod tenants;
 #[cfg(test)]
 mod webhook;

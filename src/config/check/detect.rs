@@ -7,16 +7,15 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
-    PrivilegedReading, ScriptedReading, VolumeAnomaly,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, PrivilegedMode, PrivilegedReading,
+    ScriptedReading, Suppressed, Suppression, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
 const MANY_PAGES: u32 = 1_000_000;
 
-/// `[detect]`.
-pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
-    let default = Detect::default();
+/// `[detect]`, or a `[tenant.detect]` over it. Canary pages take the place of those before, suppressions are added to them.
+pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<'_>) -> Detect {
     let mut time = |key, least, most, otherwise| {
         section
             .take(key, report, |value| values::duration(value, least..=most))
@@ -49,43 +48,58 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
                 values::whole(value, 1..=MANY_PAGES)
             })
             .unwrap_or(default.min_pages),
-        canary_pages: list(section, "canary_pages", report, values::page).unwrap_or_default(),
+        canary_pages: list(section, "canary_pages", report, values::page)
+            .unwrap_or_else(|| default.canary_pages.clone()),
         volume_anomaly: VolumeAnomaly {
-            enabled: enabled(section, "volume-anomaly", "detect.volume-anomaly", report),
+            enabled: enabled(
+                section,
+                "volume-anomaly",
+                default.volume_anomaly.enabled,
+                report,
+            ),
         },
-        privileged_reading: privileged_reading(section, report),
-        scripted_reading: scripted_reading(section, report),
+        privileged_reading: privileged_reading(section, default.privileged_reading, report),
+        scripted_reading: scripted_reading(section, &default.scripted_reading, report),
         bulk_export: BulkExport {
-            enabled: enabled(section, "bulk-export", "detect.bulk-export", report),
+            enabled: enabled(section, "bulk-export", default.bulk_export.enabled, report),
         },
-        admin_grant: admin_grant(section, report),
+        admin_grant: admin_grant(section, default.admin_grant, report),
         canary_page: CanaryPage {
-            enabled: enabled(section, "canary-page", "detect.canary-page", report),
+            enabled: enabled(section, "canary-page", default.canary_page.enabled, report),
         },
         blind_spot: BlindSpot {
-            enabled: enabled(section, "blind-spot", "detect.blind-spot", report),
+            enabled: enabled(section, "blind-spot", default.blind_spot.enabled, report),
         },
-        ignore: section
-            .tables("ignore", "detect.ignore", report)
+        suppress: default
+            .suppress
             .iter()
-            .filter_map(|table| ignore_rule(table, report))
+            .cloned()
+            .chain(
+                section
+                    .tables("suppress", section.inner("suppress"), report)
+                    .iter()
+                    .filter_map(|table| suppression(table, report)),
+            )
             .collect(),
     }
 }
 
 /// The switch of a detector that has no other setting.
-fn enabled(section: &Section<'_>, key: &str, path: &'static str, report: &mut Report<'_>) -> bool {
+fn enabled(section: &Section<'_>, key: &str, default: bool, report: &mut Report<'_>) -> bool {
     section
-        .table(key, path, report)
+        .table(key, section.inner(key), report)
         .and_then(|table| table.take("enabled", report, values::switch))
-        .unwrap_or(true)
+        .unwrap_or(default)
 }
 
 /// `[detect.privileged-reading]`.
-fn privileged_reading(section: &Section<'_>, report: &mut Report<'_>) -> PrivilegedReading {
-    let default = PrivilegedReading::default();
-    let Some(table) = section.table("privileged-reading", "detect.privileged-reading", report)
-    else {
+fn privileged_reading(
+    section: &Section<'_>,
+    default: PrivilegedReading,
+    report: &mut Report<'_>,
+) -> PrivilegedReading {
+    let path = section.inner("privileged-reading");
+    let Some(table) = section.table("privileged-reading", path, report) else {
         return default;
     };
     let modes = [
@@ -111,23 +125,27 @@ fn privileged_reading(section: &Section<'_>, report: &mut Report<'_>) -> Privile
 }
 
 /// `[detect.scripted-reading]`.
-fn scripted_reading(section: &Section<'_>, report: &mut Report<'_>) -> ScriptedReading {
-    let default = ScriptedReading::default();
-    let Some(table) = section.table("scripted-reading", "detect.scripted-reading", report) else {
-        return default;
+fn scripted_reading(
+    section: &Section<'_>,
+    default: &ScriptedReading,
+    report: &mut Report<'_>,
+) -> ScriptedReading {
+    let path = section.inner("scripted-reading");
+    let Some(table) = section.table("scripted-reading", path, report) else {
+        return default.clone();
     };
     ScriptedReading {
         enabled: table
             .take("enabled", report, values::switch)
             .unwrap_or(default.enabled),
-        integrations: list(&table, "integrations", report, account).unwrap_or_default(),
+        integrations: list(&table, "integrations", report, account)
+            .unwrap_or_else(|| default.integrations.clone()),
     }
 }
 
 /// `[detect.admin-grant]`.
-fn admin_grant(section: &Section<'_>, report: &mut Report<'_>) -> AdminGrant {
-    let default = AdminGrant::default();
-    let Some(table) = section.table("admin-grant", "detect.admin-grant", report) else {
+fn admin_grant(section: &Section<'_>, default: AdminGrant, report: &mut Report<'_>) -> AdminGrant {
+    let Some(table) = section.table("admin-grant", section.inner("admin-grant"), report) else {
         return default;
     };
     AdminGrant {
@@ -147,8 +165,8 @@ fn admin_grant(section: &Section<'_>, report: &mut Report<'_>) -> AdminGrant {
     }
 }
 
-/// One `[[detect.ignore]]`.
-fn ignore_rule(section: &Section<'_>, report: &mut Report<'_>) -> Option<IgnoreRule> {
+/// One `[[detect.suppress]]`.
+fn suppression(section: &Section<'_>, report: &mut Report<'_>) -> Option<Suppression> {
     let named = ["account", "group", "space", "network"]
         .iter()
         .filter(|key| section.get(key).is_some())
@@ -157,16 +175,16 @@ fn ignore_rule(section: &Section<'_>, report: &mut Report<'_>) -> Option<IgnoreR
         [
             section
                 .take("account", report, account)
-                .map(Ignored::Account),
+                .map(Suppressed::Account),
             section
                 .take("group", report, values::words)
-                .map(Ignored::Group),
+                .map(Suppressed::Group),
             section
-                .take("space", report, values::words)
-                .map(Ignored::Space),
+                .take("space", report, values::space)
+                .map(Suppressed::Space),
             section
                 .take("network", report, values::network)
-                .map(Ignored::Network),
+                .map(Suppressed::Network),
         ]
         .into_iter()
         .find_map(|what| what)
@@ -186,7 +204,7 @@ fn ignore_rule(section: &Section<'_>, report: &mut Report<'_>) -> Option<IgnoreR
     };
     let reason = section.need("reason", "\"search indexer\"", report, values::words);
     let until = section.need("until", "\"2027-01-31\"", report, values::date);
-    Some(IgnoreRule {
+    Some(Suppression {
         what: what?,
         reason: reason?,
         until: until?,

@@ -14,7 +14,7 @@ use toml::de::DeTable;
 use super::problem::{Problems, Report};
 use super::raw::{self, Section};
 use super::values::{self, DAY, LONGEST};
-use super::{Config, Retry, State};
+use super::{Config, Detect, Retry, State};
 
 /// Reads a config; relative secret files begin in `folder`.
 pub(super) fn config(text: &str, source_name: &str, folder: &Path) -> Result<Config, Problems> {
@@ -44,20 +44,22 @@ fn read(root: &DeTable<'_>, folder: &Path, report: &mut Report<'_>) -> Option<Co
         .table("retry", "retry", report)
         .map(|section| retry(&section, report))
         .unwrap_or_default();
-    let tenants = tenant::all(&root, folder, report);
     let detect = root
         .table("detect", "detect", report)
-        .map(|section| detect::read(&section, report))
+        .map(|section| detect::read(&section, &Detect::default(), report))
         .unwrap_or_default();
+    let tenants = tenant::all(&root, &detect, folder, report);
     let notifiers = notifier::all(&root, folder, report);
-    if state.retention <= detect.settle {
+    let settles = tenants.iter().flatten().map(|tenant| tenant.detect.settle);
+    let settle = settles.fold(detect.settle, Duration::max);
+    if state.retention <= settle {
         let at = root
             .get("state")
             .and_then(|state| state.get_ref().get("retention"))
             .map_or(0, |at| at.span().start);
         let what = format!(
             "must be longer than `detect.settle`, which is {}",
-            values::spelt(detect.settle)
+            values::spelt(settle)
         );
         report.push(at, "state.retention", what);
     }

@@ -10,7 +10,7 @@ use super::{Once, secret};
 use crate::config::problem::Report;
 use crate::config::raw::{Section, kind};
 use crate::config::values::{self, DAY, LONGEST, SECOND};
-use crate::config::{Admins, Organization, Schedule, Site, SiteRoute, Tenant};
+use crate::config::{Admins, Detect, Organization, Schedule, Site, SiteRoute, Tenant};
 use pagewarden_core::model::{AccountId, Class};
 
 /// Where Atlassian's admin API and gateway are.
@@ -27,6 +27,7 @@ struct Shared {
 /// Every tenant; nothing where one of them could not be read whole, the reasons being in the report.
 pub(super) fn all(
     root: &Section<'_>,
+    detect: &Detect,
     folder: &Path,
     report: &mut Report<'_>,
 ) -> Option<Vec<Tenant>> {
@@ -43,7 +44,7 @@ pub(super) fn all(
     let mut shared = Shared::default();
     let tenants: Vec<Option<Tenant>> = sections
         .iter()
-        .map(|section| one(section, folder, &mut shared, report))
+        .map(|section| one(section, detect, folder, &mut shared, report))
         .collect();
     tenants.into_iter().collect()
 }
@@ -51,6 +52,7 @@ pub(super) fn all(
 /// One tenant.
 fn one(
     section: &Section<'_>,
+    detect: &Detect,
     folder: &Path,
     shared: &mut Shared,
     report: &mut Report<'_>,
@@ -89,6 +91,13 @@ fn one(
         .map(|table| admins(&table, report))
         .unwrap_or_default();
     let actions = actions(section, report);
+    let detect = section
+        .table("detect", "tenant.detect", report)
+        .map_or_else(
+            || detect.clone(),
+            |table| super::detect::read(&table, detect, report),
+        );
+    ambiguous(section, &detect, &tables, report);
     let organization = match organization {
         Some(organization) => Some(organization?),
         None => None,
@@ -100,7 +109,36 @@ fn one(
         schedule,
         admins,
         actions,
+        detect,
     })
+}
+
+/// Notes canary pages of which a tenant with several sites may have several.
+fn ambiguous(
+    section: &Section<'_>,
+    detect: &Detect,
+    sites: &[Section<'_>],
+    report: &mut Report<'_>,
+) {
+    if sites.len() < 2 {
+        return;
+    }
+    for page in detect
+        .canary_pages
+        .iter()
+        .filter(|page| page.site.is_none())
+    {
+        let page = page.id.as_str();
+        let what = format!(
+            "each site of this tenant may have a page {page}; write its address instead: https://SITE/wiki/pages/{page}"
+        );
+        let own = section.get("detect").map(|detect| detect.span().start);
+        report.push(
+            own.unwrap_or(section.at),
+            "tenant.detect.canary_pages",
+            what,
+        );
+    }
 }
 
 /// `[tenant.organization]`.

@@ -39,9 +39,9 @@ pub struct Tenant {
     /// When keys and tokens end.
     pub credentials: Vec<Credential>,
     /// How many events were left out by ignore rules.
-    pub ignored: u64,
+    pub suppressed: u64,
     /// The ignore rules, in the order of the config.
-    pub ignore_rules: Vec<IgnoreRule>,
+    pub suppressions: Vec<Suppression>,
 }
 
 /// The state of one stream.
@@ -197,7 +197,7 @@ pub struct Credential {
 
 /// One rule that keeps activity from being told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct IgnoreRule {
+pub struct Suppression {
     /// What it names: "account", "group", "space" or "network".
     pub kind: &'static str,
     /// Which.
@@ -317,8 +317,8 @@ mod tests {
                 credential("old.acme.example", Some(before(start(), DAY))),
                 credential("other.acme.example", None),
             ],
-            ignored: 1_204,
-            ignore_rules: vec![
+            suppressed: 1_204,
+            suppressions: vec![
                 rule("account", "712020:indexer", "search indexer", false, 1_201),
                 rule(
                     "network",
@@ -332,9 +332,15 @@ mod tests {
         }
     }
 
-    fn rule(kind: &'static str, value: &str, reason: &str, ended: bool, events: u64) -> IgnoreRule {
+    fn rule(
+        kind: &'static str,
+        value: &str,
+        reason: &str,
+        ended: bool,
+        events: u64,
+    ) -> Suppression {
         let days = if ended { -2 } else { 40 };
-        IgnoreRule {
+        Suppression {
             kind,
             value: value.into(),
             reason: reason.into(),

@@ -5,7 +5,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Admins, Backfill, Coverage, Credential, Deliveries, IgnoreRule, Reason, Status, StreamStatus,
+    Admins, Backfill, Coverage, Credential, Deliveries, Reason, Status, StreamStatus, Suppression,
     Tenant,
 };
 use crate::output::style::{Ink, Look, pad, wrap};
@@ -94,8 +94,8 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         findings,
         deliveries,
         credentials,
-        ignored,
-        ignore_rules,
+        suppressed,
+        suppressions,
     } = tenant;
     let mut lines: Vec<(String, Vec<Line>)> = streams
         .iter()
@@ -108,15 +108,13 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         number(findings.open),
         number(findings.total)
     );
-    if *ignored > 0 {
-        found.push_str(
-            &format_args!("; {} kept back by ignore rules", count(*ignored, "event")).to_string(),
-        );
+    if *suppressed > 0 {
+        found.push_str(&format_args!("; {} suppressed", count(*suppressed, "event")).to_string());
     }
     lines.push(("findings".into(), vec![Line::fact(found)]));
-    if !ignore_rules.is_empty() {
-        let rules = ignore_rules.iter().map(ignore_line).collect();
-        lines.push(("ignored".into(), rules));
+    if !suppressions.is_empty() {
+        let rules = suppressions.iter().map(suppression_line).collect();
+        lines.push(("suppressed".into(), rules));
     }
     let Deliveries {
         waiting,
@@ -270,8 +268,8 @@ fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
 }
 
 /// What one ignore rule leaves out, why, and until when.
-fn ignore_line(rule: &IgnoreRule) -> Line {
-    let IgnoreRule {
+fn suppression_line(rule: &Suppression) -> Line {
+    let Suppression {
         kind,
         value,
         reason,

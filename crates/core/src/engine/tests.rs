@@ -161,7 +161,9 @@ fn an_account_is_judged_by_what_it_was_at_that_time() {
 fn a_canary_is_told_at_its_first_opening_and_an_ignored_account_never() {
     let (detect, roster) = (
         Detect {
-            canary_pages: vec![crate::model::PageId::new("999")],
+            canary_pages: vec![crate::model::settings::Placed::anywhere(
+                crate::model::PageId::new("999"),
+            )],
             ..Detect::default()
         },
         RosterHistory::default(),

@@ -18,7 +18,7 @@ pub struct Detect {
     /// The least that a session or a day must hold to be told on its own.
     pub min_pages: u32,
     /// Pages that nobody has a reason to open.
-    pub canary_pages: Vec<PageId>,
+    pub canary_pages: Vec<Placed<PageId>>,
     /// The `volume-anomaly` detector.
     pub volume_anomaly: VolumeAnomaly,
     /// The `privileged-reading` detector.
@@ -33,8 +33,8 @@ pub struct Detect {
     pub canary_page: CanaryPage,
     /// The `blind-spot` detector.
     pub blind_spot: BlindSpot,
-    /// What is kept from being told.
-    pub ignore: Vec<IgnoreRule>,
+    /// What is kept from being reported.
+    pub suppress: Vec<Suppression>,
 }
 
 /// The `volume-anomaly` detector.
@@ -107,26 +107,42 @@ pub enum PrivilegedMode {
     Strict,
 }
 
-/// One thing that is kept from being told, with reason and end date.
+/// One thing that is kept from being reported, with reason and end date.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IgnoreRule {
+pub struct Suppression {
     /// What.
-    pub what: Ignored,
+    pub what: Suppressed,
     /// Why. Shown to people.
     pub reason: String,
     /// The last day (UTC) on which it holds.
     pub until: chrono::NaiveDate,
 }
 
-/// What an ignore rule names.
+/// A page or a space as a setting names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed<T> {
+    /// Its id or key.
+    pub id: T,
+    /// The host name of its site; none for every site that has one of this id.
+    pub site: Option<String>,
+}
+
+impl<T> Placed<T> {
+    /// One of every site.
+    pub const fn anywhere(id: T) -> Self {
+        Self { id, site: None }
+    }
+}
+
+/// What a suppression names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
+pub enum Suppressed {
     /// An account.
     Account(AccountId),
     /// The members of a group, as far as the roster knows it.
     Group(String),
     /// A space.
-    Space(String),
+    Space(Placed<String>),
     /// A network address, or a network in CIDR notation.
     Network(String),
 }
@@ -176,7 +192,7 @@ impl Default for Detect {
             admin_grant: AdminGrant::default(),
             canary_page: CanaryPage::default(),
             blind_spot: BlindSpot::default(),
-            ignore: Vec::new(),
+            suppress: Vec::new(),
         }
     }
 }
@@ -243,7 +259,7 @@ mod tests {
     fn only_fixed_rules_are_policies() {
         assert_eq!(Detect::default().policies(), None);
         let canaries = Detect {
-            canary_pages: vec![PageId::new("7")],
+            canary_pages: vec![Placed::anywhere(PageId::new("7"))],
             ..Detect::default()
         };
         let policies = canaries.policies().unwrap();
