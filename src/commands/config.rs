@@ -226,6 +226,10 @@ fn detectors(detect: &Detect, page: &mut Page) {
     page.set("pages", &detect.admin_grant.pages.to_string());
     page.header("[detect.canary-page]");
     page.set("enabled", &detect.canary_page.enabled.to_string());
+    page.header("[detect.token-created]");
+    page.set("enabled", &detect.token_created.enabled.to_string());
+    page.header("[detect.public-link]");
+    page.set("enabled", &detect.public_link.enabled.to_string());
     page.header("[detect.blind-spot]");
     page.set("enabled", &detect.blind_spot.enabled.to_string());
 }

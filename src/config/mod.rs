@@ -20,7 +20,7 @@ use url::Url;
 pub use network::network_holds;
 pub use pagewarden_core::model::settings::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
-    PrivilegedReading, ScriptedReading, VolumeAnomaly,
+    PrivilegedReading, PublicLink, ScriptedReading, TokenCreated, VolumeAnomaly,
 };
 pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};

@@ -51,6 +51,8 @@ const KEYS: &[(&str, &[&str])] = &[
             "bulk-export",
             "admin-grant",
             "canary-page",
+            "token-created",
+            "public-link",
             "blind-spot",
             "ignore",
         ],
@@ -64,6 +66,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("detect.bulk-export", &["enabled"]),
     ("detect.admin-grant", &["enabled", "within", "pages"]),
     ("detect.canary-page", &["enabled"]),
+    ("detect.token-created", &["enabled"]),
+    ("detect.public-link", &["enabled"]),
     ("detect.blind-spot", &["enabled"]),
     (
         "detect.ignore",

@@ -8,7 +8,7 @@ use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, IgnoreRule, Ignored, PrivilegedMode,
-    PrivilegedReading, ScriptedReading, VolumeAnomaly,
+    PrivilegedReading, PublicLink, ScriptedReading, TokenCreated, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -61,6 +61,12 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Detect {
         admin_grant: admin_grant(section, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", "detect.canary-page", report),
+        },
+        token_created: TokenCreated {
+            enabled: enabled(section, "token-created", "detect.token-created", report),
+        },
+        public_link: PublicLink {
+            enabled: enabled(section, "public-link", "detect.public-link", report),
         },
         blind_spot: BlindSpot {
             enabled: enabled(section, "blind-spot", "detect.blind-spot", report),
