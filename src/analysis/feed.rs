@@ -1,8 +1,12 @@
-//! What reaches the engine: the access stream, and of the site audit logs the exports that it does not hold.
+//! What reaches the engine: of the access stream reading and what rules look at one by one; of the site audit logs the
+//! latter, and the exports that the access stream does not hold.
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use crate::storage::{EventPlace, Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
+use pagewarden_core::engine::Taken;
 use pagewarden_core::model::{EventId, StreamName};
 use pagewarden_core::session::Read;
 
@@ -51,46 +55,47 @@ impl Feed {
         Ok(newest.map(|newest| (newest, stored)))
     }
 
-    /// Gives every reading event with `from <= at < until` in order of time and key.
+    /// Gives every event that the engine takes with `from <= at < until`, in order of time and key.
     pub(super) fn read(
         &self,
         store: &Store,
         (from, until): (i64, i64),
-        mut take: impl FnMut(&Read),
+        mut take: impl FnMut(Taken<'_>),
     ) -> Result<(), StoreError> {
-        let mut others = Vec::new();
+        let stretch = |stream| Stretch {
+            stream,
+            from,
+            until,
+        };
+        let mut others: Vec<(Read, Option<Arc<str>>)> = Vec::new();
         for stream in &self.audit {
-            let stream = *stream;
-            for read in store.exports(Stretch {
-                stream,
-                from,
-                until,
-            })? {
+            for read in store.exports(stretch(*stream))? {
                 if !self.holds_twin(store, &read)? {
-                    others.push(read);
+                    others.push((read, None));
                 }
             }
+            store.singles(stretch(*stream), |taken| {
+                if let Taken::Single(event, action) = taken {
+                    others.push((*event, Some(action.into())));
+                }
+            })?;
         }
-        others.sort_by_key(|read| (read.at, read.key));
-        let mut others = others.iter().peekable();
+        others.sort_by_key(|(read, _)| (read.at, read.key));
+        let mut others = others.iter().map(|(read, action)| match action {
+            Some(action) => Taken::Single(read, action),
+            None => Taken::Reading(read),
+        });
+        let mut next = others.next();
         if let Some(stream) = self.access {
-            store.read(
-                Stretch {
-                    stream,
-                    from,
-                    until,
-                },
-                |read| {
-                    while let Some(other) =
-                        others.next_if(|other| (other.at, other.key) < (read.at, read.key))
-                    {
-                        take(other);
-                    }
-                    take(read);
-                },
-            )?;
+            store.takeable(stretch(stream), |taken| {
+                while let Some(other) = next.filter(|other| other.place() < taken.place()) {
+                    take(other);
+                    next = others.next();
+                }
+                take(taken);
+            })?;
         }
-        others.for_each(take);
+        next.into_iter().chain(others).for_each(take);
         Ok(())
     }
 

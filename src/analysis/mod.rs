@@ -24,7 +24,7 @@ use pagewarden_core::engine::Engine;
 use pagewarden_core::model::{Finding, FindingId, RosterHistory};
 
 /// Changes when the same events may give another state or other findings.
-const VERSION: &[u8] = b"engine 3";
+const VERSION: &[u8] = b"engine 4";
 
 /// Of which tenant, and by which rules.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +64,8 @@ pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>
     let feed = Feed::of(store, subject.tenant)?;
     let rules = Context::load(store, subject)?.rules;
     let mut engine = Engine::new();
-    feed.read(store, (i64::MIN, i64::MAX), |read| {
-        engine.take(&rules, read)
+    feed.read(store, (i64::MIN, i64::MAX), |taken| {
+        engine.take_any(&rules, taken)
     })?;
     let mut drafts = engine.finished();
     drafts.extend(engine.standing(&rules));

@@ -241,7 +241,7 @@ impl Resident {
             .rfind(|snapshot| snapshot.before <= line)
             .unwrap_or(&self.settled);
         let At { before, mut engine } = nearest.clone();
-        feed.read(store, (before, line), |read| engine.take(rules, read))?;
+        feed.read(store, (before, line), |taken| engine.take_any(rules, taken))?;
         let state = if self.anew {
             engine.state()
         } else {
@@ -278,16 +278,16 @@ impl Resident {
         let Lookup { store, feed, .. } = *lookup;
         let (once, rules) = (self.once, &self.context.rules);
         let (tail, snapshots) = (&mut self.tail, &mut self.snapshots);
-        feed.read(store, (tail.before, i64::MAX), |read| {
-            let cut = read.at.div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
+        feed.read(store, (tail.before, i64::MAX), |taken| {
+            let cut = taken.at().div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
             if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest) {
                 snapshots.push(At {
                     before: cut,
                     engine: tail.engine.clone(),
                 });
             }
-            tail.engine.take(rules, read);
-            tail.before = tail.before.max(read.at.saturating_add(1));
+            tail.engine.take_any(rules, taken);
+            tail.before = tail.before.max(taken.at().saturating_add(1));
         })?;
         thin(snapshots, newest);
         Ok(())

@@ -56,6 +56,42 @@ fn events() -> Vec<Event> {
             }
         }
     }
+    // Tokens and public links, near the harvests and far from them, one by an account that never reads.
+    for (account, at, class, action) in [
+        (
+            2,
+            7 * DAY_SECONDS + 47_000,
+            Class::Token,
+            "api_token_created",
+        ),
+        (2, 3 * DAY_SECONDS, Class::Token, "api_token_created"),
+        (
+            4,
+            8 * DAY_SECONDS + 80_000,
+            Class::Permission,
+            "Public link enabled",
+        ),
+        (
+            4,
+            9 * DAY_SECONDS + 50_000,
+            Class::Permission,
+            "Space permission added",
+        ),
+        (9, 9 * DAY_SECONDS, Class::Token, "api_token_created"),
+    ] {
+        let number = u32::try_from(events.len()).unwrap();
+        let event = view(number, account, at, 0);
+        events.push(Event {
+            class,
+            action: action.to_owned(),
+            page: None,
+            ..event
+        });
+    }
+    let mut add = |account, at, page| {
+        let number = u32::try_from(events.len()).unwrap();
+        events.push(view(number, account, at, page));
+    };
     for (account, day) in [(2, 7), (4, 9)] {
         for page in 0..150_u32 {
             add(
@@ -70,6 +106,11 @@ fn events() -> Vec<Event> {
 
 /// Stores the events in this order, cut and restarted where told, and compares after every cycle.
 fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
+    check_findings(jitter, cycles, restarts).len()
+}
+
+/// The same; gives the findings.
+fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("state.db")).unwrap();
     let tenant = store.tenant("one", None, moment(0)).unwrap();
@@ -94,7 +135,7 @@ fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
         event.at.timestamp() + jitter[place]
     });
     let mut analyst = Analyst::resident();
-    let mut found = 0;
+    let mut found = Vec::new();
     for (cycle, part) in events.chunks(events.len().div_ceil(cycles)).enumerate() {
         if restarts.contains(&cycle) {
             analyst = Analyst::resident();
@@ -120,7 +161,7 @@ fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
         whole.sort_by(|a, b| a.id.cmp(&b.id));
         let live = store.findings(None).unwrap();
         assert_eq!(lines(&live), lines(&whole), "cycle {cycle}");
-        found = whole.len();
+        found = whole;
     }
     found
 }
@@ -139,6 +180,24 @@ fn lines(findings: &[Finding]) -> Vec<String> {
         lines.extend(fields.iter().map(|(field, value)| name(field, value)));
     }
     lines
+}
+
+#[test]
+fn each_sign_joins_the_finding_of_its_account() {
+    let found = check_findings(&[0], 40, &[]);
+    let signs = |account: &str| -> Vec<&str> {
+        let of = |finding: &&Finding| {
+            let whose = finding.account.as_ref().map(|account| account.id.as_str());
+            whose == Some(account)
+        };
+        let signals = found.iter().filter(of).flat_map(|finding| &finding.signals);
+        let names = signals.map(|signal| signal.name.as_str());
+        names
+            .filter(|name| ["token-created", "public-link"].contains(name))
+            .collect()
+    };
+    assert_eq!(signs("account 2"), ["token-created"]);
+    assert_eq!(signs("account 4"), ["public-link"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The ids of views and exports are not documented, so the words decide; the config can overrule them.
 
 use pagewarden_core::model::{Class, LogChange, Membership};
+pub(super) use pagewarden_core::words::Words;
 
 /// A membership that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,45 +23,6 @@ pub(super) enum MembershipOf {
     Role,
     /// A role that the action itself names.
     Named(&'static str),
-}
-
-/// The words of an id or a name, lower case: parted at anything that is no letter or digit, and at capitals.
-pub(super) struct Words(Vec<String>);
-
-impl Words {
-    /// The words of a text.
-    pub(super) fn of(text: &str) -> Self {
-        let mut words = vec![String::new()];
-        let mut lower_before = false;
-        for letter in text.chars() {
-            let starts = !letter.is_alphanumeric() || (letter.is_uppercase() && lower_before);
-            if starts && words.last().is_some_and(|word| !word.is_empty()) {
-                words.push(String::new());
-            }
-            if let Some(word) = words.last_mut().filter(|_| letter.is_alphanumeric()) {
-                word.extend(letter.to_lowercase());
-            }
-            lower_before = letter.is_lowercase();
-        }
-        Self(words)
-    }
-
-    /// Whether one of these is among them.
-    fn any(&self, wanted: &[&str]) -> bool {
-        self.0.iter().any(|word| wanted.contains(&word.as_str()))
-    }
-
-    /// Whether one of them starts so.
-    fn starting(&self, with: &str) -> bool {
-        self.0.iter().any(|word| word.starts_with(with))
-    }
-
-    /// Whether these words stand one behind the other.
-    fn row(&self, wanted: &[&str]) -> bool {
-        self.0
-            .windows(wanted.len())
-            .any(|row| row.iter().eq(wanted))
-    }
 }
 
 /// Somebody or something came in.

@@ -240,6 +240,10 @@ fn detectors(detect: &Detect, within: &str, page: &mut Page) {
     page.set("pages", &detect.admin_grant.pages.to_string());
     header(page, "canary-page");
     page.set("enabled", &detect.canary_page.enabled.to_string());
+    header(page, "token-created");
+    page.set("enabled", &detect.token_created.enabled.to_string());
+    header(page, "public-link");
+    page.set("enabled", &detect.public_link.enabled.to_string());
     header(page, "blind-spot");
     page.set("enabled", &detect.blind_spot.enabled.to_string());
 }

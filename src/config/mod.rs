@@ -20,7 +20,8 @@ use url::Url;
 pub use network::network_holds;
 pub use pagewarden_core::model::settings::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, Placed, PrivilegedMode,
-    PrivilegedReading, ScriptedReading, Suppressed, Suppression, VolumeAnomaly,
+    PrivilegedReading, PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated,
+    VolumeAnomaly,
 };
 pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};

@@ -44,6 +44,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("detect.bulk-export", SWITCH),
     ("detect.admin-grant", ADMIN_GRANT),
     ("detect.canary-page", SWITCH),
+    ("detect.token-created", SWITCH),
+    ("detect.public-link", SWITCH),
     ("detect.blind-spot", SWITCH),
     ("detect.suppress", SUPPRESS),
     ("tenant.detect", DETECT),
@@ -53,6 +55,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("tenant.detect.bulk-export", SWITCH),
     ("tenant.detect.admin-grant", ADMIN_GRANT),
     ("tenant.detect.canary-page", SWITCH),
+    ("tenant.detect.token-created", SWITCH),
+    ("tenant.detect.public-link", SWITCH),
     ("tenant.detect.blind-spot", SWITCH),
     ("tenant.detect.suppress", SUPPRESS),
     (
@@ -82,6 +86,8 @@ const DETECT: &[&str] = &[
     "bulk-export",
     "admin-grant",
     "canary-page",
+    "token-created",
+    "public-link",
     "blind-spot",
     "suppress",
 ];

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Transaction, params};
 
 use super::terms::{Cache, Place, number, position};
 use super::{Store, StoreError, StreamId, TWINS_WITHIN, TenantId};
+use pagewarden_core::detect::{Single, joining, watched};
 use pagewarden_core::model::{
     Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk,
 };
@@ -131,7 +132,7 @@ fn insert_events(
     for event in &batch.events {
         if insert_event(&mut insert, (transaction, terms), (tenant, stream), event)? {
             committed.fresh += 1;
-            if event.class.is_reading() {
+            if event.class.is_reading() || is_sign(event) {
                 oldest_fresh = oldest_fresh.min(reaches_back(event));
             }
             committed.late += u64::from(is_late(event, late_after));
@@ -149,7 +150,24 @@ fn insert_events(
     Ok((committed, oldest_fresh))
 }
 
-/// From when on a fresh reading event changes what is folded: an export also decides over its twin in another stream.
+/// Whether a rule over single events has something to say of it, whatever the settings.
+fn is_sign(event: &Event) -> bool {
+    watched(event.class)
+        && !joining(
+            &Single {
+                at: event.at.timestamp(),
+                class: event.class,
+                action: &event.action,
+                actor: event.actor.kind,
+                on_page: event.page.is_some(),
+                in_space: event.space.is_some(),
+            },
+            None,
+        )
+        .is_empty()
+}
+
+/// From when on a fresh event changes what is folded: an export also decides over its twin in another stream.
 fn reaches_back(event: &Event) -> i64 {
     let at = event.at.timestamp();
     match event.class {

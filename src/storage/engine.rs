@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::commit::stored_id;
@@ -11,7 +12,8 @@ use super::tenant::name_of;
 use super::terms::kind_of;
 use super::terms::text_of;
 use super::{Store, StoreError, StreamId, TenantId};
-use pagewarden_core::engine::State;
+use pagewarden_core::detect::watched;
+use pagewarden_core::engine::{State, Taken};
 use pagewarden_core::model::{Auth, Class, EventId, Extent, StreamName, WordId};
 use pagewarden_core::session::Read;
 
@@ -52,34 +54,67 @@ impl Store {
     /// Gives every reading event of a window in order of time and key. Reads a chunk at a time, so that nothing of the
     /// caller runs while the file is read.
     pub fn read(&self, stretch: Stretch, mut take: impl FnMut(&Read)) -> Result<(), StoreError> {
-        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
-                     where stream = ?1 and (at, key) > (?2, ?3) and at < ?4 and class <= 3 order by at, key limit ?5";
-        self.each(query, stretch, &mut take)
+        self.each("class <= 3", stretch, &mut |taken| match taken {
+            Taken::Reading(read) => take(read),
+            Taken::Single(..) => {}
+        })
+    }
+
+    /// Gives every event of a window that the engine takes, likewise: reading, and what rules look at one by one.
+    pub fn takeable(
+        &self,
+        stretch: Stretch,
+        mut take: impl FnMut(Taken<'_>),
+    ) -> Result<(), StoreError> {
+        let which = format!("(class <= 3 or class in ({}))", watched_numbers());
+        self.each(&which, stretch, &mut take)
+    }
+
+    /// Gives every event of a window that rules look at one by one, likewise.
+    pub fn singles(
+        &self,
+        stretch: Stretch,
+        mut take: impl FnMut(Taken<'_>),
+    ) -> Result<(), StoreError> {
+        let which = format!("class in ({})", watched_numbers());
+        self.each(&which, stretch, &mut take)
     }
 
     /// Every export and download of a window in order of time and key.
     pub fn exports(&self, stretch: Stretch) -> Result<Vec<Read>, StoreError> {
-        let query = "select at, key, account, class, actor, auth, page, space, address, site, action from event
-                     where stream = ?1 and (at, key) > (?2, ?3) and at < ?4 and class in (2, 3) order by at, key limit ?5";
         let mut reads = Vec::new();
-        self.each(query, stretch, &mut |read| reads.push(*read))?;
+        self.each("class in (2, 3)", stretch, &mut |taken| match taken {
+            Taken::Reading(read) => reads.push(*read),
+            Taken::Single(..) => {}
+        })?;
         Ok(reads)
     }
 
-    /// Gives every reading event that a query finds.
+    /// Gives every event of a window for which a condition holds.
     fn each(
         &self,
-        query: &str,
+        which: &str,
         stretch: Stretch,
-        take: &mut dyn FnMut(&Read),
+        take: &mut dyn FnMut(Taken<'_>),
     ) -> Result<(), StoreError> {
+        let query = format!(
+            "select at, key, account, class, actor, auth, page, space, address, site, action from event
+             where stream = ?1 and (at, key) > (?2, ?3) and at < ?4 and {which} order by at, key limit ?5"
+        );
         // Keys are sixteen bytes, so the empty one lies before all of them.
         let mut after: (i64, Vec<u8>) = (stretch.from, Vec::new());
         loop {
-            let reads = self.ask(|database| chunk(database, query, stretch, &after))?;
-            reads.iter().for_each(&mut *take);
-            match reads.last() {
-                Some(last) if reads.len() == CHUNK => after = (last.at, last.key.to_vec()),
+            let events = self.ask(|database| chunk(database, &query, stretch, &after))?;
+            for (event, action) in &events {
+                take(match action {
+                    Some(action) => Taken::Single(event, action),
+                    None => Taken::Reading(event),
+                });
+            }
+            match events.last() {
+                Some((last, _)) if events.len() == CHUNK => {
+                    after = (last.at, last.key.to_vec());
+                }
                 _ => return Ok(()),
             }
         }
@@ -192,57 +227,74 @@ impl Store {
     }
 }
 
-/// The next reading events that a query finds, behind a time and key.
+/// The numbers of the classes that rules look at one by one, for a list in a query.
+fn watched_numbers() -> String {
+    let numbers: Vec<String> = Class::ALL
+        .iter()
+        .enumerate()
+        .filter(|(_, class)| watched(**class))
+        .map(|(number, _)| number.to_string())
+        .collect();
+    numbers.join(", ")
+}
+
+/// The next events that a query finds, behind a time and key; those that are not of reading with their action.
 fn chunk(
     database: &Connection,
     query: &str,
     stretch: Stretch,
     (at, key): &(i64, Vec<u8>),
-) -> rusqlite::Result<Vec<Read>> {
+) -> rusqlite::Result<Vec<(Read, Option<Arc<str>>)>> {
     let tenant = database
         .prepare_cached("select tenant from stream where id = ?1")?
         .query_row([stretch.stream.0], |row| row.get(0))
         .map(TenantId)?;
     let mut list = database.prepare_cached(query)?;
     let mut rows = list.query(params![stretch.stream.0, at, key, stretch.until, CHUNK])?;
-    let mut actions: FxHashMap<WordId, String> = FxHashMap::default();
-    let mut reads = Vec::new();
+    let mut actions: FxHashMap<WordId, Arc<str>> = FxHashMap::default();
+    let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        let class = Class::ALL
+        let mut event = read_of(row)?;
+        let exported = matches!(event.class, Class::Export | Class::Download);
+        if !exported && event.class.is_reading() {
+            events.push((event, None));
+            continue;
+        }
+        let action = match actions.entry(row.get(10)?) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => {
+                let text = text_of(database, tenant, *new.key())?;
+                Arc::clone(new.insert(text.into()))
+            }
+        };
+        let (on_page, in_space) = (event.page.is_some(), event.space.is_some());
+        event.extent = Extent::of(event.class, &action, on_page, in_space);
+        events.push((event, (!exported).then_some(action)));
+    }
+    Ok(events)
+}
+
+/// One row as an event, but for what only its action says.
+fn read_of(row: &Row<'_>) -> rusqlite::Result<Read> {
+    Ok(Read {
+        at: row.get(0)?,
+        key: row.get(1)?,
+        account: row.get(2)?,
+        class: Class::ALL
             .get(row.get::<_, usize>(3)?)
             .copied()
-            .unwrap_or(Class::Other);
-        let (page, space): (Option<WordId>, Option<WordId>) = (row.get(6)?, row.get(7)?);
-        let extent = if matches!(class, Class::Export | Class::Download) {
-            let action = match actions.entry(row.get(10)?) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let text = text_of(database, tenant, *new.key())?;
-                    new.insert(text)
-                }
-            };
-            Extent::of(class, action, page.is_some(), space.is_some())
-        } else {
-            None
-        };
-        reads.push(Read {
-            at: row.get(0)?,
-            key: row.get(1)?,
-            account: row.get(2)?,
-            class,
-            actor: kind_of(row.get(4)?),
-            auth: Auth::ALL
-                .get(row.get::<_, usize>(5)?)
-                .copied()
-                .unwrap_or(Auth::Other),
-            page,
-            space,
-            address: row.get(8)?,
-            site: row.get(9)?,
-            extent,
-        });
-    }
-    Ok(reads)
+            .unwrap_or(Class::Other),
+        actor: kind_of(row.get(4)?),
+        auth: Auth::ALL
+            .get(row.get::<_, usize>(5)?)
+            .copied()
+            .unwrap_or(Auth::Other),
+        page: row.get(6)?,
+        space: row.get(7)?,
+        address: row.get(8)?,
+        site: row.get(9)?,
+        extent: None,
+    })
 }
 
 /// Writes the working state within a transaction.

@@ -63,6 +63,11 @@ pub fn date(day: i64) -> String {
         .to_string()
 }
 
+/// The minute of a moment (seconds since 1970), as people write it: 2026-03-02 14:05.
+pub fn minute(seconds: i64) -> String {
+    moment(seconds).format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// A moment from whole seconds since 1970; the far past where the number has no date.
 pub fn moment(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)

@@ -8,7 +8,7 @@ use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, PrivilegedMode, PrivilegedReading,
-    ScriptedReading, Suppressed, Suppression, VolumeAnomaly,
+    PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated, VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -66,6 +66,17 @@ pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<
         admin_grant: admin_grant(section, default.admin_grant, report),
         canary_page: CanaryPage {
             enabled: enabled(section, "canary-page", default.canary_page.enabled, report),
+        },
+        token_created: TokenCreated {
+            enabled: enabled(
+                section,
+                "token-created",
+                default.token_created.enabled,
+                report,
+            ),
+        },
+        public_link: PublicLink {
+            enabled: enabled(section, "public-link", default.public_link.enabled, report),
         },
         blind_spot: BlindSpot {
             enabled: enabled(section, "blind-spot", default.blind_spot.enabled, report),

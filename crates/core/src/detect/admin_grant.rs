@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Meta, Score, Subject, Usual};
+use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -58,7 +58,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for AdminGrant {
+impl DayDetector for AdminGrant {
     fn meta(&self) -> &'static Meta {
         &META
     }

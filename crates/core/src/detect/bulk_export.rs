@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Meta, Score, Subject, Usual};
+use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::baseline::bits;
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -72,7 +72,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for BulkExport {
+impl DayDetector for BulkExport {
     fn meta(&self) -> &'static Meta {
         &META
     }

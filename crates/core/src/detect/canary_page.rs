@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Detector, Meta, Score, Subject, Usual};
+use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -32,7 +32,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for CanaryPage {
+impl DayDetector for CanaryPage {
     fn meta(&self) -> &'static Meta {
         &META
     }

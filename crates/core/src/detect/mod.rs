@@ -4,12 +4,16 @@ mod admin_grant;
 pub mod blind_spot;
 mod bulk_export;
 pub mod canary_page;
+mod event_rule;
 mod privileged_reading;
+mod public_link;
 mod scripted_reading;
+mod token_created;
 mod volume_anomaly;
 
 pub use self::admin_grant::Granted;
 pub use self::bulk_export::Exported;
+pub use self::event_rule::{Effect, EventRule, Sign, Single, joining, watched};
 pub use self::privileged_reading::ID as PRIVILEGED_READING;
 pub use self::scripted_reading::Scripted;
 use crate::baseline::{Signals, Worth};
@@ -125,8 +129,8 @@ pub struct Score {
     pub severity: Severity,
 }
 
-/// A rule or a measure.
-pub trait Detector: Sync {
+/// A rule or a measure over one account's day of reading.
+pub trait DayDetector: Sync {
     /// What it is.
     fn meta(&self) -> &'static Meta;
 
@@ -143,8 +147,8 @@ pub trait Detector: Sync {
     fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
 }
 
-/// Every detector, in the order in which `explain` lists them.
-pub static REGISTRY: [&dyn Detector; 6] = [
+/// Every detector of an account's day, in the order in which `explain` lists them.
+pub static REGISTRY: [&dyn DayDetector; 6] = [
     &volume_anomaly::VolumeAnomaly,
     &scripted_reading::ScriptedReading,
     &privileged_reading::PrivilegedReading,
@@ -153,10 +157,15 @@ pub static REGISTRY: [&dyn Detector; 6] = [
     &canary_page::CanaryPage,
 ];
 
-/// What `explain` lists: the registry, and what judges no reading.
+/// Every rule over single events, in the order in which `explain` lists them.
+pub static EVENT_RULES: [&dyn EventRule; 2] =
+    [&token_created::TokenCreated, &public_link::PublicLink];
+
+/// What `explain` lists: the registries, and what judges no reading.
 pub fn metas() -> impl Iterator<Item = &'static Meta> {
-    let registry = REGISTRY.into_iter().map(Detector::meta);
-    registry.chain([&blind_spot::META])
+    let days = REGISTRY.into_iter().map(DayDetector::meta);
+    let singles = EVENT_RULES.into_iter().map(EventRule::meta);
+    days.chain(singles).chain([&blind_spot::META])
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Privileged accounts that read the wiki (MITRE DET0358, `UserContext`).
 
 use super::volume_anomaly::{judge, sentence, signals};
-use super::{Detector, Meta, Score, Subject, Usual};
+use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::model::settings::{Detect, PrivilegedMode};
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -46,7 +46,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for PrivilegedReading {
+impl DayDetector for PrivilegedReading {
     fn meta(&self) -> &'static Meta {
         &META
     }

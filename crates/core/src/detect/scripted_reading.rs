@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Meta, Score, Subject, Usual};
+use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::baseline::Pace;
 use crate::model::settings::Detect;
 use crate::model::{Auth, Family, Severity, Signal};
@@ -58,7 +58,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for ScriptedReading {
+impl DayDetector for ScriptedReading {
     fn meta(&self) -> &'static Meta {
         &META
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Detector, Meta, Score, Subject, Unit, Usual};
+use super::{DayDetector, Meta, Score, Subject, Unit, Usual};
 use crate::baseline::bits;
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -39,7 +39,7 @@ const META: Meta = Meta {
     ],
 };
 
-impl Detector for VolumeAnomaly {
+impl DayDetector for VolumeAnomaly {
     fn meta(&self) -> &'static Meta {
         &META
     }

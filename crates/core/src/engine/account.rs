@@ -6,12 +6,13 @@ use super::draft::{Draft, Tracker};
 use super::exporting::ExportHabit;
 use super::running::{Reach, Running};
 use super::scripted::ScriptHabit;
+use super::signs::Signs;
 use super::tenant::TenantState;
-use super::{DayScore, Out, PeerGroup, Rules};
+use super::{DayScore, PeerGroup, Rules};
 use crate::baseline::{
     Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
 };
-use crate::detect::{Detector, Granted};
+use crate::detect::{DayDetector, Granted, Sign};
 use crate::model::WordId;
 use crate::session::Read;
 use crate::time::{DAY_SECONDS, day_of};
@@ -39,6 +40,9 @@ pub(super) struct AccountState {
     pub(super) granted: Option<Granted>,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
+    /// Whether it ever read: single events alone make no reader.
+    reads: bool,
+    signs: Signs,
 }
 
 impl AccountState {
@@ -57,6 +61,8 @@ impl AccountState {
             granted: None,
             open: None,
             trackers: Vec::new(),
+            reads: false,
+            signs: Signs::default(),
         }
     }
 
@@ -65,8 +71,20 @@ impl AccountState {
         Experience::of(self.ever_rarities.m)
     }
 
-    /// Takes an event of the account.
+    /// Notes what a single event of the account says.
+    pub(super) fn note(&mut self, at: i64, sign: Sign) {
+        let open = self.open.as_ref().map(|run| run.reading.whole.first);
+        let told = self.trackers.iter().filter_map(Tracker::first);
+        let oldest = told.chain(open).min().unwrap_or(at);
+        self.signs.note(at, sign, oldest);
+    }
+
+    /// Takes a reading event of the account.
     pub(super) fn take(&mut self, read: &Read, reach: &mut Reach<'_>) {
+        if !self.reads {
+            self.reads = true;
+            self.group = reach.rules.group(read);
+        }
         let goes_on = self
             .open
             .as_ref()
@@ -104,7 +122,8 @@ impl AccountState {
             let subject = run.subject();
             for (detector, score) in run.scores(read.account, &subject, reach.rules) {
                 let period = period_of(run.reading.day, reach.rules.stable(read.account));
-                let tracker = tracker(&mut self.trackers, detector, period, read, reach.out);
+                let out = (&mut self.signs, &mut reach.out.drafts);
+                let tracker = tracker(&mut self.trackers, detector, period, read, out);
                 tracker.cross(score.severity, run.reading.day, read.at);
             }
         }
@@ -198,6 +217,7 @@ impl AccountState {
                 .trackers
                 .iter()
                 .any(|tracker| tracker.is_open() && self.is_past(tracker, account, instant, rules))
+            || self.signs.is_due(instant)
     }
 
     /// Whether the open day is over at a moment: nothing that comes can belong to it.
@@ -221,13 +241,14 @@ impl AccountState {
             self.close_day(account, reach);
         }
         let mut trackers = std::mem::take(&mut self.trackers);
-        for tracker in trackers
+        let over: Vec<Draft> = trackers
             .iter_mut()
             .filter(|tracker| self.is_past(tracker, account, instant, reach.rules))
-        {
-            reach.out.drafts.extend(tracker.finish(account));
-        }
+            .filter_map(|tracker| tracker.finish(account))
+            .collect();
         self.trackers = trackers;
+        self.signs.hand_out(over, &mut reach.out.drafts);
+        self.signs.release(instant, &mut reach.out.drafts);
     }
 
     /// The drafts that may still grow, as they stand.
@@ -246,6 +267,8 @@ impl AccountState {
         trackers
             .iter_mut()
             .filter_map(|tracker| tracker.finish(account))
+            .map(|draft| self.signs.joined(draft))
+            .chain(self.signs.waiting())
             .collect()
     }
 }
@@ -253,10 +276,10 @@ impl AccountState {
 /// The tracker of a detector's family for a period; what it held of an earlier period is handed out.
 fn tracker<'a>(
     trackers: &'a mut Vec<Tracker>,
-    detector: &dyn Detector,
+    detector: &dyn DayDetector,
     period: i64,
     read: &Read,
-    out: &mut Out,
+    (signs, out): (&mut Signs, &mut Vec<Draft>),
 ) -> &'a mut Tracker {
     let family = detector.meta().family;
     let at = trackers
@@ -267,7 +290,7 @@ fn tracker<'a>(
         |at| trackers.swap_remove(at),
     );
     if tracker.period() != period {
-        out.drafts.extend(tracker.finish(read.account));
+        signs.hand_out(tracker.finish(read.account), out);
         tracker.begin(period);
     }
     trackers.push_mut(tracker)

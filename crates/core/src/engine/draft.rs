@@ -45,7 +45,7 @@ impl Told {
 }
 
 /// A finding as the fold knows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Whose; none where it is about nobody in particular.
     pub account: Option<WordId>,
@@ -121,6 +121,11 @@ impl Tracker {
 
     pub(super) const fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// The first second of reading that it tells of.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.told.iter().map(|told| told.tally.first).min()
     }
 
     /// Notes that an event at a moment was over a line; counted in order of event time.

@@ -17,6 +17,9 @@ mod scripted;
 #[cfg(test)]
 mod sentence_tests;
 mod shared;
+mod signs;
+#[cfg(test)]
+mod signs_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,7 @@ use self::shared::Shared;
 use self::tenant::TenantState;
 pub use self::verdicts::{Judged, Verdicts};
 use crate::baseline::Readers;
+use crate::detect::{Single, joining};
 use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
 use crate::session::Read;
@@ -135,6 +139,31 @@ impl Rules {
 
     fn gap(&self) -> i64 {
         i64::try_from(self.detect.session_gap.as_secs()).unwrap_or(i64::MAX / 4)
+    }
+}
+
+/// A stored event that the engine takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Taken<'a> {
+    /// It is of reading.
+    Reading(&'a Read),
+    /// It is of another class, with its action; rules look at it by itself.
+    Single(&'a Read, &'a str),
+}
+
+impl Taken<'_> {
+    /// Event time, seconds.
+    pub const fn at(&self) -> i64 {
+        match self {
+            Self::Reading(read) | Self::Single(read, _) => read.at,
+        }
+    }
+
+    /// Event time and key: the order in which events are taken.
+    pub const fn place(&self) -> (i64, [u8; 16]) {
+        match self {
+            Self::Reading(read) | Self::Single(read, _) => (read.at, read.key),
+        }
     }
 }
 
@@ -274,7 +303,40 @@ impl Engine {
         })
     }
 
-    /// Takes the next event; it must not lie before the last one.
+    /// Takes the next event of whatever class; it must not lie before the last one.
+    pub fn take_any(&mut self, rules: &Rules, taken: Taken<'_>) {
+        match taken {
+            Taken::Reading(read) => self.take(rules, read),
+            Taken::Single(event, action) => self.take_single(rules, event, action),
+        }
+    }
+
+    /// Keeps what rules over single events say of an event. No time passes with it: it must not change what is usual.
+    fn take_single(&mut self, rules: &Rules, event: &Read, action: &str) {
+        let single = Single {
+            at: event.at,
+            class: event.class,
+            action,
+            actor: event.actor,
+            on_page: event.page.is_some(),
+            in_space: event.space.is_some(),
+        };
+        let signs = joining(&single, Some(&rules.detect));
+        if signs.is_empty() || !rules.scores(event) || rules.ignores(event) {
+            return;
+        }
+        if self.accounts.get(event.account).is_none() {
+            self.accounts
+                .insert(event.account, AccountState::new(rules.group(event)));
+        }
+        if let Some(state) = self.accounts.get_mut(event.account) {
+            for sign in signs {
+                state.note(event.at, sign);
+            }
+        }
+    }
+
+    /// Takes the next reading event; it must not lie before the last one.
     pub fn take(&mut self, rules: &Rules, read: &Read) {
         self.pass(rules, read.at);
         if !rules.scores(read) {

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
 use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{Detector, Granted, REGISTRY, Score, Subject, Unit, Usual};
+use crate::detect::{DayDetector, Granted, REGISTRY, Score, Subject, Unit, Usual};
 use crate::model::{Expected, Family, WordId};
 use crate::session::{OpenDay, Read};
 use crate::time::day_of;
@@ -228,7 +228,7 @@ impl Running {
         account: WordId,
         subject: &'s Subject<'s>,
         rules: &'s Rules,
-    ) -> impl Iterator<Item = (&'static dyn Detector, Score)> + 's {
+    ) -> impl Iterator<Item = (&'static dyn DayDetector, Score)> + 's {
         let began = self.reading.whole.first;
         REGISTRY
             .into_iter()

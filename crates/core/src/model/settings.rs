@@ -31,6 +31,10 @@ pub struct Detect {
     pub admin_grant: AdminGrant,
     /// The `canary-page` detector.
     pub canary_page: CanaryPage,
+    /// The `token-created` rule.
+    pub token_created: TokenCreated,
+    /// The `public-link` rule.
+    pub public_link: PublicLink,
     /// The `blind-spot` detector.
     pub blind_spot: BlindSpot,
     /// What is kept from being reported.
@@ -87,6 +91,20 @@ pub struct AdminGrant {
 /// The `canary-page` detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CanaryPage {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `token-created` rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenCreated {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `public-link` rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicLink {
     /// Whether it looks at all.
     pub enabled: bool,
 }
@@ -191,6 +209,8 @@ impl Default for Detect {
             bulk_export: BulkExport::default(),
             admin_grant: AdminGrant::default(),
             canary_page: CanaryPage::default(),
+            token_created: TokenCreated::default(),
+            public_link: PublicLink::default(),
             blind_spot: BlindSpot::default(),
             suppress: Vec::new(),
         }
@@ -240,6 +260,18 @@ impl Default for AdminGrant {
 }
 
 impl Default for CanaryPage {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for TokenCreated {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for PublicLink {
     fn default() -> Self {
         Self { enabled: true }
     }
