@@ -251,10 +251,10 @@ impl Looking<'_> {
         let name = kind.split(' ').next().unwrap_or_default();
         let signals: Vec<Signal> = reasons
             .iter()
-            .map(|because| Signal {
+            .map(|reason| Signal {
                 name: name.to_owned(),
                 bits: 0.0,
-                because: because.clone(),
+                reason: reason.clone(),
             })
             .collect();
         let (severity, revision) = before.map_or((severity, 1), |before| {
@@ -270,7 +270,7 @@ impl Looking<'_> {
         let finding = Finding {
             revision,
             severity,
-            because: reasons.last().cloned().unwrap_or_default(),
+            reason: reasons.last().cloned().unwrap_or_default(),
             signals,
             evidence: Evidence {
                 event_ids: events,
@@ -288,8 +288,8 @@ impl Looking<'_> {
     /// A finding about what is not so any more. It stays open for people, who have not seen it yet.
     fn ended(&self, mut one: Recorded) -> Recorded {
         let until = self.now.format("%Y-%m-%d %H:%M");
-        let because = &one.finding.because;
-        one.finding.because = format!("{because} It was over by {until} UTC.");
+        let reason = &one.finding.reason;
+        one.finding.reason = format!("{reason} It was over by {until} UTC.");
         one.settled = true;
         one
     }

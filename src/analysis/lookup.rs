@@ -205,7 +205,7 @@ impl Lookup<'_> {
             detector: strongest.detector.clone(),
             severity: draft.severity,
             bits: strongest.bits,
-            line: strongest.line,
+            threshold: strongest.threshold,
             status: Status::Open,
             privileged_via: strongest.via.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
@@ -215,7 +215,7 @@ impl Lookup<'_> {
                 ..observed(&strongest.tally)
             },
             expected: actor.is_some().then_some(strongest.expected),
-            because: strongest.because.clone(),
+            reason: strongest.reason.clone(),
             signals: signals(draft),
             evidence: self.evidence(strongest)?,
             continues: draft.continues.then(|| id(draft.period - 1)),

@@ -170,7 +170,7 @@ pub(super) fn message() -> Message {
     Message {
         id: "3f9a1c2e5b7d40618a9c0d1e2f304152:3".into(),
         at: pagewarden_core::time::moment(1_795_140_845),
-        body: br#"{"schema":"pagewarden.finding.v1","because":"Read 187 pages."}"#.to_vec(),
+        body: br#"{"schema":"pagewarden.finding.v1","reason":"Read 187 pages."}"#.to_vec(),
         severity: Severity::High,
     }
 }

@@ -81,14 +81,14 @@ pub(super) struct V1Finding<'a> {
     detector: &'a str,
     severity: Severity,
     bits: f64,
-    line: f64,
+    threshold: f64,
     status: Status,
     account: Option<V1Account<'a>>,
     privileged: V1Privileged<'a>,
     window: Option<V1Window>,
     observed: V1Observed<'a>,
     expected: Option<V1Expected>,
-    because: &'a str,
+    reason: &'a str,
     signals: Vec<V1Signal<'a>>,
     evidence: V1Evidence<'a>,
     continues: Option<&'a str>,
@@ -107,14 +107,14 @@ impl<'a> From<&'a Finding> for V1Finding<'a> {
             detector,
             severity,
             bits,
-            line,
+            threshold,
             status,
             account,
             privileged_via,
             window,
             observed,
             expected,
-            because,
+            reason,
             signals,
             evidence,
             continues,
@@ -130,7 +130,7 @@ impl<'a> From<&'a Finding> for V1Finding<'a> {
             detector,
             severity: *severity,
             bits: tenths(*bits),
-            line: tenths(*line),
+            threshold: tenths(*threshold),
             status: *status,
             account: account.as_ref().map(V1Account::from),
             privileged: V1Privileged {
@@ -143,7 +143,7 @@ impl<'a> From<&'a Finding> for V1Finding<'a> {
             }),
             observed: V1Observed::from(observed),
             expected: expected.as_ref().map(V1Expected::from),
-            because,
+            reason,
             signals: signals.iter().map(V1Signal::from).collect(),
             evidence: V1Evidence::from(evidence),
             continues: continues.as_ref().map(FindingId::as_str),
@@ -251,20 +251,16 @@ impl From<&Expected> for V1Expected {
 struct V1Signal<'a> {
     name: &'a str,
     bits: f64,
-    because: &'a str,
+    reason: &'a str,
 }
 
 impl<'a> From<&'a Signal> for V1Signal<'a> {
     fn from(signal: &'a Signal) -> Self {
-        let Signal {
-            name,
-            bits,
-            because,
-        } = signal;
+        let Signal { name, bits, reason } = signal;
         Self {
             name,
             bits: tenths(*bits),
-            because,
+            reason,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Replay {
 /// Whether two forms of a finding say the same to a reader: who says it, how grave, and with how many bits over which line.
 fn same(one: &Finding, other: &Finding) -> bool {
     let form = |finding: &Finding| {
-        let bits = [tenths(finding.bits), tenths(finding.line)].map(f64::to_bits);
+        let bits = [tenths(finding.bits), tenths(finding.threshold)].map(f64::to_bits);
         (finding.severity, bits, finding.detector.clone())
     };
     form(one) == form(other)
@@ -151,11 +151,11 @@ pub fn write_text(replays: &[Replay], look: Look, out: &mut dyn io::Write) -> io
                 before.severity.as_str(),
                 plain(&before.detector, NAME),
                 tenths(before.bits),
-                tenths(before.line),
+                tenths(before.threshold),
                 now.severity.as_str(),
                 plain(&now.detector, NAME),
                 tenths(now.bits),
-                tenths(now.line)
+                tenths(now.threshold)
             );
             writeln!(out, "           {}\n", look.paint(Ink::Dim, &was))?;
         }
@@ -224,7 +224,7 @@ mod tests {
         // A verdict, or another name, is no change.
         let judged = Finding {
             revision: 9,
-            because: "Read more.".to_owned(),
+            reason: "Read more.".to_owned(),
             ..named("c")
         };
         let recorded = vec![named("a"), named("b"), named("c")];
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_line_is_a_part_of_what_is_told() {
         let moved = Finding {
-            line: harvest().line + 1.0,
+            threshold: harvest().threshold + 1.0,
             ..named("a")
         };
         let replay = Replay::compare("acme", 1, vec![named("a")], vec![moved]);

@@ -32,7 +32,7 @@ pub(super) fn harvest() -> Finding {
         detector: "volume-anomaly".into(),
         severity: Severity::High,
         bits: 15.0612,
-        line: 10.6491,
+        threshold: 10.6491,
         status: Status::Open,
         account: Some(Account {
             id: AccountId::new("712020:0a1b2c3d-0000-4000-8000-000000000001"),
@@ -52,19 +52,19 @@ pub(super) fn harvest() -> Finding {
             auth: vec!["api-token".into()],
         },
         expected: Some(Expected { pages: 4.0913, pages_p99: 31 }),
-        because: "Read 187 different pages in 22 minutes; this account usually reads about 4 in a sitting, and 99 of \
+        reason: "Read 187 different pages in 22 minutes; this account usually reads about 4 in a sitting, and 99 of \
                   100 of its sittings stay under 31."
             .into(),
         signals: vec![
             Signal {
                 name: "session-volume".into(),
                 bits: 15.0612,
-                because: "187 different pages in one sitting.".into(),
+                reason: "187 different pages in one sitting.".into(),
             },
             Signal {
                 name: "day-volume".into(),
                 bits: 13.25,
-                because: "187 different pages in one day, where 9 are usual.".into(),
+                reason: "187 different pages in one day, where 9 are usual.".into(),
             },
         ],
         evidence: Evidence {
@@ -89,14 +89,14 @@ pub(super) fn blindness() -> Finding {
         detector: "blind-spot".into(),
         severity: Severity::Medium,
         bits: 0.0,
-        line: 0.0,
+        threshold: 0.0,
         status: Status::Open,
         account: None,
         privileged_via: vec![],
         window: None,
         observed: Observed::default(),
         expected: None,
-        because: "No page view arrived for 3 days, where about 400 a day are usual.".into(),
+        reason: "No page view arrived for 3 days, where about 400 a day are usual.".into(),
         signals: vec![],
         evidence: Evidence::default(),
         continues: None,
@@ -121,7 +121,7 @@ pub(super) fn hostile() -> Finding {
         status: Status::Expected,
         account: Some(account),
         privileged_via: vec!["admins\u{1b}[31m".into(), "org-admin".into()],
-        because: "Opened \"Passwords\u{1b}[8m\" and 30 other pages.".into(),
+        reason: "Opened \"Passwords\u{1b}[8m\" and 30 other pages.".into(),
         observed: Observed {
             new_pages: None,
             exports: 2,
@@ -135,7 +135,7 @@ pub(super) fn hostile() -> Finding {
         signals: vec![Signal {
             name: "pages-per-day".into(),
             bits: 0.0,
-            because: "31 pages, 25 are allowed.".into(),
+            reason: "31 pages, 25 are allowed.".into(),
         }],
         continues: None,
         ..harvest()

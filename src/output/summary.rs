@@ -71,7 +71,7 @@ impl Summary {
             .map(|severity| (severity, u32::try_from(count(severity)).unwrap_or(u32::MAX)));
         let mut gravest: Vec<&Finding> = findings.iter().collect();
         gravest.sort_by(|one, other| {
-            let excess = |finding: &Finding| finding.bits - finding.line;
+            let excess = |finding: &Finding| finding.bits - finding.threshold;
             other
                 .severity
                 .cmp(&one.severity)

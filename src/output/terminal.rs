@@ -104,7 +104,7 @@ pub(super) fn entry(
         look.paint(Ink::Bold, &who(finding))
     )?;
     let margin = " ".repeat(MARGIN);
-    for line in wrap(&plain(&finding.because, SENTENCE), width - MARGIN) {
+    for line in wrap(&plain(&finding.reason, SENTENCE), width - MARGIN) {
         writeln!(out, "{margin}{line}")?;
     }
     let mut notes = vec![
@@ -142,7 +142,7 @@ pub fn show(
         look.paint(Ink::Bold, &who(finding))
     )?;
     writeln!(out)?;
-    for line in wrap(&plain(&finding.because, SENTENCE), look.columns() - 2) {
+    for line in wrap(&plain(&finding.reason, SENTENCE), look.columns() - 2) {
         writeln!(out, "  {line}")?;
     }
     writeln!(out)?;
@@ -194,9 +194,9 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
         ));
     }
     if finding.bits > 0.0 {
-        let (bits, line) = (tenths(finding.bits), tenths(finding.line));
+        let (bits, line) = (tenths(finding.bits), tenths(finding.threshold));
         let rare = text::one_in(finding.bits);
-        let line = if finding.line.is_finite() {
+        let line = if finding.threshold.is_finite() {
             format!("the line is {line} bits")
         } else {
             "there was no line yet".to_owned()
@@ -238,7 +238,7 @@ fn signals(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result
         } else {
             String::new()
         };
-        let sentence = plain(&signal.because, SENTENCE);
+        let sentence = plain(&signal.reason, SENTENCE);
         let text = format!("{}{bits}: {sentence}", plain(&signal.name, NAME));
         for (nth, line) in wrap(&text, look.columns() - 4).iter().enumerate() {
             writeln!(out, "  {}{line}", if nth == 0 { "- " } else { "  " })?;
@@ -487,7 +487,7 @@ mod tests {
     #[test]
     fn a_finding_of_a_day_without_a_line_is_read_back_and_shown() {
         let first = Finding {
-            line: f64::INFINITY,
+            threshold: f64::INFINITY,
             ..harvest()
         };
         let kept = serde_json::to_string(&first).unwrap();

@@ -13,7 +13,7 @@ use pagewarden_core::model::{
 use pagewarden_core::time::moment;
 
 /// The form in which findings are stored.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// A finding as recorded, before verdicts.
 #[derive(Debug, Clone, PartialEq)]

@@ -34,7 +34,7 @@ struct Rise {
     site: String,
     by: u32,
     since: DateTime<Utc>,
-    because: String,
+    reason: String,
 }
 
 impl Watch {
@@ -137,7 +137,7 @@ impl Watch {
                 site: host.to_owned(),
                 by,
                 since,
-                because: counted_sentence(page.as_str(), of, since, was, count),
+                reason: counted_sentence(page.as_str(), of, since, was, count),
             })
         });
         let now = CanaryView {
@@ -215,7 +215,7 @@ impl Watch {
             Signal {
                 name: "canary-count".to_owned(),
                 bits: 0.0,
-                because: rise.because.clone(),
+                reason: rise.reason.clone(),
             },
         );
         Finding {
@@ -226,7 +226,7 @@ impl Watch {
                 views: views.saturating_add(rise.by),
                 ..Observed::default()
             },
-            because: rise.because,
+            reason: rise.reason,
             signals,
             first_seen: first,
             ..Finding::about_nobody(id, self.name(), Family::Canary, ID, now)

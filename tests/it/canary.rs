@@ -69,11 +69,11 @@ fn told_once(tenant: &Tenant, desk: &Desk) {
         (&json!("canary-page"), &Value::Null, &json!("high"))
     );
     assert_eq!(one["revision"], 1);
-    let because = one["because"].as_str().unwrap();
+    let reason = one["reason"].as_str().unwrap();
     let begins = format!("Canary page {} was opened ", page());
     assert!(
-        because.starts_with(&begins) && because.contains("view count rose from "),
-        "{because}"
+        reason.starts_with(&begins) && reason.contains("view count rose from "),
+        "{reason}"
     );
     scan(desk);
     list(desk, &format!("1\", \"{}", page()), "min_pages = 6\n");

@@ -58,7 +58,7 @@ fn the_site_audit_log_alone_tells_of_the_export_of_a_space() {
     let events = export["evidence"]["event_ids"].as_array().unwrap();
     assert_eq!(export["observed"]["exports"], events.len());
     assert!(
-        export["because"]
+        export["reason"]
             .as_str()
             .unwrap()
             .starts_with("Exported 1 whole space"),
@@ -96,11 +96,11 @@ fn what_privileged_accounts_read_is_summed_up_week_by_week() {
     for week in weeks {
         let known = ["family", "detector", "severity"].map(|key| week[key].as_str().unwrap());
         assert_eq!(known, ["admin", "privileged-reading", "low"]);
-        let because = week["because"].as_str().unwrap();
+        let reason = week["reason"].as_str().unwrap();
         let pages = week["observed"]["pages"].as_u64().unwrap();
         assert!(
-            because.contains(&format!(" opened {pages} different pages in ")),
-            "{because}"
+            reason.contains(&format!(" opened {pages} different pages in ")),
+            "{reason}"
         );
     }
 }

@@ -89,11 +89,11 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
             &json!(1)
         )
     );
-    let because = one["because"].as_str().unwrap();
-    assert!(because.contains("Page views have stopped"), "{because}");
+    let reason = one["reason"].as_str().unwrap();
+    assert!(reason.contains("Page views have stopped"), "{reason}");
     assert!(
-        because.contains("does not name page views any more"),
-        "{because}"
+        reason.contains("does not name page views any more"),
+        "{reason}"
     );
     assert_eq!(sent(&tenant), std::slice::from_ref(&one));
     let id = one["id"].as_str().unwrap();
@@ -121,10 +121,10 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
         (&one["id"], &one["status"]),
         (&json!(id), &json!("expected"))
     );
-    let because = one["because"].as_str().unwrap();
+    let reason = one["reason"].as_str().unwrap();
     assert!(
-        because.contains("Page views were missing from 2024-01-1"),
-        "{because}"
+        reason.contains("Page views were missing from 2024-01-1"),
+        "{reason}"
     );
     assert_eq!(sent(&tenant).len(), 1);
 }
@@ -146,7 +146,7 @@ fn a_plan_without_views_is_told_once_and_softly() {
     let [one] = blind(&desk).try_into().unwrap();
     assert_eq!(one["status"], "open");
     assert!(
-        one["because"]
+        one["reason"]
             .as_str()
             .unwrap()
             .contains("It was over by 20"),
@@ -203,7 +203,7 @@ fn an_export_of_the_audit_log_is_told_and_a_further_one_is_news() {
         (&json!("low"), &json!(1))
     );
     assert!(
-        one["because"]
+        one["reason"]
             .as_str()
             .unwrap()
             .starts_with("ada exported the audit log on 2024-01-04 10:00 UTC"),
@@ -251,13 +251,13 @@ fn keys_that_end_are_told_and_grow_graver() {
     let [one] = expires(20).try_into().unwrap();
     assert_eq!(one["severity"], "low");
     assert!(
-        one["because"].as_str().unwrap().contains("in 20 days"),
+        one["reason"].as_str().unwrap().contains("in 20 days"),
         "{one}"
     );
     // Renewed: over, and nobody is told.
     let [one] = expires(300).try_into().unwrap();
     assert!(
-        one["because"]
+        one["reason"]
             .as_str()
             .unwrap()
             .contains("It was over by 20"),
@@ -268,7 +268,7 @@ fn keys_that_end_are_told_and_grow_graver() {
     let all = expires(-2);
     let ended = all.iter().find(|one| one["severity"] == "high").unwrap();
     assert!(
-        ended["because"].as_str().unwrap().contains("2 days ago"),
+        ended["reason"].as_str().unwrap().contains("2 days ago"),
         "{ended}"
     );
     assert_eq!(sent(&tenant).len(), 2);
@@ -302,7 +302,7 @@ fn a_pause_longer_than_what_is_kept_is_told_once() {
         (&json!("high"), &json!("open"))
     );
     assert!(
-        one["because"].as_str().unwrap().contains("180 days"),
+        one["reason"].as_str().unwrap().contains("180 days"),
         "{one}"
     );
     assert_eq!(sent(&tenant).len(), 1);
@@ -328,7 +328,7 @@ fn a_key_that_is_refused_for_a_day_is_told() {
     desk.run("-q scan").ends(1);
     let [one] = blind(&desk).try_into().unwrap();
     assert!(
-        one["because"].as_str().unwrap().contains("for 1 day"),
+        one["reason"].as_str().unwrap().contains("for 1 day"),
         "{one}"
     );
 }

@@ -82,7 +82,7 @@ impl DayDetector for AdminGrant {
         let pages = f64::from(granted.new_pages);
         (pages >= limit).then(|| Score {
             bits: subject.worth.score,
-            line: subject.line,
+            threshold: subject.threshold,
             severity: if pages >= f64::from(FACTOR) * limit {
                 Severity::High
             } else {
@@ -95,11 +95,11 @@ impl DayDetector for AdminGrant {
         vec![Signal {
             name: "admin-grant".to_owned(),
             bits: 0.0,
-            because: self.because(subject, usual, settings),
+            reason: self.reason(subject, usual, settings),
         }]
     }
 
-    fn because(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
         let Some(granted) = subject.granted else {
             return String::new();
         };
@@ -196,7 +196,7 @@ mod tests {
             ..subject(&tally, 0.0)
         };
         assert_eq!(
-            AdminGrant.because(&subject, &USUAL, &Detect::default()),
+            AdminGrant.reason(&subject, &USUAL, &Detect::default()),
             "Became privileged on 2024-10-04 (UTC; site-admins), and since then opened 64 pages that it never opened before, on 2 \
              days; before that it opened 1.2 on a usual day of reading."
         );

@@ -8,7 +8,7 @@ use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
 
-/// How much higher the line lies for pages and files, in bits: an eighth of the false alarms beside those of reading.
+/// How much higher the threshold lies for pages and files, in bits: an eighth of the false alarms beside those of reading.
 const SHARE: f64 = 3.0;
 /// From how many spaces in a day on an export is grave by its breadth.
 const MANY_SPACES: u32 = 3;
@@ -56,7 +56,7 @@ const META: Meta = Meta {
                 where colleagues exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
                 not told again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
                 many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
-                and its colleagues' days, like reading, with a line that is 3 bits higher, so that they add an eighth to \
+                and its colleagues' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
                 `alerts_per_week`.",
     needs: "The site audit log for backups and exports of spaces, which needs no expensive plan; the organisation's audit log for \
             downloads and exports of pages. Where both record an export (same account, as large, within five minutes), it counts \
@@ -82,7 +82,7 @@ impl DayDetector for BulkExport {
     }
 
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let line = subject.line + SHARE;
+        let threshold = subject.threshold + SHARE;
         let bits = subject.exported.bits;
         let severity = [
             backup(&subject.exported),
@@ -94,7 +94,7 @@ impl DayDetector for BulkExport {
         .max()?;
         Some(Score {
             bits,
-            line,
+            threshold,
             severity,
         })
     }
@@ -102,22 +102,22 @@ impl DayDetector for BulkExport {
     fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
         said(subject, settings)
             .into_iter()
-            .map(|(name, because)| Signal {
+            .map(|(name, reason)| Signal {
                 name: name.to_owned(),
                 bits: if name == "export-volume" {
                     subject.exported.bits
                 } else {
                     0.0
                 },
-                because,
+                reason,
             })
             .collect()
     }
 
-    fn because(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
         let said: Vec<String> = said(subject, settings)
             .into_iter()
-            .map(|(_, because)| because)
+            .map(|(_, reason)| reason)
             .collect();
         said.join(" ")
     }
@@ -142,7 +142,7 @@ fn space(exported: &Exported) -> Option<Severity> {
 }
 
 fn pieces(subject: &Subject<'_>, settings: &Detect) -> Option<Severity> {
-    let excess = subject.exported.bits - subject.line - SHARE;
+    let excess = subject.exported.bits - subject.threshold - SHARE;
     (subject.exported.pieces >= settings.min_pages && excess >= 0.0)
         .then(|| Severity::of_excess(excess))
 }
@@ -309,7 +309,7 @@ mod tests {
             ..subject(&tally, 0.0)
         };
         assert_eq!(
-            BulkExport.because(&subject, &USUAL, &Detect::default()),
+            BulkExport.reason(&subject, &USUAL, &Detect::default()),
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
              whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
              spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \

@@ -44,7 +44,7 @@ impl DayDetector for CanaryPage {
     fn inspect(&self, subject: &Subject<'_>, _: &Detect) -> Option<Score> {
         (subject.canaries > 0).then_some(Score {
             bits: subject.worth.score,
-            line: subject.line,
+            threshold: subject.threshold,
             severity: Severity::High,
         })
     }
@@ -53,11 +53,11 @@ impl DayDetector for CanaryPage {
         vec![Signal {
             name: "canary".to_owned(),
             bits: subject.worth.score,
-            because: self.because(subject, usual, settings),
+            reason: self.reason(subject, usual, settings),
         }]
     }
 
-    fn because(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
         format!(
             "Opened canary pages {}; nobody has a reason to.",
             text::count(u64::from(subject.canaries), "time")

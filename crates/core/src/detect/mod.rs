@@ -28,7 +28,7 @@ pub struct Meta {
     pub id: &'static str,
     /// What sort of matter it finds.
     pub family: Family,
-    /// One line.
+    /// One sentence.
     pub summary: &'static str,
     /// What it looks for, in a paragraph.
     pub looks_for: &'static str,
@@ -70,8 +70,8 @@ pub struct Subject<'a> {
     pub signals: Signals,
     /// What they are worth in bits.
     pub worth: Worth,
-    /// The line that spends `alerts_per_week`, in bits.
-    pub line: f64,
+    /// The threshold that spends `alerts_per_week`, in bits.
+    pub threshold: f64,
     /// Different pages of the day that the account never opened on an earlier day.
     pub new_pages: u32,
     /// Those among them that nobody had opened in four weeks, though they were there.
@@ -123,8 +123,8 @@ pub struct Usual {
 pub struct Score {
     /// How surprising, in bits.
     pub bits: f64,
-    /// The line in force for it, in bits.
-    pub line: f64,
+    /// The threshold in force for it, in bits.
+    pub threshold: f64,
     /// How grave.
     pub severity: Severity,
 }
@@ -144,7 +144,7 @@ pub trait DayDetector: Sync {
     fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal>;
 
     /// Why, in a sentence for a person.
-    fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
+    fn reason(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
 }
 
 /// Every detector of an account's day, in the order in which `explain` lists them.
@@ -196,7 +196,7 @@ pub(crate) mod kit {
         }
     }
 
-    /// A subject of so many bits over a line of 10.
+    /// A subject of so many bits over a threshold of 10.
     pub(crate) fn subject(tally: &Tally, bits: f64) -> Subject<'_> {
         Subject {
             session: tally,
@@ -206,7 +206,7 @@ pub(crate) mod kit {
                 score: bits,
                 ..Worth::default()
             },
-            line: 10.0,
+            threshold: 10.0,
             new_pages: tally.pages,
             stale_pages: 0,
             privileged: false,

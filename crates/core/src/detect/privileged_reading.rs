@@ -6,7 +6,7 @@ use crate::model::settings::{Detect, PrivilegedMode};
 use crate::model::{Family, Severity, Signal};
 use crate::text;
 
-/// How much lower the line lies for privileged accounts in the mode `unusual`.
+/// How much lower the threshold lies for privileged accounts in the mode `unusual`.
 const LOWER: f64 = 2.0;
 
 /// The detector.
@@ -21,7 +21,7 @@ const META: Meta = Meta {
     summary: "An account with administrator's rights read more than administrators should.",
     looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
                 are for. In the mode `unusual` an account that is privileged at that time is judged like everybody's reading, with \
-                a line that is 2 bits lower. In the mode `strict`, it is told if it opens more than `pages_per_day` different pages \
+                a threshold that is 2 bits lower. In the mode `strict`, it is told if it opens more than `pages_per_day` different pages \
                 in one UTC day, whatever is usual: medium, high from four times the number. In both, one finding a week, of low \
                 severity and about no account, sums up what privileged accounts read from Monday to Sunday (UTC), when the week \
                 is over.",
@@ -64,7 +64,7 @@ impl DayDetector for PrivilegedReading {
             PrivilegedMode::Strict => {
                 (subject.privileged_pages > strict.pages_per_day).then(|| Score {
                     bits: subject.worth.score,
-                    line: subject.line,
+                    threshold: subject.threshold,
                     severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4)
                     {
                         Severity::High
@@ -73,7 +73,7 @@ impl DayDetector for PrivilegedReading {
                     },
                 })
             }
-            PrivilegedMode::Unusual => judge(subject, subject.line - LOWER, settings),
+            PrivilegedMode::Unusual => judge(subject, subject.threshold - LOWER, settings),
         }
     }
 
@@ -82,13 +82,13 @@ impl DayDetector for PrivilegedReading {
             PrivilegedMode::Strict => vec![Signal {
                 name: "privileged-pages".to_owned(),
                 bits: subject.worth.score,
-                because: self.because(subject, usual, settings),
+                reason: self.reason(subject, usual, settings),
             }],
             PrivilegedMode::Unusual => signals(subject, usual),
         }
     }
 
-    fn because(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String {
         match settings.privileged_reading.mode {
             PrivilegedMode::Strict => format!(
                 "Opened {} in one day while privileged; the limit for privileged accounts is {} a day.",
@@ -128,7 +128,7 @@ mod tests {
         let score = PrivilegedReading.inspect(&subject, &strict()).unwrap();
         assert_eq!(score.severity, Severity::Medium);
         assert_eq!(
-            PrivilegedReading.because(&subject, &USUAL, &strict()),
+            PrivilegedReading.reason(&subject, &USUAL, &strict()),
             "Opened 26 different pages in one day while privileged; the limit for privileged accounts is 25 a day."
         );
     }
@@ -161,7 +161,7 @@ mod tests {
             };
             PrivilegedReading
                 .inspect(&subject, &Detect::default())
-                .map(|score| (score.line, score.severity))
+                .map(|score| (score.threshold, score.severity))
         };
         assert_eq!(of(8.0, true), Some((8.0, Severity::Low)));
         assert_eq!(of(7.9, true), None);

@@ -74,7 +74,7 @@ impl DayDetector for ScriptedReading {
             .max()?;
         Some(Score {
             bits: subject.worth.score,
-            line: subject.line,
+            threshold: subject.threshold,
             severity,
         })
     }
@@ -82,18 +82,18 @@ impl DayDetector for ScriptedReading {
     fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
         said(&subject.scripted, settings)
             .into_iter()
-            .map(|(name, _, because)| Signal {
+            .map(|(name, _, reason)| Signal {
                 name: name.to_owned(),
                 bits: 0.0,
-                because,
+                reason,
             })
             .collect()
     }
 
-    fn because(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
         let said: Vec<String> = said(&subject.scripted, settings)
             .into_iter()
-            .map(|(_, _, because)| because)
+            .map(|(_, _, reason)| reason)
             .collect();
         said.join(" ")
     }
@@ -240,7 +240,7 @@ mod tests {
             ..subject(&tally, 0.0)
         };
         assert_eq!(
-            ScriptedReading.because(&subject, &USUAL, &Detect::default()),
+            ScriptedReading.reason(&subject, &USUAL, &Detect::default()),
             "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
              different pages in one sitting, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
              the 31 days on which it read before it had not."

@@ -20,7 +20,7 @@ const META: Meta = Meta {
                 were new to it; how few people open such pages; and how small excess adds up over weeks. Each is worth what its \
                 frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
                 score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is told from the \
-                line on that spends `alerts_per_week`. A harvest cannot teach the ledger that harvests are usual.",
+                threshold on that spends `alerts_per_week`. A harvest cannot teach the ledger that harvests are usual.",
     needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise). From about 300 active people on, \
             the number of alarms is what you asked for; in smaller tenants it can be more.",
     cannot_see: "Reading that Atlassian does not log. Harvests of a few pages in one sitting, or of one or two a day. In a \
@@ -28,7 +28,7 @@ const META: Meta = Meta {
     settings: &[
         (
             "detect.alerts_per_week",
-            "how many false alarms a week you are ready to look at; sets the line",
+            "how many false alarms a week you are ready to look at; sets the threshold",
         ),
         ("detect.session_gap", "the longest pause within a session"),
         (
@@ -49,26 +49,26 @@ impl DayDetector for VolumeAnomaly {
     }
 
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        judge(subject, subject.line, settings)
+        judge(subject, subject.threshold, settings)
     }
 
     fn signals(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> Vec<Signal> {
         signals(subject, usual)
     }
 
-    fn because(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> String {
+    fn reason(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> String {
         sentence(subject, usual)
     }
 }
 
-/// Whether the ledger's score is over a line, for a day that is not too small to be told.
-pub(super) fn judge(subject: &Subject<'_>, line: f64, settings: &Detect) -> Option<Score> {
+/// Whether the ledger's score is over a threshold, for a day that is not too small to be told.
+pub(super) fn judge(subject: &Subject<'_>, threshold: f64, settings: &Detect) -> Option<Score> {
     let bits = subject.worth.score;
     let enough = subject.day.pages >= settings.min_pages || subject.slow_leads();
-    (enough && bits >= line).then(|| Score {
+    (enough && bits >= threshold).then(|| Score {
         bits,
-        line,
-        severity: Severity::of_excess(bits - line),
+        threshold,
+        severity: Severity::of_excess(bits - threshold),
     })
 }
 
@@ -83,11 +83,11 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
         ("slow-harvest", each.slow, slow(subject, usual)),
     ]
     .into_iter()
-    .filter(|(_, bits, because)| *bits >= 1.0 && !because.is_empty())
-    .map(|(name, bits, because)| Signal {
+    .filter(|(_, bits, reason)| *bits >= 1.0 && !reason.is_empty())
+    .map(|(name, bits, reason)| Signal {
         name: name.to_owned(),
         bits,
-        because,
+        reason,
     })
     .collect();
     signals.sort_by(|a, b| b.bits.total_cmp(&a.bits));
@@ -206,9 +206,9 @@ mod tests {
         let tally = tally(187, 22);
         let subject = subject(&tally, 15.1);
         let score = VolumeAnomaly.inspect(&subject, &Detect::default()).unwrap();
-        assert_eq!((score.line, score.severity), (10.0, Severity::High));
+        assert_eq!((score.threshold, score.severity), (10.0, Severity::High));
         assert_eq!(
-            VolumeAnomaly.because(&subject, &USUAL, &Detect::default()),
+            VolumeAnomaly.reason(&subject, &USUAL, &Detect::default()),
             "Read 187 different pages in 22 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account \
              usually reads about 4.1 in a sitting, and 99 of 100 of its sittings stay at 31 or fewer. 187 of the 187 pages of \
              that day were new to it; on an ordinary day it opens about 1.2 new ones."
@@ -227,7 +227,7 @@ mod tests {
             ..USUAL
         };
         assert_eq!(
-            VolumeAnomaly.because(&subject, &usual, &Detect::default()),
+            VolumeAnomaly.reason(&subject, &usual, &Detect::default()),
             "Since 2024-10-04 it has opened 79 pages new to it on 9 days, more than is usual for it day after day. Read 9 \
              different pages in 40 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account has not read \
              before; of a newcomer's sittings, 99 of 100 stay at 31 pages or fewer. 9 of the 9 pages of that day were new to \

@@ -64,8 +64,8 @@ fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
             (9, Severity::Medium, 15)
         ]
     );
-    let because = &drafts[2].told[0].because;
-    assert!(because.starts_with("Exported 1 whole space;"), "{because}");
+    let reason = &drafts[2].told[0].reason;
+    assert!(reason.starts_with("Exported 1 whole space;"), "{reason}");
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
             .into_iter()
             .filter(|draft| draft.account.is_none())
             .map(|draft| {
-                let because = draft.told[0].because.clone();
-                (draft.first_seen - MONDAY, draft.continues, because)
+                let reason = draft.told[0].reason.clone();
+                (draft.first_seen - MONDAY, draft.continues, reason)
             })
             .collect()
     };

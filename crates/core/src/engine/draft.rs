@@ -14,12 +14,12 @@ pub struct Told {
     pub family: Family,
     /// How surprising, in bits.
     pub bits: f64,
-    /// The line in force for it, in bits.
-    pub line: f64,
+    /// The threshold in force for it, in bits.
+    pub threshold: f64,
     /// How grave.
     pub severity: Severity,
     /// Why, in a sentence.
-    pub because: String,
+    pub reason: String,
     /// What spoke, and how loud, strongest first.
     pub signals: Vec<Signal>,
     /// Pages of the day that were new to the account.
@@ -33,9 +33,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// What decides which of two is told first: severity, then how far over its line.
+    /// What decides which of two is told first: severity, then how far over its threshold.
     fn weight(&self) -> (Severity, f64) {
-        (self.severity, self.bits - self.line)
+        (self.severity, self.bits - self.threshold)
     }
 
     fn outweighs(&self, other: &Self) -> bool {
@@ -59,9 +59,9 @@ pub struct Draft {
     pub revision: u32,
     /// The gravest so far.
     pub severity: Severity,
-    /// When a line was first crossed, seconds.
+    /// When a threshold was first crossed, seconds.
     pub first_seen: i64,
-    /// The last event that was over a line, seconds.
+    /// The last event that was over a threshold, seconds.
     pub last_seen: i64,
     /// The strongest judgement of each detector, strongest first; never empty.
     pub told: Vec<Told>,
@@ -128,7 +128,7 @@ impl Tracker {
         self.told.iter().map(|told| told.tally.first).min()
     }
 
-    /// Notes that an event at a moment was over a line; counted in order of event time.
+    /// Notes that an event at a moment was over a threshold; counted in order of event time.
     pub(super) fn cross(&mut self, severity: Severity, day: i64, at: i64) {
         if self.revision == 0 {
             self.first_seen = at;

@@ -72,7 +72,7 @@ impl PrivilegedWeeks {
 
 impl Week {
     fn draft(self, number: i64, continues: bool, rules: &Rules) -> Draft {
-        let because = self.because(number, rules);
+        let reason = self.reason(number, rules);
         Draft {
             account: None,
             family: Family::Admin,
@@ -86,14 +86,14 @@ impl Week {
                 detector: crate::detect::PRIVILEGED_READING.to_owned(),
                 family: Family::Admin,
                 bits: 0.0,
-                line: 0.0,
+                threshold: 0.0,
                 severity: Severity::Low,
                 signals: vec![Signal {
                     name: "privileged-week".to_owned(),
                     bits: 0.0,
-                    because: because.clone(),
+                    reason: reason.clone(),
                 }],
-                because,
+                reason,
                 new_pages: 0,
                 expected: Expected::default(),
                 via: Vec::new(),
@@ -110,7 +110,7 @@ impl Week {
     }
 
     /// Who read how much, most first; by id where as much, for the numbers of accounts differ between state files.
-    fn because(&self, number: i64, rules: &Rules) -> String {
+    fn reason(&self, number: i64, rules: &Rules) -> String {
         let mut accounts: Vec<(usize, &str, WordId)> = self
             .accounts
             .iter()

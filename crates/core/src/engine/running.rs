@@ -28,9 +28,9 @@ pub(super) struct Reach<'a> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Running {
     pub(super) reading: OpenDay,
-    /// The line in force when the day began: it does not move under a day that grows.
-    line: f64,
-    /// How many active person-days a week that line counts on.
+    /// The threshold in force when the day began: it does not move under a day that grows.
+    threshold: f64,
+    /// How many active person-days a week that threshold counts on.
     pub(super) person_days_a_week: f64,
     /// Which habits the day is judged by: those learnt before it began.
     pub(super) refits: u32,
@@ -74,7 +74,7 @@ impl Running {
         let who = (read.account, read.at);
         Self {
             reading: OpenDay::begin(read.at),
-            line: reach.tenant.line(),
+            threshold: reach.tenant.threshold(),
             person_days_a_week: reach.tenant.person_days_a_week(),
             refits,
             usual: account
@@ -210,7 +210,7 @@ impl Running {
             day: &self.reading.whole,
             signals: self.signals,
             worth: self.worth,
-            line: self.line,
+            threshold: self.threshold,
             new_pages: self.new_pages,
             stale_pages: self.stale_pages,
             privileged: !self.day_via.is_empty(),
@@ -263,9 +263,9 @@ impl Running {
                 detector: detector.meta().id.to_owned(),
                 family: detector.meta().family,
                 bits: score.bits,
-                line: score.line,
+                threshold: score.threshold,
                 severity: score.severity,
-                because: detector.because(&subject, &usual, &rules.detect),
+                reason: detector.reason(&subject, &usual, &rules.detect),
                 signals: detector.signals(&subject, &usual, &rules.detect),
                 expected: Expected {
                     pages: usual.mean.unwrap_or(usual.newcomer),

@@ -223,6 +223,6 @@ proptest! {
         let Some(told) = harvest else {
             return Err(TestCaseError::fail(format!("not found: {drafts:?}")));
         };
-        prop_assert_eq!(&told.because, &sentence(&reads, account, day + day_of(MONDAY)));
+        prop_assert_eq!(&told.reason, &sentence(&reads, account, day + day_of(MONDAY)));
     }
 }

@@ -99,7 +99,7 @@ impl Signs {
                 signals.push(Signal {
                     name: kept.signal.clone(),
                     bits: 0.0,
-                    because: kept.reason.clone(),
+                    reason: kept.reason.clone(),
                 });
             }
         }

@@ -203,7 +203,7 @@ impl TenantState {
     }
 
     /// The line in force today.
-    pub(super) fn line(&self) -> f64 {
+    pub(super) fn threshold(&self) -> f64 {
         line_in_force(self.line, self.today - self.first_day.unwrap_or(self.today))
     }
 

@@ -5,17 +5,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AccountId, Actor, ActorKind, EventId, FindingId, PageId, SpaceKey};
 
-/// How grave a finding is: by bits over the line, or stated by a policy detector.
+/// How grave a finding is: by bits over the threshold, or stated by a policy detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// On the line, up to two bits over it.
+    /// On the threshold, up to two bits over it.
     Low,
-    /// From 2 bits over the line.
+    /// From 2 bits over the threshold.
     Medium,
-    /// From 4 bits over the line.
+    /// From 4 bits over the threshold.
     High,
-    /// From 7 bits over the line.
+    /// From 7 bits over the threshold.
     Critical,
 }
 
@@ -23,7 +23,7 @@ impl Severity {
     /// Every severity, lowest first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// The severity that goes with so many bits over the line.
+    /// The severity that goes with so many bits over the threshold.
     pub fn of_excess(bits: f64) -> Self {
         if bits >= 7.0 {
             Self::Critical
@@ -191,7 +191,8 @@ pub struct Signal {
     /// How surprising, in bits; what a policy detector counted is in the sentence instead.
     pub bits: f64,
     /// Why, in a sentence.
-    pub because: String,
+    #[serde(alias = "because")]
+    pub reason: String,
 }
 
 /// One page that was read.
@@ -246,9 +247,10 @@ pub struct Finding {
     pub severity: Severity,
     /// The strongest detector's bits.
     pub bits: f64,
-    /// The line in force for it, in bits; infinite on the first day of a tenant, on which only fixed rules tell anything.
+    /// The threshold in force for it, in bits; infinite on the first day of a tenant, on which only fixed rules tell anything.
     #[serde(deserialize_with = "or_infinite")]
-    pub line: f64,
+    #[serde(alias = "line")]
+    pub threshold: f64,
     /// What became of it.
     pub status: Status,
     /// Whom it is about, if anybody.
@@ -262,7 +264,8 @@ pub struct Finding {
     /// What is usual, where a measure says.
     pub expected: Option<Expected>,
     /// Why, in a sentence.
-    pub because: String,
+    #[serde(alias = "because")]
+    pub reason: String,
     /// Every measure that spoke, strongest first.
     pub signals: Vec<Signal>,
     /// What it rests on.
@@ -292,14 +295,14 @@ impl Finding {
             detector: detector.to_owned(),
             severity: Severity::Low,
             bits: 0.0,
-            line: 0.0,
+            threshold: 0.0,
             status: Status::Open,
             account: None,
             privileged_via: Vec::new(),
             window: None,
             observed: Observed::default(),
             expected: None,
-            because: String::new(),
+            reason: String::new(),
             signals: Vec::new(),
             evidence: Evidence::default(),
             continues: None,
