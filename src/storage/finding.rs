@@ -314,7 +314,8 @@ fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
 /// A finding in its form of the state file; none, with a warning, where this program does not know the form.
 pub(super) fn read_back(id: &str, version: i64, body: &str) -> Option<Finding> {
     let read = match version {
-        VERSION => serde_json::from_str(body).map_err(|error| error.to_string()),
+        // The first form has the same fields, two of them under other names.
+        1 | VERSION => serde_json::from_str(body).map_err(|error| error.to_string()),
         _ => Err(format!(
             "its form is {version}, this program knows {VERSION}"
         )),

@@ -212,11 +212,12 @@ impl Store {
         })
     }
 
-    /// Notes how a poll of a stream ended; tells whether one that ended well follows one that did not.
+    /// Notes how a poll of a stream ended: when it came to the end of the stream, that it works but has more to read, or why
+    /// it failed. Tells whether one that works follows one that did not.
     pub fn record_poll(
         &self,
         stream: StreamId,
-        ended: Result<DateTime<Utc>, &str>,
+        ended: Result<Option<DateTime<Utc>>, &str>,
     ) -> Result<bool, StoreError> {
         self.change(|transaction, _| {
             let failed: bool = transaction.query_row(
@@ -226,8 +227,8 @@ impl Store {
             )?;
             match ended {
                 Ok(at) => transaction.execute(
-                    "update stream set last_success_ms = ?2, last_error = null where id = ?1",
-                    params![stream.0, at.timestamp_millis()],
+                    "update stream set last_success_ms = coalesce(?2, last_success_ms), last_error = null where id = ?1",
+                    params![stream.0, at.map(|at| at.timestamp_millis())],
                 )?,
                 Err(why) => transaction.execute(
                     "update stream set last_error = ?2 where id = ?1",

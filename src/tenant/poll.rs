@@ -189,13 +189,9 @@ impl Watch {
                     took: began.elapsed(),
                 }
                 .emit();
-                // The first success tells that everything up to then is read.
-                let first = self.store.last_success(followed.id)?.is_none();
-                if first && ended == Ended::OutOfTime {
-                    return Ok(Outcome::default());
-                }
-                let now = self.clock.now();
-                if self.store.record_poll(followed.id, Ok(now))? {
+                // Only what was caught up with is read up to now.
+                let caught_up = (ended == Ended::CaughtUp).then(|| self.clock.now());
+                if self.store.record_poll(followed.id, Ok(caught_up))? {
                     let stream = &followed.stream;
                     PollRecovered { stream }.emit();
                 }

@@ -78,7 +78,7 @@ fn other_settings_are_held_against_what_is_recorded() {
     let moved = length(&few["changes"]) + length(&few["disappears"]);
     assert!(moved > 0 && length(&few["appears"]) == 0, "{few}");
     for change in few["changes"].as_array().unwrap() {
-        let line = |form: &str| change[form]["line"].as_f64().unwrap();
+        let line = |form: &str| change[form]["threshold"].as_f64().unwrap();
         assert!(line("after") > line("before"), "{change}");
     }
     // Nothing of it is kept.
