@@ -11,9 +11,6 @@ use crate::config::Schedule;
 use crate::storage::StoreError;
 use crate::tenant::Watch;
 
-/// How soon a request for a backfill that somebody left in the state file is seen.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
 /// When what is due next.
 struct Due {
     access: Instant,
@@ -28,6 +25,7 @@ pub(super) async fn watch(
     watch: Watch,
     wake: Arc<watch::Sender<()>>,
     stop: CancellationToken,
+    look_every: Duration,
 ) -> Result<(), StoreError> {
     watch.request_lookback()?;
     // The first events are to be understood by the tenant's own kinds of event.
@@ -39,6 +37,7 @@ pub(super) async fn watch(
         watch,
         wake,
         stop,
+        look_every,
         roster: JoinSet::new(),
         fresh: false,
         due: Due {
@@ -61,6 +60,8 @@ struct Worker {
     schedule: Schedule,
     wake: Arc<watch::Sender<()>>,
     stop: CancellationToken,
+    /// How soon a request for history that somebody left in the state file is seen.
+    look_every: Duration,
     due: Due,
     /// The directories are asked beside polling: a large one takes long.
     roster: JoinSet<Result<(), StoreError>>,
@@ -154,8 +155,8 @@ impl Worker {
 
     /// Waits until something is due, the directories have answered, or somebody may have asked for history.
     async fn rest(&mut self) -> Result<(), StoreError> {
-        let until = self.next().min(later(LOOK_EVERY));
-        self.watch.pulse().quiet_for(LOOK_EVERY);
+        let until = self.next().min(later(self.look_every));
+        self.watch.pulse().quiet_for(self.look_every);
         tokio::select! {
             () = self.stop.cancelled() => {}
             Some(ended) = self.roster.join_next() => self.answered(ended)?,
