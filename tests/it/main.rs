@@ -49,6 +49,8 @@ mod service;
 #[cfg(test)]
 mod sight;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod storm;
