@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden::config::Notifier;
 use pagewarden::output::json;
 use pagewarden::storage::Store;
-use pagewarden_core::model::{Finding, StreamName};
+use pagewarden_core::model::{Finding, Severity, StreamName};
 use pagewarden_core::time::rfc3339;
 use serde_json::Value;
 
@@ -51,6 +51,8 @@ pub(crate) struct Outage {
 pub(crate) struct Known {
     /// What the config calls it.
     pub(crate) name: String,
+    /// When it was first watched.
+    pub(crate) began: DateTime<Utc>,
     /// When its lookback was last seen not to be read.
     pub(crate) unread: DateTime<Utc>,
     /// When it was first seen to be read and summed up.
@@ -144,6 +146,7 @@ pub(crate) fn sent_once(got: &[Got], blows: &[DateTime<Utc>]) -> Vec<Violation> 
 struct About<'a> {
     id: &'a str,
     tenant: &'a str,
+    family: &'a str,
     first_seen: DateTime<Utc>,
     last_seen: DateTime<Utc>,
     policy: bool,
@@ -157,6 +160,7 @@ impl<'a> About<'a> {
         Some(Self {
             id: body["id"].as_str()?,
             tenant: body["tenant"].as_str()?,
+            family,
             first_seen: time("first_seen")?,
             last_seen: time("last_seen")?,
             policy: matches!(family, "canary" | "blind" | "admin") || body["bits"] == 0.0,
@@ -165,69 +169,90 @@ impl<'a> About<'a> {
 }
 
 /// (c) Each finding of the present is sent to everybody who is told of such, within `lateness` and two polls of the event
-/// that made it cross, processing time and outages aside.
+/// that made it cross, processing time and outages aside; and no finding is told by nothing at all.
 pub(crate) fn sent_in_time(
     got: &[Got],
-    findings: &[Finding],
     known: &[Known],
     notifiers: &[Notifier],
     outages: &[Outage],
     (lateness, processing): (TimeDelta, TimeDelta),
 ) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut first: BTreeMap<(usize, &str), (DateTime<Utc>, About<'_>)> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for one in got.iter().filter(|one| one.taken) {
-        if let Some(about) = About::of(&one.body) {
-            first
-                .entry((one.receiver, about.id))
-                .or_insert((one.at, about));
-        }
-    }
-    for ((receiver, id), (at, about)) in &first {
+        let Some(about) = About::of(&one.body) else {
+            continue;
+        };
         let Some(place) = known.iter().position(|known| known.name == about.tenant) else {
             continue;
         };
-        let present = known[place]
-            .read
-            .is_some_and(|read| about.first_seen >= read);
         // Those about our own sight are of no event.
-        let blind = about.policy && about.first_seen == about.last_seen;
-        if !present || blind {
+        if !seen.insert((one.receiver, about.id)) || about.family == "blind" {
             continue;
         }
-        let away = away(outages, (place, *receiver), about.first_seen, *at);
-        let limit = about.first_seen + lateness + known[place].poll * 2 + processing + away;
-        if *at > limit {
+        let Known {
+            began, read, poll, ..
+        } = known[place];
+        let Some(read) = read.filter(|_| about.last_seen >= began) else {
+            continue;
+        };
+        // Whoever is told of grave findings only is told when it became grave, which no message says.
+        let all = notifiers[one.receiver].min_severity == Severity::Low;
+        let crossed = if all {
+            about.first_seen
+        } else {
+            about.last_seen
+        };
+        let from = crossed.max(read);
+        let away = away(outages, (place, one.receiver), from, one.at);
+        let limit = from + lateness + poll * 2 + processing + away;
+        if one.at > limit {
             violations.push(violation(
                 'c',
                 format!(
-                    "{id} ({}) crossed at {}, last event {}, was sent to {receiver} at {}, {} min after {} was the latest",
+                    "{} of {}, crossed {}, last event {}, sent to {} at {}, {} min later than allowed",
+                    one.id,
                     about.tenant,
                     rfc3339(about.first_seen),
                     rfc3339(about.last_seen),
-                    rfc3339(*at),
-                    (*at - limit).num_minutes(),
-                    rfc3339(limit),
+                    one.receiver,
+                    rfc3339(one.at),
+                    (one.at - limit).num_minutes(),
                 ),
             ));
         }
     }
+    violations
+}
+
+/// (c) No finding that somebody is to be told of is told by nothing: neither alone nor in the summary of history.
+pub(crate) fn told(got: &[Got], findings: &[Finding], notifiers: &[Notifier]) -> Vec<Violation> {
+    let mut told: BTreeSet<(usize, &str)> = BTreeSet::new();
+    for one in got.iter().filter(|one| one.taken) {
+        let sums_up = one.body["schema"] == "pagewarden.summary.v1";
+        let listed = one.body["most_severe"].as_array().filter(|_| sums_up);
+        let listed = listed
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["id"].as_str());
+        let alone = About::of(&one.body).map(|about| about.id);
+        told.extend(listed.chain(alone).map(|id| (one.receiver, id)));
+    }
+    let mut violations = Vec::new();
     for finding in findings.iter().filter(|finding| finding.is_folded()) {
-        let tenant = known.iter().find(|known| known.name == finding.tenant);
-        let present = tenant
-            .and_then(|known| known.read)
-            .is_some_and(|read| finding.first_seen >= read);
         for (receiver, notifier) in notifiers.iter().enumerate() {
-            let told = finding.severity >= notifier.min_severity;
-            if present && told && !first.contains_key(&(receiver, finding.id.as_str())) {
+            let due = finding.severity >= notifier.min_severity;
+            if due && !told.contains(&(receiver, finding.id.as_str())) {
                 violations.push(violation(
                     'c',
                     format!(
-                        "{} ({}, {}) of {} was never sent to {receiver}",
+                        "{} ({}, {}) of {}, crossed {}, last event {}, was never told to {receiver}",
                         finding.id,
                         finding.detector,
                         finding.severity.as_str(),
-                        rfc3339(finding.first_seen)
+                        finding.tenant,
+                        rfc3339(finding.first_seen),
+                        rfc3339(finding.last_seen),
                     ),
                 ));
             }
