@@ -150,6 +150,7 @@ struct About<'a> {
     first_seen: DateTime<Utc>,
     last_seen: DateTime<Utc>,
     policy: bool,
+    weekly: bool,
 }
 
 impl<'a> About<'a> {
@@ -164,6 +165,7 @@ impl<'a> About<'a> {
             first_seen: time("first_seen")?,
             last_seen: time("last_seen")?,
             policy: matches!(family, "canary" | "blind" | "admin") || body["bits"] == 0.0,
+            weekly: body["detector"] == "privileged-reading" && body["account"].is_null(),
         })
     }
 }
@@ -186,8 +188,8 @@ pub(crate) fn sent_in_time(
         let Some(place) = known.iter().position(|known| known.name == about.tenant) else {
             continue;
         };
-        // Those about our own sight are of no event.
-        if !seen.insert((one.receiver, about.id)) || about.family == "blind" {
+        // Those about our own sight are of no event, and the weekly sum comes when the week is over.
+        if !seen.insert((one.receiver, about.id)) || about.family == "blind" || about.weekly {
             continue;
         }
         let Known {
@@ -226,7 +228,12 @@ pub(crate) fn sent_in_time(
 }
 
 /// (c) No finding that somebody is to be told of is told by nothing: neither alone nor in the summary of history.
-pub(crate) fn told(got: &[Got], findings: &[Finding], notifiers: &[Notifier]) -> Vec<Violation> {
+pub(crate) fn told(
+    got: &[Got],
+    findings: &[Finding],
+    known: &[Known],
+    notifiers: &[Notifier],
+) -> Vec<Violation> {
     let mut told: BTreeSet<(usize, &str)> = BTreeSet::new();
     for one in got.iter().filter(|one| one.taken) {
         let sums_up = one.body["schema"] == "pagewarden.summary.v1";
@@ -240,19 +247,24 @@ pub(crate) fn told(got: &[Got], findings: &[Finding], notifiers: &[Notifier]) ->
     }
     let mut violations = Vec::new();
     for finding in findings.iter().filter(|finding| finding.is_folded()) {
+        let Some(tenant) = known.iter().find(|known| known.name == finding.tenant) else {
+            continue;
+        };
         for (receiver, notifier) in notifiers.iter().enumerate() {
             let due = finding.severity >= notifier.min_severity;
             if due && !told.contains(&(receiver, finding.id.as_str())) {
                 violations.push(violation(
                     'c',
                     format!(
-                        "{} ({}, {}) of {}, crossed {}, last event {}, was never told to {receiver}",
+                        "{} ({}, {}) of {}, crossed {}, last event {}, was never told to {receiver}; watched from {}, lookback read {}",
                         finding.id,
                         finding.detector,
                         finding.severity.as_str(),
                         finding.tenant,
                         rfc3339(finding.first_seen),
                         rfc3339(finding.last_seen),
+                        rfc3339(tenant.began),
+                        tenant.read.map(rfc3339).unwrap_or_default(),
                     ),
                 ));
             }

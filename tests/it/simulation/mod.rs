@@ -533,7 +533,7 @@ impl Run {
         let (close, late) = (timely(TimeDelta::minutes(10)), timely(TimeDelta::hours(2)));
         self.report.close = close.len() - late.len();
         self.take(late)?;
-        let untold = invariants::told(&got, &findings, &self.scene.config.notifiers);
+        let untold = invariants::told(&got, &findings, &self.known, &self.scene.config.notifiers);
         self.take(untold)?;
         self.take(invariants::taken_back(&got, &findings))?;
         let early = invariants::nothing_early(&got, &self.known);
