@@ -216,7 +216,11 @@ impl Plan {
             } else {
                 dice.pick(&Trouble::OF_TENANTS)
             };
-            let most = if trouble == Trouble::Down { 480 } else { 180 };
+            let most = match trouble {
+                Trouble::Down => 480,
+                _ if of_receiver => 720,
+                _ => 180,
+            };
             let begins = from + minutes_of(dice.below(minutes));
             let whose = dice.below(if of_receiver { receivers } else { tenants } as u64);
             episodes.push(Episode {
