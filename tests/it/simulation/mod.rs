@@ -102,12 +102,7 @@ impl Scene {
         }
         let source = folder.path().join("pagewarden.toml");
         let config = config::parse(&text, &source.display().to_string()).unwrap();
-        let start = hosts[0].simulator.world().settings().start;
-        let began = start
-            + TimeDelta::minutes(
-                dice.within(3 * 1_440, u64::from(weeks) * 7 * 1_440 - 3 * 1_440)
-                    .cast_signed(),
-            );
+        let began = first_moment(&mut dice, &hosts);
         let network = Network::new(seed, Simulated::starting(began), hosts, names);
         let clock: Arc<dyn Clock> = Arc::new(network.clock);
         for host in &network.hosts {
@@ -158,6 +153,26 @@ impl Scene {
     fn now(&self) -> DateTime<Utc> {
         self.network.clock.now()
     }
+}
+
+/// When the service begins: often in the middle of a harvest, or just after one.
+fn first_moment(dice: &mut Dice, hosts: &[Host]) -> DateTime<Utc> {
+    let world = hosts[0].simulator.world();
+    let (start, end) = (world.settings().start, world.settings().end());
+    let (from, until) = (start + TimeDelta::days(3), end - TimeDelta::days(3));
+    let minutes = u64::try_from((until - from).num_minutes()).unwrap();
+    let any = from + TimeDelta::minutes(dice.below(minutes).cast_signed());
+    let harvests = hosts.iter().flat_map(|host| host.simulator.world().truth());
+    let ends: Vec<DateTime<Utc>> = harvests
+        .map(|harvest| harvest.until)
+        .filter(|end| (from..until).contains(end))
+        .collect();
+    if ends.is_empty() || dice.percent(50) {
+        return any;
+    }
+    let (before, after) = dice.pick(&[(1_200, 600), (5, 90)]);
+    dice.pick(&ends)
+        + TimeDelta::seconds(dice.below(before + after).cast_signed() - before.cast_signed())
 }
 
 /// The settings of one tenant, whose secrets are kept in the folder.
