@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
+use crate::http::Transport;
 use crate::notify::{self, Message, Notifier, SendError};
 use crate::pulse::Pulse;
 use crate::storage::{Delivery, Store, StoreError};
@@ -41,6 +42,14 @@ pub struct NotifierProblem {
 impl Notifiers {
     /// Sets up every notifier, reading its secrets.
     pub fn build(settings: &[config::Notifier]) -> Result<Self, NotifierProblem> {
+        Self::build_over(&Transport::default(), settings)
+    }
+
+    /// The same, with requests carried otherwise than over the network.
+    pub fn build_over(
+        transport: &Transport,
+        settings: &[config::Notifier],
+    ) -> Result<Self, NotifierProblem> {
         let mut named = Vec::with_capacity(settings.len());
         for notifier in settings {
             let problem = |why: String| NotifierProblem {
@@ -51,7 +60,7 @@ impl Notifiers {
             let url = url.read().map_err(|error| problem(error.to_string()))?;
             let secret = secret.as_ref().map(config::SecretSource::read).transpose();
             let secret = secret.map_err(|error| problem(error.to_string()))?;
-            let built = notify::build(notifier, &url, secret.as_ref())
+            let built = notify::build_over(transport, notifier, &url, secret.as_ref())
                 .map_err(|error| problem(error.to_string()))?;
             named.push((notifier.name.clone(), Arc::from(built)));
         }

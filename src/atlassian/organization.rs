@@ -12,7 +12,7 @@ use super::error::Api;
 use super::map::clip;
 use super::{Error, Mapper, UserRecord, page, wire};
 use crate::config;
-use crate::http::{self, Authorization, Client, Malformed, Pace, SetupError};
+use crate::http::{self, Authorization, Client, Malformed, Pace, SetupError, Transport};
 use pagewarden_core::model::{Event, EventAction, Unusable};
 
 /// The most events that the stream gives at once.
@@ -105,6 +105,14 @@ impl Organization {
             directory: events.clone().with_pace(directory),
             events,
         })
+    }
+
+    /// The same organisation, whose requests are carried otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: &Transport) -> Self {
+        self.events = self.events.over(transport);
+        self.directory = self.directory.over(transport);
+        self
     }
 
     /// One page of the organisation's events.

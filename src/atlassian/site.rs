@@ -16,7 +16,7 @@ use super::map::clip;
 use super::page::{self, End};
 use super::{AuditRecord, Error, Mapper, find, wire};
 use crate::config::{self, SiteRoute};
-use crate::http::{self, Answer, Authorization, Client, Malformed, Pace, SetupError};
+use crate::http::{self, Answer, Authorization, Client, Malformed, Pace, SetupError, Transport};
 use pagewarden_core::model::{AccountId, Group, PageId, Unusable};
 
 /// How many audit records to ask for; the server may give fewer.
@@ -121,6 +121,14 @@ impl Site {
             url: settings.url.clone(),
             cloud_id: Arc::default(),
         })
+    }
+
+    /// The same site, whose requests are carried otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: &Transport) -> Self {
+        self.api = self.api.over(transport);
+        self.open = self.open.over(transport);
+        self
     }
 
     /// The host name of the site, lower case.

@@ -11,7 +11,7 @@ use super::{Bench, Trouble, load, runtime, signal, try_secrets, watches};
 use crate::cli::Global;
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
-use crate::service::{Next, Reload, Renew, Service, Stopped, serve_reloading};
+use crate::service::{LOOK_EVERY, Next, Reload, Renew, Service, Stopped, serve_reloading};
 use crate::storage::Store;
 use crate::telemetry::events::ServiceStopping;
 use pagewarden_core::time::Clock;
@@ -40,6 +40,7 @@ pub fn run(global: &Global) -> Result<Exit, Trouble> {
             store: bench.store,
             notifiers: bench.notifiers,
             retry: bench.config.retry,
+            look_every: LOOK_EVERY,
             clock: bench.clock,
         },
     };
@@ -106,6 +107,7 @@ impl Renew for Renewal {
                 store: Arc::clone(&self.store),
                 notifiers,
                 retry: config.retry,
+                look_every: LOOK_EVERY,
                 clock: Arc::clone(&self.clock),
             };
             Ok(Next { service, drain })

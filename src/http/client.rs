@@ -16,7 +16,7 @@ use super::auth::{Credential, InUse};
 use super::error::trimmed;
 use super::hint::{server_time, wait_hint};
 use super::retry::persist;
-use super::{Authorization, Error, Malformed, Pace, SetupError};
+use super::{Authorization, Error, Malformed, Pace, SetupError, Transport};
 use crate::config::Retry;
 use pagewarden_core::time::{Clock, SystemClock};
 
@@ -44,6 +44,7 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    transport: Transport,
     base: Url,
     credential: Credential,
     retry: Retry,
@@ -88,6 +89,7 @@ impl Client {
         }
         Ok(Self {
             http: builder.build().map_err(|_| SetupError::Tls)?,
+            transport: Transport::default(),
             base: base.clone(),
             credential: Credential::new(authorization)?,
             retry,
@@ -102,6 +104,13 @@ impl Client {
     #[must_use]
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// The same client, whose requests are carried otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: &Transport) -> Self {
+        self.transport = transport.clone();
         self
     }
 
@@ -213,10 +222,11 @@ impl Client {
         if let Some(header) = &by.header {
             request = request.header(AUTHORIZATION, header.clone());
         }
-        request
-            .send()
-            .await
-            .map_err(|error| Error::of_transport(&error))
+        let request = request
+            .build()
+            .map_err(|error| Error::of_transport(&error))?;
+        let response = self.transport.send(&self.http, request).await?;
+        Ok(response)
     }
 
     /// The whole body, chunk by chunk, up to the cap.

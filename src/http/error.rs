@@ -1,10 +1,10 @@
 //! What can go wrong with a request, by what the caller can do next.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::Broken;
 use pagewarden_core::text::plain;
 
 /// The longest foreign text in an error, in bytes.
@@ -159,21 +159,20 @@ impl Error {
 
     /// The error for what reqwest tells, without the address it tells too.
     pub(super) fn of_transport(error: &reqwest::Error) -> Self {
-        let word = if error.is_timeout() {
-            "no answer came in time"
-        } else if error.is_connect() {
-            "the server could not be reached"
-        } else {
-            "the connection broke"
+        Broken::from(error).into()
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        let word = match broken {
+            Broken::TimedOut => "no answer came in time",
+            Broken::Unreachable(_) => "the server could not be reached",
+            Broken::Cut(_) => "the connection broke",
         };
-        let mut cause = error.source();
-        while let Some(deeper) = cause.and_then(std::error::Error::source) {
-            cause = Some(deeper);
-        }
-        let detail = cause.map(ToString::to_string).unwrap_or_default();
         Self::Unreachable {
             word,
-            detail: trimmed(&detail),
+            detail: trimmed(&broken.detail()),
         }
     }
 }

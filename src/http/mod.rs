@@ -12,9 +12,11 @@ pub mod post;
 mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transport;
 
 pub use auth::Authorization;
 pub use client::{Answer, Client, words_of_refusal};
 pub use error::{Error, Malformed, Reaction, SetupError};
 pub use pace::Pace;
 pub use retry::PATIENCE;
+pub use transport::{Broken, Carrier, Transport};

@@ -2,7 +2,6 @@
 //!
 //! Follows nothing, believes nothing but the status and the hint when to come again, and tells no one the address.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
+
+use super::{Broken, Transport};
 
 /// How much of an answer is taken in, so that the connection can be used again, before it is dropped.
 const ANSWER_CAP: usize = 64 * 1024;
@@ -79,6 +80,8 @@ pub struct Sender {
     url: Url,
     /// The client, which pins what `Sender` promises.
     client: reqwest::Client,
+    /// How requests reach it.
+    transport: Transport,
     /// How long it may take.
     timeouts: Timeouts,
 }
@@ -99,8 +102,7 @@ impl Sender {
             .redirect(Policy::none())
             .referer(false)
             .https_only(!loopback)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total);
+            .connect_timeout(timeouts.connect);
         let builder = if loopback {
             builder.no_proxy()
         } else {
@@ -110,8 +112,16 @@ impl Sender {
         Ok(Self {
             url,
             client,
+            transport: Transport::default(),
             timeouts,
         })
+    }
+
+    /// The same sender, whose requests are carried otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: &Transport) -> Self {
+        self.transport = transport.clone();
+        self
     }
 
     /// Posts a body with headers, and waits for the answer.
@@ -126,10 +136,10 @@ impl Sender {
             map.insert(HeaderName::from_static(name), value);
         }
         let request = self.client.post(self.url.clone()).headers(map).body(body);
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| self.no_answer(&error))?;
+        let request = request.timeout(self.timeouts.total).build();
+        let request = request.map_err(|error| self.no_answer(Broken::from(&error)))?;
+        let sent = self.transport.send(&self.client, request).await;
+        let mut response = sent.map_err(|broken| self.no_answer(broken))?;
         let answer = Answer {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers()),
@@ -144,17 +154,16 @@ impl Sender {
     }
 
     /// What went wrong, without the address.
-    fn no_answer(&self, error: &reqwest::Error) -> NoAnswer {
-        if error.is_timeout() {
-            return NoAnswer::TimedOut(self.timeouts.total);
+    fn no_answer(&self, broken: Broken) -> NoAnswer {
+        match broken {
+            Broken::TimedOut => NoAnswer::TimedOut(self.timeouts.total),
+            Broken::Unreachable(detail) | Broken::Cut(detail) if detail.is_empty() => {
+                NoAnswer::Unreachable("the request could not be sent".to_owned())
+            }
+            Broken::Unreachable(detail) | Broken::Cut(detail) => {
+                NoAnswer::Unreachable(self.without_address(&detail))
+            }
         }
-        let mut cause = error.source();
-        let mut reason = "the request could not be sent".to_owned();
-        while let Some(deeper) = cause {
-            reason = deeper.to_string();
-            cause = deeper.source();
-        }
-        NoAnswer::Unreachable(self.without_address(&reason))
     }
 
     /// A reason in which no part of the address is left.

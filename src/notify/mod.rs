@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use crate::config;
+use crate::http::Transport;
 use crate::http::post::{BadAddress, Timeouts};
 use pagewarden_core::model::{Finding, FindingId, Severity};
 
@@ -88,7 +89,17 @@ pub fn build(
     url: &SecretString,
     secret: Option<&SecretString>,
 ) -> Result<Box<dyn Notifier>, BuildError> {
-    build_with(settings, url, secret, Timeouts::default())
+    build_over(&Transport::default(), settings, url, secret)
+}
+
+/// The same, with requests carried otherwise than over the network.
+pub fn build_over(
+    transport: &Transport,
+    settings: &config::Notifier,
+    url: &SecretString,
+    secret: Option<&SecretString>,
+) -> Result<Box<dyn Notifier>, BuildError> {
+    build_with(settings, url, secret, (Timeouts::default(), transport))
 }
 
 /// The same, with other timeouts.
@@ -96,11 +107,12 @@ fn build_with(
     settings: &config::Notifier,
     url: &SecretString,
     secret: Option<&SecretString>,
-    timeouts: Timeouts,
+    (timeouts, transport): (Timeouts, &Transport),
 ) -> Result<Box<dyn Notifier>, BuildError> {
     match &settings.kind {
         config::NotifierKind::Webhook { url: _, secret: _ } => {
-            Ok(Box::new(Webhook::new(url, secret, timeouts)?))
+            let webhook = Webhook::new(url, secret, timeouts)?;
+            Ok(Box::new(webhook.over(transport)))
         }
     }
 }

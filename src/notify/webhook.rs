@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sha2::Sha256;
 
 use super::{BuildError, Message, Notifier, SendError};
+use crate::http::Transport;
 use crate::http::post::{Answer, NoAnswer, Sender, Timeouts};
 
 /// What a signing secret in the spelling of Standard Webhooks begins with.
@@ -33,6 +34,13 @@ impl Webhook {
             sender: Sender::new(url, timeouts)?,
             key,
         })
+    }
+
+    /// The same webhook, whose requests are carried otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: &Transport) -> Self {
+        self.sender = self.sender.over(transport);
+        self
     }
 
     /// The headers of an attempt: the idempotency key and the time always, the signature where there is a secret.

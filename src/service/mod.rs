@@ -29,6 +29,9 @@ pub use self::reload::{Next, Reload, Renew};
 /// How long stopping may take.
 const GRACE: Duration = Duration::from_secs(4);
 
+/// How soon a request for history that somebody left in the state file is seen, as a rule.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// What the service works with.
 #[derive(Debug)]
 pub struct Service {
@@ -40,6 +43,8 @@ pub struct Service {
     pub notifiers: Notifiers,
     /// How soon messages are tried again.
     pub retry: Retry,
+    /// How soon a request for history that somebody left in the state file is seen.
+    pub look_every: Duration,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -127,6 +132,7 @@ fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
         store,
         notifiers,
         retry,
+        look_every,
         clock,
     } = service;
     let stop = workers.stop().clone();
@@ -136,7 +142,7 @@ fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
         let name = format!("tenant `{}`", watch.name());
         let (pulse, wake, stop) = (watch.pulse().clone(), Arc::clone(&wake), stop.clone());
         workers.start(name, pulse, move || {
-            tenant::watch(watch.clone(), Arc::clone(&wake), stop.clone())
+            tenant::watch(watch.clone(), Arc::clone(&wake), stop.clone(), look_every)
         });
     }
     for lane in notifiers.lanes(&store)? {

@@ -12,9 +12,6 @@ use crate::ingest::Ended;
 use crate::storage::StoreError;
 use crate::tenant::Watch;
 
-/// How soon a request for a backfill that somebody left in the state file is seen.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
 /// How long the live walk may go on in any case before what it read is judged.
 const LEAST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,6 +36,7 @@ pub(super) async fn watch(
     watch: Watch,
     wake: Arc<watch::Sender<()>>,
     stop: CancellationToken,
+    look_every: Duration,
 ) -> Result<(), StoreError> {
     watch.request_lookback()?;
     // The first events are to be understood by the tenant's own kinds of event.
@@ -50,6 +48,7 @@ pub(super) async fn watch(
         watch,
         wake,
         stop,
+        look_every,
         roster: JoinSet::new(),
         fresh: false,
         due: Due {
@@ -73,6 +72,8 @@ struct Worker {
     schedule: Schedule,
     wake: Arc<watch::Sender<()>>,
     stop: CancellationToken,
+    /// How soon a request for history that somebody left in the state file is seen.
+    look_every: Duration,
     due: Due,
     /// The directories are asked beside polling: a large one takes long.
     roster: JoinSet<Result<(), StoreError>>,
@@ -184,8 +185,8 @@ impl Worker {
 
     /// Waits until something is due, the directories have answered, or somebody may have asked for history.
     async fn rest(&mut self) -> Result<(), StoreError> {
-        let until = self.next().min(later(LOOK_EVERY));
-        self.watch.pulse().quiet_for(LOOK_EVERY);
+        let until = self.next().min(later(self.look_every));
+        self.watch.pulse().quiet_for(self.look_every);
         tokio::select! {
             () = self.stop.cancelled() => {}
             Some(ended) = self.roster.join_next() => self.answered(ended)?,

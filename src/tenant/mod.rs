@@ -20,7 +20,7 @@ use crate::analysis;
 use crate::atlassian::{Mapper, Organization};
 use crate::config::{self, Config, Detect};
 use crate::coverage::coverage;
-use crate::http::PATIENCE;
+use crate::http::{PATIENCE, Transport};
 use crate::ingest::{Plan, Target};
 use crate::pulse::Pulse;
 use crate::storage::{Store, StoreError, StreamId, TenantId};
@@ -85,8 +85,20 @@ impl Watch {
         clock: Arc<dyn Clock>,
         stop: &CancellationToken,
     ) -> Result<Self, OpenError> {
+        Self::open_over(&Transport::default(), store, config, settings, clock, stop)
+    }
+
+    /// The same, with requests carried otherwise than over the network.
+    pub fn open_over(
+        transport: &Transport,
+        store: Arc<Store>,
+        config: &Config,
+        settings: &config::Tenant,
+        clock: Arc<dyn Clock>,
+        stop: &CancellationToken,
+    ) -> Result<Self, OpenError> {
         // Secrets first, so that nothing is written where one is missing.
-        let sources = sources(config.retry, settings, stop)?;
+        let sources = sources(config.retry, settings, stop, transport)?;
         let id = settings.organization.as_ref();
         let id = id.map(|organization| organization.id.as_str());
         let tenant = store.tenant(&settings.name, id, clock.now())?;

@@ -6,6 +6,7 @@ use url::Host;
 
 use crate::atlassian::{Organization, Site};
 use crate::config;
+use crate::http::Transport;
 use crate::storage::StoreError;
 use pagewarden_core::model::{Stream, StreamName};
 
@@ -47,6 +48,7 @@ pub(super) fn sources(
     retry: config::Retry,
     settings: &config::Tenant,
     stop: &CancellationToken,
+    transport: &Transport,
 ) -> Result<Vec<(Stream, Source)>, OpenError> {
     let secret = |key, source: &config::SecretSource| {
         source.read().map_err(|error| OpenError::Secret {
@@ -71,7 +73,7 @@ pub(super) fn sources(
         let built = built.map_err(|error| client(&error))?;
         sources.push((
             stream(StreamName::Access, None),
-            Source::Organization(built),
+            Source::Organization(built.over(transport)),
         ));
     }
     for site in &settings.sites {
@@ -80,7 +82,7 @@ pub(super) fn sources(
         let built = built.map_err(|error| client(&error))?;
         sources.push((
             stream(StreamName::Audit, Some(host(site))),
-            Source::Site(built),
+            Source::Site(built.over(transport)),
         ));
     }
     Ok(sources)

@@ -50,6 +50,8 @@ mod service;
 #[cfg(test)]
 mod sight;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod storm;

@@ -20,6 +20,7 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::serve::Listener as _;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -28,12 +29,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use self::server::faults::{Fault, Faults, Hint};
+pub use self::server::line::End;
 pub use self::server::options::{KeyState, LastPage, NextLink, Options, SiteState, StreamTime};
 pub use self::server::{Received, Request};
 pub use self::world::{Counts, Planted, SITE, World, WorldSettings};
 
 use self::server::line::{Line, Lines};
 use self::server::{Secrets, Shared};
+use pagewarden_core::time::Clock;
 
 /// An Atlassian tenant on loopback, for as long as it is held.
 #[derive(Debug)]
@@ -45,7 +48,6 @@ pub struct Simulator {
     /// Ends it.
     stop: CancellationToken,
     /// The task that accepts connections; ends with it.
-    #[expect(dead_code, reason = "held, so that the task ends with the simulator")]
     tasks: JoinSet<()>,
 }
 
@@ -57,7 +59,26 @@ impl Simulator {
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let lines = Lines::open()?;
         let origin = format!("http://{}", lines.local_addr()?);
-        let base = Url::parse(&origin).map_err(io::Error::other)?;
+        let mut simulator = Self::apart(world, &origin, options)?;
+        let router = Router::new()
+            .fallback(server::take)
+            .with_state(Arc::clone(&simulator.shared));
+        let stopped = simulator.stop.clone().cancelled_owned();
+        let serving = async move {
+            let service = router.into_make_service_with_connect_info::<Line>();
+            // It ends by being stopped, and never fails.
+            axum::serve(lines, service)
+                .with_graceful_shutdown(stopped)
+                .await
+                .unwrap_or_default();
+        };
+        simulator.tasks.spawn_on(serving, &runtime);
+        Ok(simulator)
+    }
+
+    /// Shows a world at an origin of one's choice to those who call [`answer`](Self::answer); listens nowhere.
+    pub fn apart(world: impl Into<Arc<World>>, origin: &str, options: Options) -> io::Result<Self> {
+        let base = Url::parse(origin).map_err(io::Error::other)?;
         let world = world.into();
         let seed = world.settings().seed;
         let secret =
@@ -68,28 +89,22 @@ impl Simulator {
             api_token: secret("simulated-token", 2),
             scoped_token: secret("simulated-scoped", 3),
         };
-        let shared = Arc::new(Shared::new(world, secrets, origin, options));
-        let router = Router::new()
-            .fallback(server::take)
-            .with_state(Arc::clone(&shared));
-        let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let mut tasks = JoinSet::new();
-        let serving = async move {
-            let service = router.into_make_service_with_connect_info::<Line>();
-            // It ends by being stopped, and never fails.
-            axum::serve(lines, service)
-                .with_graceful_shutdown(stopped)
-                .await
-                .unwrap_or_default();
-        };
-        tasks.spawn_on(serving, &runtime);
         Ok(Self {
-            shared,
+            shared: Arc::new(Shared::new(world, secrets, origin.to_owned(), options)),
             base,
-            stop,
-            tasks,
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
         })
+    }
+
+    /// The answer to one request, without a connection; where it is not to arrive whole, its extensions hold the [`End`].
+    pub async fn answer(&self, request: axum::extract::Request) -> axum::response::Response {
+        server::take(State(Arc::clone(&self.shared)), request).await
+    }
+
+    /// Has a clock tell the simulated now from now on.
+    pub fn follow(&self, clock: Arc<dyn Clock>) {
+        self.shared.follow(clock);
     }
 
     /// The origin of everything: the organisation's interface, the site, the gateway.

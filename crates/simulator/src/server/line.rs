@@ -19,7 +19,7 @@ const BACKLOG: u32 = 1_024;
 
 /// How an answer ends that does not end well.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum End {
+pub enum End {
     /// After so many bytes the connection ends; at once, by a reset, where there are none.
     Cut(usize),
     /// After so many bytes nothing more comes.

@@ -12,7 +12,7 @@ pub(crate) mod site;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request as Incoming, State};
@@ -22,6 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::answer::Answer;
 use self::faults::{Fault, Hint, Plan};
@@ -30,6 +31,7 @@ use self::options::Options;
 use self::organization::ELSEWHERE;
 use self::site::Door;
 use crate::world::World;
+use pagewarden_core::time::Clock;
 
 /// What a client must know to be let in.
 #[derive(Debug, Clone)]
@@ -134,8 +136,10 @@ pub(crate) struct Shared {
     options: Mutex<Options>,
     /// What goes wrong.
     plan: Mutex<Plan>,
-    /// The simulated now, in milliseconds since 1970.
+    /// The simulated now, in milliseconds since 1970, where no clock tells it.
     now: AtomicI64,
+    /// What tells the simulated now, if anything.
+    clock: OnceLock<Arc<dyn Clock>>,
     /// Requests so far.
     requests: Mutex<Vec<Request>>,
     /// Messages so far.
@@ -165,6 +169,7 @@ impl Shared {
     ) -> Self {
         Self {
             now: AtomicI64::new(world.until().timestamp_millis()),
+            clock: OnceLock::new(),
             world,
             secrets,
             origin,
@@ -181,7 +186,15 @@ impl Shared {
 
     /// The simulated now, in milliseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        self.now.load(Ordering::SeqCst)
+        self.clock.get().map_or_else(
+            || self.now.load(Ordering::SeqCst),
+            |clock| clock.now().timestamp_millis(),
+        )
+    }
+
+    /// Has a clock tell the simulated now from now on; the first one stays.
+    pub(crate) fn follow(&self, clock: Arc<dyn Clock>) {
+        self.clock.set(clock).unwrap_or_default();
     }
 
     /// Sets the simulated now.
@@ -466,12 +479,9 @@ fn http_date(at: DateTime<Utc>) -> String {
 }
 
 /// Takes one request.
-pub(crate) async fn take(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(line): ConnectInfo<Line>,
-    incoming: Incoming,
-) -> Response {
+pub(crate) async fn take(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Response {
     let (parts, body) = incoming.into_parts();
+    let line = parts.extensions.get::<ConnectInfo<Line>>();
     let body = to_bytes(body, 64 * 1_024 * 1_024).await.unwrap_or_default();
     let raw_query = parts.uri.query().unwrap_or_default().to_owned();
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -493,10 +503,13 @@ pub(crate) async fn take(
     let Some((answer, end)) = shared.reply(&asked) else {
         return std::future::pending().await;
     };
-    if let Some(end) = end {
-        line.end(end);
-    }
     let mut response = Response::new(Body::from(answer.body));
+    if let Some(end) = end {
+        if let Some(ConnectInfo(line)) = line {
+            line.end(end);
+        }
+        response.extensions_mut().insert(end);
+    }
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -1,0 +1,79 @@
+//! How one request reaches its server: over the network, or as whoever builds a client decides.
+//!
+//! The seam lies below retries, pace, credentials, redirects and caps, so that all of them work the same whatever carries
+//! the requests.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::{Client, Request, Response};
+
+/// Why no answer came; all of it may pass. The details name no address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// It took longer than the request allows.
+    TimedOut,
+    /// There was no connection.
+    Unreachable(String),
+    /// The connection ended before the answer did.
+    Cut(String),
+}
+
+impl Broken {
+    /// The deepest cause, as the system says it; empty where there is none.
+    pub(super) fn detail(self) -> String {
+        match self {
+            Self::TimedOut => String::new(),
+            Self::Unreachable(detail) | Self::Cut(detail) => detail,
+        }
+    }
+}
+
+impl From<&reqwest::Error> for Broken {
+    fn from(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::TimedOut;
+        }
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(std::error::Error::source) {
+            cause = Some(deeper);
+        }
+        let detail = cause.map(ToString::to_string).unwrap_or_default();
+        if error.is_connect() {
+            Self::Unreachable(detail)
+        } else {
+            Self::Cut(detail)
+        }
+    }
+}
+
+/// Carries requests to servers.
+#[async_trait]
+pub trait Carrier: Send + Sync + fmt::Debug {
+    /// Carries one request, and brings the answer; within the timeout of the request.
+    async fn carry(&self, request: Request) -> Result<Response, Broken>;
+}
+
+/// How requests reach their servers. The default is the network.
+#[derive(Debug, Clone, Default)]
+pub struct Transport(Option<Arc<dyn Carrier>>);
+
+impl Transport {
+    /// By this carrier, in place of the network.
+    pub fn by(carrier: Arc<dyn Carrier>) -> Self {
+        Self(Some(carrier))
+    }
+
+    /// Sends one request; over the network, by this client.
+    pub(super) async fn send(&self, client: &Client, request: Request) -> Result<Response, Broken> {
+        match &self.0 {
+            Some(carrier) => carrier.carry(request).await,
+            None => Ok(client
+                .execute(request)
+                .await
+                .map_err(|error| Broken::from(&error))?),
+        }
+    }
+}
