@@ -86,9 +86,9 @@ impl Judging<'_> {
             mail.retract(id)?;
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        let changes = mail.with(&changed, &gone);
+        let all = mail.with(&changed, &gone);
         self.store
-            .record_analysis(self.subject.tenant, (&state, anew), &changes, self.now)?;
+            .record_analysis(self.subject.tenant, (&state, anew), &all, self.now)?;
         analyst.recorded();
         Ok(outcome)
     }
@@ -112,8 +112,8 @@ impl Judging<'_> {
             // The next analysis hands out everything again.
             recorded.settled = false;
         }
-        let changes = mail.with(&changed, &[]);
-        self.store.record(self.subject.tenant, &changes, self.now)?;
+        let all = mail.with(&changed, &[]);
+        self.store.record(self.subject.tenant, &all, self.now)?;
         Ok(outcome)
     }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use pagewarden_core::model::AccountId;
 use pagewarden_core::time::{Clock as _, SystemClock};
 use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 use serde_json::Value;
@@ -15,29 +16,34 @@ use crate::{Done, say};
 /// How long before the harvest the service starts.
 const BEFORE: TimeDelta = TimeDelta::seconds(60);
 
+/// How long reading history may take.
+const READING: TimeDelta = TimeDelta::minutes(6);
+
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_mins(16);
+
+/// A world in which somebody begins to harvest when history has been read; when, and who.
+fn harvested(people: u32) -> Done<(World, DateTime<Utc>, AccountId)> {
+    let mut settings = WorldSettings {
+        people,
+        ..WorldSettings::default()
+    };
+    let script = |world: &World| {
+        let planted = world.truth().iter().find(|one| one.name == "script");
+        planted.map(|one| (one.from, one.account.clone()))
+    };
+    let (from, _) = script(&World::new(settings.clone())).ok_or("no harvest")?;
+    settings.start += SystemClock.now() + READING - from;
+    let world = World::new(settings);
+    let (from, account) = script(&world).ok_or("no harvest")?;
+    Ok((world, from, account))
+}
 
 /// Reads two weeks as fast as it can, then watches the present as slowly as it may.
 pub(crate) fn measure(program: &Path, people: u32) -> Done {
     let runtime = tokio::runtime::Runtime::new()?;
     let within = runtime.enter();
-    let mut settings = WorldSettings {
-        people,
-        ..WorldSettings::default()
-    };
-    // The harvest is to begin when history is read.
-    let plan = World::new(settings.clone());
-    let script = |world: &World| {
-        let planted = world.truth().iter().find(|one| one.name == "script");
-        planted.map(|one| (one.from, one.account.clone()))
-    };
-    let (from, _) = script(&plan).ok_or("no harvest")?;
-    drop(plan);
-    let offset = TimeDelta::minutes(6);
-    settings.start += SystemClock.now() + offset - from;
-    let world = World::new(settings);
-    let (from, account) = script(&world).ok_or("no harvest")?;
+    let (world, from, account) = harvested(people)?;
     let simulator = Simulator::start(world, Options::default())?;
     drop(within);
     simulator.show_until(SystemClock.now());

@@ -57,7 +57,7 @@ fn asked(words: &[String]) -> Done<Asked> {
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
-            "--only" => asked.only = value()?.clone(),
+            "--only" => asked.only.clone_from(value()?),
             "--people" => asked.people = value()?.parse()?,
             "--polls" => asked.polls = value()?.parse()?,
             "--starts" => asked.starts = value()?.parse()?,

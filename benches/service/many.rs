@@ -12,7 +12,7 @@ use crate::process::{self, cpu, memory, start};
 use crate::{Done, say};
 
 /// For how long it is measured, after as long to settle.
-const MEASURED: Duration = Duration::from_secs(120);
+const MEASURED: Duration = Duration::from_mins(2);
 
 /// Lets the service watch so many tenants of a hundred people.
 pub(crate) fn measure(program: &Path, tenants: u32) -> Done {
@@ -54,7 +54,7 @@ pub(crate) fn measure(program: &Path, tenants: u32) -> Done {
         for simulator in &simulators {
             simulator.show_until(simulator.now() + TimeDelta::minutes(1));
         }
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
     }
     let used = cpu(service.id())? - before;
     let most = memory(service.id(), "VmHWM:")?;

@@ -25,7 +25,9 @@ pub(crate) fn folder(tenants: &[[String; 3]], every: &str) -> Done<tempfile::Tem
     let mut all = String::new();
     for [config, name, key] in tenants {
         all.push_str(config);
-        all.push_str(&format!("access = \"{every}\"\n"));
+        all.push_str("access = \"");
+        all.push_str(every);
+        all.push_str("\"\n");
         std::fs::write(folder.path().join(format!("{name}.key")), key)?;
     }
     std::fs::write(folder.path().join("pagewarden.toml"), all)?;

@@ -65,7 +65,7 @@ pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>
     let rules = Context::load(store, subject)?.rules;
     let mut engine = Engine::new();
     feed.read(store, (i64::MIN, i64::MAX), |taken| {
-        engine.take_any(&rules, taken)
+        engine.take_any(&rules, taken);
     })?;
     let mut drafts = engine.finished();
     drafts.extend(engine.standing(&rules));

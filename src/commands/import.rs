@@ -78,34 +78,20 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     }
     let Reader { span, counts, .. } = reader;
     say(&counts.words());
-    let subject = Subject {
-        tenant,
-        name: &whose.name,
-        admins: &whose.admins,
-        sites: &whose.scored,
-        detect: &whose.detect,
-    };
     let untold = Untold::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     let judging = Judging {
         store: &store,
         notifiers,
-        subject,
+        subject: whose.subject(tenant),
         now,
         stop: &CancellationToken::new(),
         untold: &untold,
     };
     outcome.add(judging.judge()?);
     if let Some(span) = span {
-        summarise(
-            &store,
-            tenant,
-            &whose.name,
-            notifiers,
-            History::Import,
-            span,
-            now,
-        )?;
+        let walk = History::Import;
+        summarise(&store, tenant, &whose.name, notifiers, walk, span, now)?;
     }
     tell_waiting(&store)?;
     show_news(&store, &outcome, false, global)?;
@@ -133,6 +119,17 @@ struct Whose {
 }
 
 impl Whose {
+    /// What is to be judged, by which rules.
+    fn subject(&self, tenant: TenantId) -> Subject<'_> {
+        Subject {
+            tenant,
+            name: &self.name,
+            admins: &self.admins,
+            sites: &self.scored,
+            detect: &self.detect,
+        }
+    }
+
     fn new(global: &Global, config: Option<&Config>, settings: Option<&config::Tenant>) -> Self {
         let named = settings.map(|settings| settings.name.clone());
         let organization = settings.and_then(|settings| settings.organization.as_ref());

@@ -142,13 +142,13 @@ impl AccessWalk<'_> {
             let latest = pending.latest(page.server_time);
             let present = *present.get_or_insert(page.server_time.unwrap_or(self.target.plan.now));
             guard.check(&ask, &page, latest)?;
+            let (next, received) = (page.next.clone(), page.received);
             PageRead {
                 stream: self.target.stream,
-                events: page.received,
+                events: received,
                 took: began.elapsed(),
             }
             .emit();
-            let (next, received) = (page.next.clone(), page.received);
             let watermark = guard.newest;
             let moved = Checkpoint {
                 began: Some(kept.began.unwrap_or(self.from)),
@@ -165,15 +165,21 @@ impl AccessWalk<'_> {
             if !go_on {
                 return Ok(Ended::Paused);
             }
-            if matches!(self.walk, Walk::Live) {
-                if watermark >= Some(present) {
-                    return Ok(Ended::CaughtUp);
-                }
-                let patience = self.target.plan.patience;
-                if patience.is_some_and(|patience| started.elapsed() >= patience) {
-                    return Ok(Ended::OutOfTime);
-                }
+            if let Some(ended) = self.is_enough(watermark >= Some(present), started) {
+                return Ok(ended);
             }
+        }
+    }
+
+    /// Whether a live walk ends although there is more: at the present of its beginning, or after its time.
+    fn is_enough(&self, is_present: bool, started: Instant) -> Option<Ended> {
+        let patience = self.target.plan.patience;
+        match self.walk {
+            Walk::Backfill(_) => None,
+            Walk::Live if is_present => Some(Ended::CaughtUp),
+            Walk::Live => patience
+                .is_some_and(|patience| started.elapsed() >= patience)
+                .then_some(Ended::OutOfTime),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Ended, IngestError, Pending, Progress, Read, Target};
 use crate::atlassian::{AuditPage, AuditRecord, Mapper, Site};
 use crate::storage::Batch;
 use crate::telemetry::events::CoverageMissing;
-use pagewarden_core::model::{Checkpoint, Stream, Walk};
+use pagewarden_core::model::{Checkpoint, Event, Stream, Walk};
 use pagewarden_core::time::{Window, before, moment};
 
 /// How many pages in a row may equal the one before: equal records of one bulk change may fill a few small pages.
@@ -166,6 +166,23 @@ struct Reading {
     began: Option<DateTime<Utc>>,
 }
 
+impl Reading {
+    /// Counts records, and gives the events of those that were not seen before.
+    fn count(&mut self, records: Vec<AuditRecord>) -> Vec<Event> {
+        let mut events = Vec::with_capacity(records.len());
+        for record in records {
+            let seen = self.counts.entry(record.digest).or_default();
+            if *seen == 0 {
+                events.push(record.event_for(0));
+            } else {
+                self.twins.push((record, *seen));
+            }
+            *seen += 1;
+        }
+        events
+    }
+}
+
 /// Reads a window once; none where it was asked to pause.
 async fn read_once(
     pending: &mut Pending<'_>,
@@ -207,16 +224,7 @@ async fn read_once(
             .records
             .iter()
             .any(|record| reading.counts.contains_key(&record.digest));
-        let mut events = Vec::with_capacity(page.records.len());
-        for record in page.records {
-            let seen = reading.counts.entry(record.digest).or_default();
-            if *seen == 0 {
-                events.push(record.event_for(0));
-            } else {
-                reading.twins.push((record, *seen));
-            }
-            *seen += 1;
-        }
+        let events = reading.count(page.records);
         let oldest = events.iter().map(|event| event.at).min();
         pending.add(
             Batch {

@@ -93,7 +93,7 @@ where
     let mut pause = SHORTEST;
     while !stop.is_cancelled() {
         pulse.beat();
-        let began = Instant::now();
+        let started = Instant::now();
         // A task of its own, so that a panic ends nothing else.
         let mut task = JoinSet::new();
         task.spawn(begin());
@@ -104,7 +104,7 @@ where
         if let Failure::Fatal(why) = failure {
             return Some(why);
         }
-        if began.elapsed() > LONGEST {
+        if started.elapsed() > LONGEST {
             pause = SHORTEST;
         }
         failure.tell(name, pause);
@@ -176,12 +176,11 @@ mod tests {
                     noted.push(began.elapsed().as_secs());
                     noted.len() - 1
                 };
-                match fails(place) {
-                    Some(ended) => ended,
-                    None => {
-                        stop.cancelled().await;
-                        Ok(())
-                    }
+                if let Some(ended) = fails(place) {
+                    ended
+                } else {
+                    stop.cancelled().await;
+                    Ok(())
                 }
             }
         });

@@ -157,18 +157,16 @@ impl Cache {
             .prepare_cached("select no from term where tenant = ?1 and text = ?2")?
             .query_row(params![tenant.0, text], |row| row.get(0))
             .optional()?;
-        let no = match found {
-            Some(no) => no,
-            None => {
-                let no = transaction
-                    .prepare_cached("select coalesce(max(no), 0) + 1 from term where tenant = ?1")?
-                    .query_row([tenant.0], |row| row.get(0))?;
-                transaction
-                    .prepare_cached("insert into term (tenant, no, text) values (?1, ?2, ?3)")?
-                    .execute(params![tenant.0, no, text])?;
-                no
-            }
+        let add = || -> rusqlite::Result<WordId> {
+            let no = transaction
+                .prepare_cached("select coalesce(max(no), 0) + 1 from term where tenant = ?1")?
+                .query_row([tenant.0], |row| row.get(0))?;
+            transaction
+                .prepare_cached("insert into term (tenant, no, text) values (?1, ?2, ?3)")?
+                .execute(params![tenant.0, no, text])?;
+            Ok(no)
         };
+        let no = found.map_or_else(add, Ok)?;
         let dictionary = self.dictionary(transaction, tenant)?;
         dictionary.terms.insert(text.into(), no);
         Ok(no)
@@ -198,18 +196,16 @@ impl Cache {
             .prepare_cached(find)?
             .query_row(params![tenant.0, id, site], |row| row.get(0))
             .optional()?;
-        let no = match found {
-            Some(no) => no,
-            None => {
-                let no = transaction
-                    .prepare_cached(next)?
-                    .query_row([tenant.0], |row| row.get(0))?;
-                transaction
-                    .prepare_cached(insert)?
-                    .execute(params![tenant.0, no, id, site])?;
-                no
-            }
+        let add = || -> rusqlite::Result<WordId> {
+            let no = transaction
+                .prepare_cached(next)?
+                .query_row([tenant.0], |row| row.get(0))?;
+            transaction
+                .prepare_cached(insert)?
+                .execute(params![tenant.0, no, id, site])?;
+            Ok(no)
         };
+        let no = found.map_or_else(add, Ok)?;
         let dictionary = self.dictionary(transaction, tenant)?;
         let kind = match place {
             Place::Page => &mut dictionary.pages,

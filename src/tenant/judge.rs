@@ -28,13 +28,11 @@ impl Watch {
     pub fn judge(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
         let untold = self.untold()?;
-        let policies = match self.lacks_history()? {
-            false => None,
-            true => match self.detect.policies() {
-                Some(policies) => Some(policies),
-                None => return Ok(Outcome::default()),
-            },
-        };
+        let lacks_history = self.lacks_history()?;
+        let policies = lacks_history.then(|| self.detect.policies()).flatten();
+        if lacks_history && policies.is_none() {
+            return Ok(Outcome::default());
+        }
         let judging = Judging {
             store: &self.store,
             notifiers: &self.notifiers,

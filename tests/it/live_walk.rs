@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use pagewarden_core::time::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::kit::{odd_organization, page, view};
@@ -20,17 +21,16 @@ fn viewed_at(n: u32, at: DateTime<Utc>) -> Value {
 
 /// So many views in pages of ten, from a moment or a cursor on, as a log sorted by processing time gives them.
 fn from_log(views: u32, query: &HashMap<String, String>) -> Value {
-    let first = match query.get("cursor") {
-        Some(cursor) => cursor.parse().unwrap(),
-        None => {
-            let from = query["from"].parse().unwrap();
-            let from = DateTime::from_timestamp_millis(from).unwrap();
-            let processed = |n: u32| {
-                let at = &view(n)["attributes"]["processedAt"];
-                at.as_str().unwrap().parse::<DateTime<Utc>>().unwrap()
-            };
-            (0..views).find(|n| processed(*n) >= from).unwrap_or(views)
-        }
+    let first = if let Some(cursor) = query.get("cursor") {
+        cursor.parse().unwrap()
+    } else {
+        let from = query["from"].parse().unwrap();
+        let from = DateTime::from_timestamp_millis(from).unwrap();
+        let processed = |n: u32| {
+            let at = &view(n)["attributes"]["processedAt"];
+            at.as_str().unwrap().parse::<DateTime<Utc>>().unwrap()
+        };
+        (0..views).find(|n| processed(*n) >= from).unwrap_or(views)
     };
     let until = views.min(first + 10);
     page(first..until, Some(&until.to_string()))
@@ -43,7 +43,7 @@ fn refused_cursor() -> Value {
 #[test]
 fn a_log_that_grows_with_every_request_is_caught_up_with() {
     // An event every six seconds, and a page of it for each request: there is always one more.
-    let began = Utc::now() - TimeDelta::minutes(1);
+    let began = SystemClock.now() - TimeDelta::minutes(1);
     let asked = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&asked);
     let (desk, _served) = odd_organization(move |_| {

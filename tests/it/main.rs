@@ -30,6 +30,7 @@ mod kills;
 mod kit;
 #[cfg(test)]
 mod live_walk;
+#[cfg(test)]
 mod migration;
 #[cfg(test)]
 mod privacy;
@@ -57,6 +58,7 @@ mod state;
 mod storm;
 #[cfg(test)]
 mod tenant_settings;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod webhook;

@@ -16,6 +16,60 @@ const MANY_PAGES: u32 = 1_000_000;
 
 /// `[detect]`, or a `[tenant.detect]` over it. Canary pages take the place of those before, suppressions are added to them.
 pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<'_>) -> Detect {
+    let [session_gap, lateness, settle] = times(section, default, report);
+    let mut switch = |key, default| enabled(section, key, default, report);
+    let volume_anomaly = VolumeAnomaly {
+        enabled: switch("volume-anomaly", default.volume_anomaly.enabled),
+    };
+    let bulk_export = BulkExport {
+        enabled: switch("bulk-export", default.bulk_export.enabled),
+    };
+    let canary_page = CanaryPage {
+        enabled: switch("canary-page", default.canary_page.enabled),
+    };
+    let token_created = TokenCreated {
+        enabled: switch("token-created", default.token_created.enabled),
+    };
+    let public_link = PublicLink {
+        enabled: switch("public-link", default.public_link.enabled),
+    };
+    let blind_spot = BlindSpot {
+        enabled: switch("blind-spot", default.blind_spot.enabled),
+    };
+    let tables = section.tables("suppress", section.inner("suppress"), report);
+    let own = tables.iter().filter_map(|table| suppression(table, report));
+    let suppress = default.suppress.iter().cloned().chain(own).collect();
+    Detect {
+        alerts_per_week: section
+            .take("alerts_per_week", report, |value| {
+                values::positive(value, 10_000.0)
+            })
+            .unwrap_or(default.alerts_per_week),
+        session_gap,
+        lateness,
+        settle,
+        min_pages: section
+            .take("min_pages", report, |value| {
+                values::whole(value, 1..=MANY_PAGES)
+            })
+            .unwrap_or(default.min_pages),
+        canary_pages: list(section, "canary_pages", report, values::page)
+            .unwrap_or_else(|| default.canary_pages.clone()),
+        volume_anomaly,
+        privileged_reading: privileged_reading(section, default.privileged_reading, report),
+        scripted_reading: scripted_reading(section, &default.scripted_reading, report),
+        bulk_export,
+        admin_grant: admin_grant(section, default.admin_grant, report),
+        canary_page,
+        token_created,
+        public_link,
+        blind_spot,
+        suppress,
+    }
+}
+
+/// `session_gap`, `lateness` and `settle`.
+fn times(section: &Section<'_>, default: &Detect, report: &mut Report<'_>) -> [Duration; 3] {
     let mut time = |key, least, most, otherwise| {
         section
             .take(key, report, |value| values::duration(value, least..=most))
@@ -34,65 +88,7 @@ pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<
         let what = format!("`lateness` ({lateness}) must not be longer than `settle` ({settle})");
         report.push(section.place(key), section.key(key), what);
     }
-    Detect {
-        alerts_per_week: section
-            .take("alerts_per_week", report, |value| {
-                values::positive(value, 10_000.0)
-            })
-            .unwrap_or(default.alerts_per_week),
-        session_gap,
-        lateness,
-        settle,
-        min_pages: section
-            .take("min_pages", report, |value| {
-                values::whole(value, 1..=MANY_PAGES)
-            })
-            .unwrap_or(default.min_pages),
-        canary_pages: list(section, "canary_pages", report, values::page)
-            .unwrap_or_else(|| default.canary_pages.clone()),
-        volume_anomaly: VolumeAnomaly {
-            enabled: enabled(
-                section,
-                "volume-anomaly",
-                default.volume_anomaly.enabled,
-                report,
-            ),
-        },
-        privileged_reading: privileged_reading(section, default.privileged_reading, report),
-        scripted_reading: scripted_reading(section, &default.scripted_reading, report),
-        bulk_export: BulkExport {
-            enabled: enabled(section, "bulk-export", default.bulk_export.enabled, report),
-        },
-        admin_grant: admin_grant(section, default.admin_grant, report),
-        canary_page: CanaryPage {
-            enabled: enabled(section, "canary-page", default.canary_page.enabled, report),
-        },
-        token_created: TokenCreated {
-            enabled: enabled(
-                section,
-                "token-created",
-                default.token_created.enabled,
-                report,
-            ),
-        },
-        public_link: PublicLink {
-            enabled: enabled(section, "public-link", default.public_link.enabled, report),
-        },
-        blind_spot: BlindSpot {
-            enabled: enabled(section, "blind-spot", default.blind_spot.enabled, report),
-        },
-        suppress: default
-            .suppress
-            .iter()
-            .cloned()
-            .chain(
-                section
-                    .tables("suppress", section.inner("suppress"), report)
-                    .iter()
-                    .filter_map(|table| suppression(table, report)),
-            )
-            .collect(),
-    }
+    [session_gap, lateness, settle]
 }
 
 /// The switch of a detector that has no other setting.

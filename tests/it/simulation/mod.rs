@@ -423,7 +423,7 @@ impl Run {
         match blow {
             Blow::Kill => self.kill(away).await,
             Blow::KillBeforeMessage | Blow::KillAfterMessage | Blow::KillAtPage => {
-                network.arm(blow)
+                network.arm(blow);
             }
             Blow::Stop => {
                 let Some(mut life) = self.life.take() else {

@@ -350,12 +350,11 @@ impl Carrier for Network {
                 (None, None) => Err(Broken::Unreachable("no such host".into())),
             }
         };
-        match tokio::time::timeout(limit, going).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.note(&format!("{host} did not answer in time"));
-                Err(Broken::TimedOut)
-            }
+        if let Ok(answer) = tokio::time::timeout(limit, going).await {
+            answer
+        } else {
+            self.note(&format!("{host} did not answer in time"));
+            Err(Broken::TimedOut)
         }
     }
 }
