@@ -40,9 +40,14 @@ impl Dice {
     }
 
     pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        let place = self.below(of.len() as u64);
+        let place = self.below(number(of.len()));
         of[usize::try_from(place).unwrap()]
     }
+}
+
+/// A count as dice have it.
+pub(crate) fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap()
 }
 
 /// What is wrong for a while. Tenants and receivers by number.
@@ -222,7 +227,7 @@ impl Plan {
                 _ => 180,
             };
             let begins = from + minutes_of(dice.below(minutes));
-            let whose = dice.below(if of_receiver { receivers } else { tenants } as u64);
+            let whose = dice.below(number(if of_receiver { receivers } else { tenants }));
             episodes.push(Episode {
                 from: begins,
                 until: (begins + minutes_of(dice.within(5, most))).min(until),

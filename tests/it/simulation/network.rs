@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::faults::{Blow, Dice, Plan, Trouble};
+use super::faults::{Blow, Dice, Plan, Trouble, number};
 
 /// How many happenings are remembered for a failure.
 const REMEMBERED: usize = 40;
@@ -69,7 +69,7 @@ pub(crate) struct Got {
 /// One simulated tenant on the network.
 #[derive(Debug)]
 pub(crate) struct Host {
-    pub(crate) host: String,
+    pub(crate) name: String,
     pub(crate) simulator: Simulator,
     /// The key that the organisation takes, in place of the simulator's own.
     pub(crate) key: Mutex<String>,
@@ -79,7 +79,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(host: &str, simulator: Simulator) -> Self {
         Self {
-            host: host.to_owned(),
+            name: host.to_owned(),
             key: Mutex::new(simulator.org_key().to_owned()),
             simulator,
             asked: AtomicUsize::new(0),
@@ -136,7 +136,7 @@ impl Network {
     pub(crate) fn counted(&self) -> BTreeMap<&'static str, (u64, u64)> {
         let counted = self.counted.lock().unwrap();
         let row = |(word, (times, hours)): (&&'static str, &(u64, BTreeSet<i64>))| {
-            (*word, (*times, hours.len() as u64))
+            (*word, (*times, number(hours.len())))
         };
         counted.iter().map(row).collect()
     }
@@ -162,7 +162,7 @@ impl Network {
     /// The last happenings, a line each.
     pub(crate) fn last_happenings(&self) -> String {
         let happenings = self.happenings.lock().unwrap();
-        Vec::from_iter(happenings.iter().cloned()).join("\n")
+        happenings.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
     /// Lets a kill wait for its moment.
@@ -201,8 +201,8 @@ impl Network {
     /// A request to a tenant.
     async fn ask(&self, whose: usize, request: Request) -> Result<Response, Broken> {
         let host = &self.hosts[whose];
-        let number = host.asked.fetch_add(1, Ordering::SeqCst);
-        let mut dice = Dice::of(self.seed, &[2, whose as u64, number as u64]);
+        let asked = host.asked.fetch_add(1, Ordering::SeqCst);
+        let mut dice = Dice::of(self.seed, &[2, number(whose), number(asked)]);
         sleep(Duration::from_millis(dice.within(20, 300))).await;
         let path = request.url().path().to_owned();
         let has_cursor = request
@@ -214,7 +214,7 @@ impl Network {
         for trouble in self.troubles(false, whose) {
             if trouble == Trouble::Down {
                 self.count(trouble.word());
-                self.note(&format!("{} {path} unreachable", host.host));
+                self.note(&format!("{} {path} unreachable", host.name));
                 return Err(Broken::Unreachable("connection refused".into()));
             }
             if trouble == Trouble::Slow {
@@ -228,11 +228,11 @@ impl Network {
                 break;
             }
         }
-        let response = host.simulator.answer(host.translated(request)).await;
+        let response = host.simulator.answer(host.translated(&request)).await;
         let end = response.extensions().get::<End>().copied();
         self.note(&format!(
             "{} {path} {} {said}",
-            host.host,
+            host.name,
             response.status()
         ));
         let response = whole(response).await;
@@ -262,8 +262,8 @@ impl Network {
             .and_then(reqwest::Body::as_bytes)
             .unwrap_or_default();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let attempts = self.got.lock().unwrap().len() as u64;
-        let mut dice = Dice::of(self.seed, &[3, receiver as u64, attempts]);
+        let attempts = number(self.got.lock().unwrap().len());
+        let mut dice = Dice::of(self.seed, &[3, number(receiver), attempts]);
         sleep(Duration::from_millis(dice.within(20, 300))).await;
         let troubles = self.troubles(true, receiver);
         if troubles.contains(&Trouble::ReceiverDown) {
@@ -307,7 +307,7 @@ impl Network {
 
 impl Host {
     /// A request as the simulator takes it, with its own key in place of the one that is good today.
-    fn translated(&self, request: Request) -> axum::extract::Request {
+    fn translated(&self, request: &Request) -> axum::extract::Request {
         let url = request.url();
         let target = url[url::Position::BeforePath..].to_owned();
         let body = request
@@ -341,7 +341,7 @@ impl Carrier for Network {
     async fn carry(&self, request: Request) -> Result<Response, Broken> {
         let limit = request.timeout().copied().unwrap_or(Duration::from_mins(1));
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let tenant = self.hosts.iter().position(|one| one.host == host);
+        let tenant = self.hosts.iter().position(|one| one.name == host);
         let receiver = self.receivers.iter().position(|one| *one == host);
         let going = async {
             match (tenant, receiver) {
