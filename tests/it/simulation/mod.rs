@@ -5,6 +5,7 @@
 mod faults;
 mod invariants;
 mod network;
+mod report;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::faults::{Blow, Dice, Plan, Trouble};
 use self::invariants::{Known, Outage, Violation};
-use self::network::{Got, Host, Network, Simulated};
+use self::network::{Host, Network, Simulated};
+use self::report::{Report, table};
 
 /// What a violation of ends the run at once; of everything else it is told how often it happens.
 const ENFORCED: &str = "abf";
@@ -64,9 +66,9 @@ impl Scene {
         let mut text = format!("[state]\npath = \"{}/state.db\"\n", folder.path().display());
         let mut hosts = Vec::new();
         for tenant in 0..tenants {
-            // In working hours a busy one brings more than two events a minute, and may be asked once in one.
+            // In working hours a busy one brings more than four events a minute, and may be asked once in one.
             let busy = dice.percent(12);
-            let people = if busy { 130 } else { dice.within(16, 40) };
+            let people = if busy { 300 } else { dice.within(16, 40) };
             let settings = WorldSettings {
                 people: u32::try_from(people).unwrap(),
                 pages: 400,
@@ -260,18 +262,6 @@ impl Life {
             sleep(Duration::from_millis(1)).await;
         }
     }
-}
-
-/// What a run came to.
-#[derive(Debug, Default)]
-struct Report {
-    got: Vec<Got>,
-    findings: usize,
-    counted: BTreeMap<&'static str, (u64, u64)>,
-    hours: u64,
-    violations: Vec<Violation>,
-    /// Those of (c) that hold only when the longest processing time is granted.
-    close: usize,
 }
 
 /// Why a run ended before its end.
@@ -670,53 +660,4 @@ fn whatever_goes_wrong_what_must_hold_holds() {
         failures.len(),
         failures.join("\n\n")
     );
-}
-
-/// What went wrong in how many steps, and what held.
-fn table(reports: &[(u64, Report)]) -> String {
-    let examples = if std::env::var_os("PAGEWARDEN_SEEDS").is_some() {
-        60
-    } else {
-        3
-    };
-    let mut text = format!("{} seeds\n", reports.len());
-    let mut counted: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
-    for (_, report) in reports {
-        for (word, (times, hours)) in &report.counted {
-            let row = counted.entry(word).or_default();
-            *row = (row.0 + times, row.1 + hours, row.2 + 1);
-        }
-    }
-    for (word, (times, hours, seeds)) in counted {
-        text += &format!("{word:>26} {times:>7} times in {hours:>6} hours of {seeds:>4} seeds\n");
-    }
-    for (which, words) in invariants::ALL {
-        let broken = |report: &Report| {
-            report
-                .violations
-                .iter()
-                .filter(|one| one.which == which)
-                .count()
-        };
-        let times: usize = reports.iter().map(|(_, report)| broken(report)).sum();
-        let seeds: Vec<u64> = reports
-            .iter()
-            .filter(|(_, report)| broken(report) > 0)
-            .map(|(seed, _)| *seed)
-            .collect();
-        text += &format!("({which}) {words}: broken {times} times, in seeds {seeds:?}\n");
-        let all = reports
-            .iter()
-            .flat_map(|(seed, report)| report.violations.iter().map(move |one| (seed, one)));
-        for (seed, one) in all.filter(|(_, one)| one.which == which).take(examples) {
-            text += &format!("      {seed}: {}\n", one.words);
-        }
-    }
-    let messages: usize = reports.iter().map(|(_, report)| report.got.len()).sum();
-    let findings: usize = reports.iter().map(|(_, report)| report.findings).sum();
-    let steps: u64 = reports.iter().map(|(_, report)| report.hours).sum();
-    let close: usize = reports.iter().map(|(_, report)| report.close).sum();
-    text + &format!(
-        "{steps} steps, {findings} findings, {messages} messages; {close} in time only if late processing counts\n"
-    )
 }
