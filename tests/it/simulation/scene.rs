@@ -1,0 +1,200 @@
+//! Tenants, receivers and a config, from a seed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use pagewarden::config::{self, Config};
+use pagewarden::deliver::Notifiers;
+use pagewarden::http::{Carrier, Transport};
+use pagewarden::service::{Next, Service};
+use pagewarden::storage::Store;
+use pagewarden::tenant::Watch;
+use pagewarden_core::time::Clock;
+use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::Dice;
+use super::network::{Host, Network, Simulated};
+
+/// What the service of one seed works with, whichever life it is in.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) network: Arc<Network>,
+    pub(super) folder: TempDir,
+    pub(super) config: Config,
+}
+
+impl Scene {
+    /// The tenants, receivers and the config of a seed.
+    pub(super) fn of(seed: u64, weeks: u32) -> Self {
+        let mut dice = Dice::of(seed, &[0]);
+        let folder = in_memory();
+        let (tenants, receivers) = (dice.within(2, 4), dice.within(1, 3));
+        let mut text = format!("[state]\npath = \"{}/state.db\"\n", folder.path().display());
+        let mut hosts = Vec::new();
+        for tenant in 0..tenants {
+            // In working hours a busy one brings more than four events a minute, and may be asked once in one.
+            let busy = dice.percent(12);
+            let people = if busy { 300 } else { dice.within(16, 40) };
+            let settings = WorldSettings {
+                people: u32::try_from(people).unwrap(),
+                pages: 400,
+                weeks,
+                late: dice.pick(&[0.01, 0.03, 0.2]),
+                repeats: dice.pick(&[0.005, 0.05]),
+                ..WorldSettings::small(seed * 10 + tenant)
+            };
+            let host = format!("tenant{tenant}.atlassian.example");
+            let limit = dice.pick(&[40, 100, 500]);
+            let options = Options {
+                stream_limit: if busy { 500 } else { limit },
+                ..Options::default()
+            };
+            let origin = format!("https://{host}");
+            let simulator = Simulator::apart(World::new(settings), &origin, options).unwrap();
+            text += &tenant_config(&mut dice, &folder, tenant, &simulator, busy);
+            hosts.push(Host::new(&host, simulator));
+        }
+        let mut names = Vec::new();
+        for receiver in 0..receivers {
+            let host = format!("receiver{receiver}.example");
+            keep(
+                &folder,
+                &format!("{receiver}.url"),
+                &format!("https://{host}/hook"),
+            );
+            let least = dice.pick(&["low", "medium"]);
+            write!(
+                text,
+                "[[notifier]]\nname = \"receiver{receiver}\"\ntype = \"webhook\"\nurl = {{ file = \"{receiver}.url\" }}\nmin_severity = \"{least}\"\n"
+            )
+            .unwrap();
+            names.push(host);
+        }
+        let source = folder.path().join("pagewarden.toml");
+        let config = config::parse(&text, &source.display().to_string()).unwrap();
+        let began = first_moment(&mut dice, &hosts);
+        let network = Network::new(seed, Simulated::starting(began), hosts, names);
+        let clock: Arc<dyn Clock> = Arc::new(network.clock);
+        for host in &network.hosts {
+            host.simulator.follow(Arc::clone(&clock));
+        }
+        Self {
+            network: Arc::new(network),
+            folder,
+            config,
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        let carrier: Arc<dyn Carrier> = Arc::<Network>::clone(&self.network);
+        Transport::by(carrier)
+    }
+
+    pub(super) fn watches(
+        &self,
+        store: &Arc<Store>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Watch>, String> {
+        let clock: Arc<dyn Clock> = Arc::new(self.network.clock);
+        let transport = self.transport();
+        let tenants = self.config.tenants.iter();
+        tenants
+            .map(|tenant| {
+                let (store, clock) = (Arc::clone(store), Arc::clone(&clock));
+                Watch::open_over(&transport, store, &self.config, tenant, clock, stop)
+                    .map_err(|error| error.to_string())
+            })
+            .collect()
+    }
+
+    pub(super) fn next(
+        &self,
+        store: &Arc<Store>,
+        drain: CancellationToken,
+    ) -> Result<Next, String> {
+        let notifiers = Notifiers::build_over(&self.transport(), &self.config.notifiers);
+        let service = Service {
+            watches: self.watches(store, &drain)?,
+            store: Arc::clone(store),
+            notifiers: notifiers.map_err(|error| error.to_string())?,
+            retry: self.config.retry,
+            look_every: Duration::from_hours(1),
+            clock: Arc::new(self.network.clock),
+        };
+        Ok(Next { service, drain })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.config.state.path
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.network.clock.now()
+    }
+}
+
+/// When the service begins: often in the middle of a harvest, or just after one.
+fn first_moment(dice: &mut Dice, hosts: &[Host]) -> DateTime<Utc> {
+    let world = hosts[0].simulator.world();
+    let (start, end) = (world.settings().start, world.settings().end());
+    let (from, until) = (start + TimeDelta::days(3), end - TimeDelta::days(3));
+    let minutes = u64::try_from((until - from).num_minutes()).unwrap();
+    let any = from + TimeDelta::minutes(dice.below(minutes).cast_signed());
+    let harvests = hosts.iter().flat_map(|host| host.simulator.world().truth());
+    let ends: Vec<DateTime<Utc>> = harvests
+        .map(|harvest| harvest.until)
+        .filter(|end| (from..until).contains(end))
+        .collect();
+    if ends.is_empty() || dice.percent(50) {
+        return any;
+    }
+    let (before, after) = dice.pick(&[(1_200, 600), (5, 90)]);
+    dice.pick(&ends)
+        + TimeDelta::seconds(dice.below(before + after).cast_signed() - before.cast_signed())
+}
+
+/// The settings of one tenant, whose secrets are kept in the folder.
+fn tenant_config(
+    dice: &mut Dice,
+    folder: &TempDir,
+    tenant: u64,
+    simulator: &Simulator,
+    busy: bool,
+) -> String {
+    keep(folder, &format!("{tenant}.key"), simulator.org_key());
+    keep(folder, &format!("{tenant}.token"), simulator.api_token());
+    let access = dice.within(300, 1_200);
+    // One a minute takes hours for the lookback, and longer than a poll for a busy hour.
+    let pace = if busy { 1 } else { dice.pick(&[1, 2, 10, 60]) };
+    let origin = simulator.base_url().as_str().trim_end_matches('/');
+    format!(
+        "[[tenant]]\nname = \"tenant{tenant}\"\n\
+         [tenant.organization]\nid = \"{}\"\napi_key = {{ file = \"{tenant}.key\" }}\nurl = \"{origin}\"\nrequests_per_minute = {pace}\n\
+         [[tenant.site]]\nurl = \"{origin}\"\nemail = \"{}\"\napi_token = {{ file = \"{tenant}.token\" }}\n\
+         [tenant.schedule]\naccess = \"{access}s\"\naudit = \"{}s\"\nadmins = \"3h\"\nlookback = \"30d\"\n",
+        simulator.org_id(),
+        simulator.email(),
+        access * 2 + 7,
+    )
+}
+
+/// A folder in memory, where there is one: nobody cuts the power here.
+fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// Writes a file of its owner's.
+pub(super) fn keep(folder: &TempDir, name: &str, text: &str) {
+    use std::io::Write as _;
+    let mut open = fs::OpenOptions::new();
+    open.create(true).truncate(true).write(true).mode(0o600);
+    let mut file = open.open(folder.path().join(name)).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
