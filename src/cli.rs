@@ -103,9 +103,9 @@ pub enum Command {
         #[arg(default_value = "pagewarden.toml")]
         path: PathBuf,
     },
-    /// Watches: polls every tenant on its schedule until told to stop.
+    /// Runs the service: polls every tenant on its schedule until stopped.
     Run,
-    /// Polls every stream once until caught up, judges, tells, stops.
+    /// Polls every stream once until caught up, analyses, sends messages, exits.
     Scan {
         /// When to exit with 10 to 13.
         #[command(flatten)]
@@ -195,7 +195,7 @@ pub struct FailOn {
 /// Looks at what was found.
 #[derive(Debug, Subcommand)]
 pub enum Findings {
-    /// Lists the open findings, the gravest first.
+    /// Lists the open findings, the most severe first.
     List {
         /// Lists the judged ones too.
         #[arg(long)]
@@ -337,7 +337,7 @@ impl Global {
 }
 
 impl Cli {
-    /// What is logged, and how: the demo tells its findings at the end, and does not log them as well.
+    /// What is logged, and how: the demo shows its findings at the end, and does not log them as well.
     pub fn logging(&self) -> Settings {
         let settings = self.global.logging();
         #[cfg(feature = "demo")]

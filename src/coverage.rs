@@ -32,7 +32,7 @@ pub fn coverage(
     {
         coverage.page_views = Some(false);
         coverage.notes.push(
-            "page views are not seen: no [tenant.organization] is configured, and the site audit log holds none; harvesting \
+            "page views are not seen: no [tenant.organization] is configured, and the site audit log holds none; bulk collection \
              cannot be found, only exports and changes of groups and permissions"
                 .to_owned(),
         );
@@ -41,7 +41,7 @@ pub fn coverage(
         views(access, actions, &mut coverage);
         if access.unresolved > 0 {
             coverage.notes.push(format!(
-                "{} of the views and downloads named no page that could be told; they count as views, but not as pages",
+                "{} of the views and downloads named no page that could be resolved; they count as views, but not as pages",
                 access.unresolved
             ));
         }
@@ -49,7 +49,7 @@ pub fn coverage(
     if settings.is_some_and(|settings| settings.sites.is_empty()) {
         coverage.notes.push(
             "the site audit log is not read: no [[tenant.site]] is configured; members of administrators' groups are known \
-             only as far as the organisation's directory tells"
+             only as far as the organisation's directory lists them"
                 .to_owned(),
         );
     }
@@ -74,7 +74,7 @@ pub fn canary_note(view: &CanaryView) -> Option<String> {
     } = view;
     let why = refused.as_ref()?;
     Some(format!(
-        "openings of canary page {page} on {site} are not seen: no page views come in, and {why}"
+        "views of canary page {page} on {site} are not seen: no page views come in, and {why}"
     ))
 }
 

@@ -104,7 +104,7 @@ fn advice(api: Api, status: u16, message: &str) -> &'static str {
         Api::Events | Api::Directory => organization_advice(api, status),
         Api::Audit | Api::Groups | Api::Analytics => site_advice(api, status, message),
         Api::TenantInfo => {
-            "the site does not tell its cloud id: check the site's url, and that it is a Confluence Cloud site"
+            "the site does not give its cloud id: check the site's url, and that it is a Confluence Cloud site"
         }
     }
 }
@@ -168,7 +168,7 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
              them"
         }
         (Api::Analytics, 404) => {
-            "the site tells no views of this page: it is gone, the account may not see it, or the plan has no analytics"
+            "the site gives no view count for this page: it is gone, the account may not see it, or the plan has no analytics"
         }
         (_, 403) => {
             "the account may not see groups: it needs access to Confluence (\"can use\") on this site"

@@ -56,7 +56,7 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
         lines.warn(&format!("detect.suppress: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"));
     }
     if config.notifiers.is_empty() {
-        lines.note("no `[[notifier]]`: findings are kept in the state file and nobody is told; `pagewarden findings list` shows them");
+        lines.note("no `[[notifier]]`: findings are kept in the state file and no message is sent; `pagewarden findings list` shows them");
     }
     if unread == 0 {
         lines.note("nobody was asked on the network: whether keys are accepted shows at the first `pagewarden scan`");

@@ -305,7 +305,7 @@ impl Told<'_> {
         if policy > 0 {
             writeln!(
                 text,
-                "Fixed rules told {} besides, {} of them about what was hidden.",
+                "Fixed rules reported {} besides, {} of them about what was hidden.",
                 amount(policy),
                 amount(policy_hits.len()),
             )?;

@@ -14,7 +14,7 @@ pub fn explain(detector: Option<&str>) -> Result<Exit, Trouble> {
         for meta in metas() {
             writeln!(text, "{:20} {}", meta.id, meta.summary).map_err(Trouble::incomplete)?;
         }
-        text.push_str("\n`pagewarden explain DETECTOR` tells more.\n");
+        text.push_str("\n`pagewarden explain DETECTOR` says more.\n");
         return print(&text);
     };
     let Some(meta) = metas().find(|meta| meta.id == id) else {

@@ -105,7 +105,7 @@ pub(super) async fn deliver_all(
     }
     if given_up > 0 {
         outcome.failures.push(format!(
-            "refused by their receivers and given up: {}; the log tells why, `pagewarden findings list` \
+            "refused by their receivers and given up: {}; the log says why, `pagewarden findings list` \
              has the findings",
             count(given_up.into(), "message")
         ));

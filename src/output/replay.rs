@@ -143,11 +143,16 @@ pub fn write_text(replays: &[Replay], look: Look, out: &mut dyn io::Write) -> io
         )?;
         section("Would be found besides", &replay.appears, look, out)?;
         section("Would not be found", &replay.disappears, look, out)?;
-        heading("Would be told otherwise", replay.changes.len(), look, out)?;
+        heading(
+            "Would be reported differently",
+            replay.changes.len(),
+            look,
+            out,
+        )?;
         for (before, now) in replay.changes.iter().take(SHOWN) {
             entry(now, false, look, out)?;
             let was = format!(
-                "was {} by {}, {} bits where the line is {}; would be {} by {}, {} where it is {}",
+                "was {} by {}, {} bits where the threshold is {}; would be {} by {}, {} where it is {}",
                 before.severity.as_str(),
                 plain(&before.detector, NAME),
                 tenths(before.bits),

@@ -52,14 +52,14 @@ pub(super) fn harvest() -> Finding {
             auth: vec!["api-token".into()],
         },
         expected: Some(Expected { pages: 4.0913, pages_p99: 31 }),
-        reason: "Read 187 different pages in 22 minutes; this account usually reads about 4 in a sitting, and 99 of \
-                  100 of its sittings stay under 31."
+        reason: "Read 187 different pages in 22 minutes; this account usually reads about 4 in a session, and 99 of \
+                  100 of its sessions stay under 31."
             .into(),
         signals: vec![
             Signal {
                 name: "session-volume".into(),
                 bits: 15.0612,
-                reason: "187 different pages in one sitting.".into(),
+                reason: "187 different pages in one session.".into(),
             },
             Signal {
                 name: "day-volume".into(),

@@ -197,9 +197,9 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
         let (bits, line) = (tenths(finding.bits), tenths(finding.threshold));
         let rare = text::one_in(finding.bits);
         let line = if finding.threshold.is_finite() {
-            format!("the line is {line} bits")
+            format!("the threshold is {line} bits")
         } else {
-            "there was no line yet".to_owned()
+            "there was no threshold yet".to_owned()
         };
         facts.push(("surprise", format!("{bits} bits, or {rare}; {line}")));
     }
@@ -431,7 +431,7 @@ fn seen(observed: &Observed) -> String {
         count(u64::from(*spaces), "space")
     )];
     if let Some(new) = new_pages {
-        // What was new is counted over the day, and what was seen over a sitting of it.
+        // What was new is counted over the day, and what was seen over a session of it.
         let of = if new > pages { " of that day" } else { "" };
         parts.push(format!(
             "{}{of} never opened before",
@@ -493,7 +493,7 @@ mod tests {
         let kept = serde_json::to_string(&first).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&kept).unwrap(), first);
         let shown = text(|out| show(&first, &[], PROGRAM, Look::default(), out));
-        assert!(shown.contains("there was no line yet"), "{shown}");
+        assert!(shown.contains("there was no threshold yet"), "{shown}");
     }
 
     #[test]

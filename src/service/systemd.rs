@@ -13,7 +13,7 @@ pub(super) fn ready() {
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(%error, "systemd was not told."),
+        Err(error) => tracing::debug!(%error, "systemd was not notified."),
     }
 }
 
@@ -34,6 +34,6 @@ pub(super) fn alive() {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd was not told.");
+        tracing::debug!(%error, "systemd was not notified.");
     }
 }

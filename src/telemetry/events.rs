@@ -262,7 +262,7 @@ impl ActionsUnknown<'_> {
     /// Logs it.
     pub fn emit(self) {
         let Self { tenant, why } = self;
-        tracing::warn!(tenant, why = %Plain(why), "The kinds of event could not be asked; known ids are still told.");
+        tracing::warn!(tenant, why = %Plain(why), "The kinds of event could not be asked; known ids are still recognised.");
     }
 }
 
@@ -443,7 +443,7 @@ impl DeliveryGivenUp<'_> {
             attempts,
             why,
         } = self;
-        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; nobody was told this way.");
+        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; this notifier did not take the message.");
     }
 }
 

@@ -254,7 +254,7 @@ fn coverage_lines(coverage: &Coverage) -> Vec<Line> {
 fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
     let name = plain(&credential.name, WORDS);
     let Some(expires) = credential.expires else {
-        return Line::fact(format!("{name}: end not told in the config"));
+        return Line::fact(format!("{name}: no `expires` in the config"));
     };
     let left = (expires - now.date_naive()).num_days();
     let days = |days: i64| count(u64::try_from(days).unwrap_or(0), "day");

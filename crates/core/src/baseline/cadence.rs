@@ -2,7 +2,7 @@
 //!
 //! Dwell times of people are widely dispersed (Liu, White and Dumais, SIGIR 2010: Weibull with negative ageing). In the
 //! logs of an intranet, of mail and of a course that the method was tried on, the standard deviation of the logarithm of
-//! the pause was 1.0 to 1.4; among 1,039 sittings with more than 8 pauses it was below 0.3 twice and below 0.2 never. A
+//! the pause was 1.0 to 1.4; among 1,039 sessions with more than 8 pauses it was below 0.3 twice and below 0.2 never. A
 //! crawler that waits 20 s give or take a tenth has 0.06, one that waits give or take a half 0.29.
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ const WINDOW: usize = 24;
 const STEADY: f64 = 0.25;
 /// Pauses shorter than this on average are no evidence of steadiness: a browser that restores its tabs makes them too.
 const SHORTEST: f64 = 1.5;
-/// From how many pauses in a sitting on its pace is judged: hardly anybody restores as many tabs at once.
+/// From how many pauses in a session on its pace is judged: hardly anybody restores as many tabs at once.
 const HASTE: u32 = 100;
 /// An average pause (in seconds) that nobody keeps over so many pages: the median pause in the log of an intranet was 71, and
 /// this lies three deviations (of 0.83, of the logarithm) under it.
@@ -33,7 +33,7 @@ pub struct Pace {
     pub deviation: f64,
 }
 
-/// The pauses of one sitting.
+/// The pauses of one session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cadence {
     first: i64,
@@ -48,7 +48,7 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// Takes the opening of a page that is new to the sitting.
+    /// Takes the opening of a page that is new to the session.
     pub fn open(&mut self, at: i64) {
         self.grain = divisor(self.grain, at.unsigned_abs());
         let Some(last) = self.last.replace(at) else {
@@ -71,7 +71,7 @@ impl Cadence {
         self.steady
     }
 
-    /// A sitting of many pages that were opened faster than anybody reads.
+    /// A session of many pages that were opened faster than anybody reads.
     pub const fn hasty(&self) -> Option<Pace> {
         self.hasty
     }

@@ -7,9 +7,9 @@ use super::{Calibration, Measure, Scores};
 /// The signals of one person-day as it stands, each in a measure of its own. None falls while the day grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Signals {
-    /// How few colleagues' sittings or days are as large, in bits (F).
+    /// How few peers' sessions or days are as large, in bits (F).
     pub peers: f64,
-    /// How far the largest sitting lies beyond the person's own, as a logarithm (E).
+    /// How far the largest session lies beyond the person's own, as a logarithm (E).
     pub own: f64,
     /// Pages new to the person, the rare ones weighing more, as a logarithm (D).
     pub new: f64,
@@ -93,7 +93,7 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// What the day of an app is worth, which has no colleagues: its own past alone.
+    /// What the day of an app is worth, which has no peers: its own past alone.
     pub fn weigh_alone(&self, signals: &Signals) -> Worth {
         let own = self.own.k(signals.own);
         Worth {

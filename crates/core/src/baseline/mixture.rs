@@ -1,9 +1,9 @@
-//! Surprise: unusual for this person *and* for colleagues (equations 4 and 5).
+//! Surprise: unusual for this person *and* for peers (equations 4 and 5).
 
 use super::{Survival, Tail};
 
-/// How much is believed, of anybody at any time, that they behave like a random colleague for once. It bounds what a
-/// regular past can add: at most `log2(1/EPS)`, 5.64 bits, beyond what the colleagues' tail supports.
+/// How much is believed, of anybody at any time, that they behave like a random peer for once. It bounds what a
+/// regular past can add: at most `log2(1/EPS)`, 5.64 bits, beyond what the peers' tail supports.
 pub const EPS: f64 = 0.02;
 
 /// From how many bits on a unit teaches no more than the smallest unit of so many bits.

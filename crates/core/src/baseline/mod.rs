@@ -1,4 +1,4 @@
-//! What is usual: the count model of one person, its colleagues, and what turns surprise into bits.
+//! What is usual: the count model of one person, its peers, and what turns surprise into bits.
 //!
 //! Pure arithmetic: no files, no clock, no randomness; sums run in a fixed order, so the same input gives the same
 //! bits on one machine. It knows neither accounts nor events: the caller keeps one [`History`] per person and

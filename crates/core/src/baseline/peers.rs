@@ -1,4 +1,4 @@
-//! What is usual among colleagues: pooled histograms by week, and the survival function frozen from them at a refit.
+//! What is usual among peers: pooled histograms by week, and the survival function frozen from them at a refit.
 
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ impl Peers {
     }
 }
 
-/// `P_peer(n)`, the share of the colleagues' units with `x >= n`: counted up to the 99.5 % point, Pareto beyond.
+/// `P_peer(n)`, the share of the peers' units with `x >= n`: counted up to the 99.5 % point, Pareto beyond.
 /// Frozen between refits; a look-up takes constant time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Survival {

@@ -1,13 +1,13 @@
-//! How large one person's sittings are, and how much they vary.
+//! How large one person's sessions are, and how much they vary.
 
 use serde::{Deserialize, Serialize};
 
 use super::History;
 
-/// From how many sittings on a person's own are believed.
+/// From how many sessions on a person's own are believed.
 pub const OWN_SITTINGS: f64 = 5.0;
 
-/// What is remembered of one person's sittings.
+/// What is remembered of one person's sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sittings {
     /// How many, and their sum.
@@ -48,7 +48,7 @@ impl Spread {
 }
 
 impl Sittings {
-    /// Learns one sitting; see [`History::learn`].
+    /// Learns one session; see [`History::learn`].
     pub fn learn(&mut self, x: u32, day: i64, cap: u32) {
         let weight = |history: &History| if history.m > 0.0 { history.m } else { 1.0 };
         let before = self.history;
@@ -60,7 +60,7 @@ impl Sittings {
         self.squares *= self.history.m / (decayed.m + 1.0);
     }
 
-    /// The person's own spread on a day; none below five sittings.
+    /// The person's own spread on a day; none below five sessions.
     pub fn spread(&self, day: i64) -> Option<Spread> {
         let decayed = self.history.decayed(day);
         if decayed.m < OWN_SITTINGS {

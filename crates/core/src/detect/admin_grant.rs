@@ -48,7 +48,7 @@ const META: Meta = Meta {
         ),
         (
             "detect.admin-grant.pages",
-            "the least number of new pages that is told",
+            "the least number of new pages that is reported",
         ),
         ("detect.admin-grant.enabled", "false switches it off"),
         (

@@ -208,7 +208,7 @@ fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
         seen: sight.now,
         over: false,
         reasons: vec![format!(
-            "No page view has ever come in, among {among}; {why}. Reading is not seen, so harvesting cannot be found."
+            "No page view has ever come in, among {among}; {why}. Reading is not seen, so bulk collection cannot be found."
         )],
         events: Vec::new(),
     })
@@ -375,7 +375,7 @@ fn done(what: LogChange, who: Option<&str>, at: DateTime<Utc>, times: u64) -> St
     let (did, so) = match what {
         LogChange::Exported => (
             "exported the audit log",
-            "It tells who reads what, and what is watched.",
+            "It shows who reads what, and what is watched.",
         ),
         LogChange::Retention => (
             "changed how long the audit log is kept",

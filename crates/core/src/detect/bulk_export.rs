@@ -12,7 +12,7 @@ use crate::text;
 const SHARE: f64 = 3.0;
 /// From how many spaces in a day on an export is grave by its breadth.
 const MANY_SPACES: u32 = 3;
-/// How many exports of spaces in four weeks are nothing special among colleagues.
+/// How many exports of spaces in four weeks are nothing special among peers.
 const COMMON: u32 = 20;
 
 /// What an account's day has exported, and how usual that is.
@@ -40,7 +40,7 @@ pub struct Exported {
     pub bits: f64,
     /// How many the account takes on a usual day.
     pub usual_pieces: f64,
-    /// The share of the colleagues' days that have as many.
+    /// The share of the peers' days that have as many.
     pub colleagues_pieces: f64,
 }
 
@@ -53,10 +53,10 @@ const META: Meta = Meta {
     summary: "An account exported the site or a space, or took many pages and files.",
     looks_for: "A backup of the site made or downloaded by anybody: high. A space that is exported: medium; high where the account \
                 never exported one in half a year and had not read in that space either, or where it is three spaces in a day; low \
-                where colleagues exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
+                where peers exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
                 not told again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
                 many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
-                and its colleagues' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
+                and its peers' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
                 `alerts_per_week`.",
     needs: "The site audit log for backups and exports of spaces, which needs no expensive plan; the organisation's audit log for \
             downloads and exports of pages. Where both record an export (same account, as large, within five minutes), it counts \
@@ -66,7 +66,7 @@ const META: Meta = Meta {
     settings: &[
         (
             "detect.min_pages",
-            "the least number of pages and files in a day that is told",
+            "the least number of pages and files in a day that is reported",
         ),
         ("detect.bulk-export.enabled", "false switches it off"),
     ],
@@ -188,7 +188,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
             "export-volume",
             format!(
                 "Exported or downloaded pages and files {} in one day; this account usually does so {:.1} times a day, and of its \
-                 colleagues' days, {} has as many.",
+                 peers' days, {} has as many.",
                 text::count(u64::from(exported.pieces), "time"),
                 exported.usual_pieces,
                 text::one_in(bits(exported.colleagues_pieces)),
@@ -313,7 +313,7 @@ mod tests {
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
              whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
              spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \
-             usually does so 0.3 times a day, and of its colleagues' days, 1 in 9,000 has as many."
+             usually does so 0.3 times a day, and of its peers' days, 1 in 9,000 has as many."
         );
     }
 }

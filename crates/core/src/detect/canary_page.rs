@@ -17,12 +17,12 @@ const META: Meta = Meta {
     id: ID,
     family: Family::Canary,
     summary: "A page that nobody has a reason to open was opened.",
-    looks_for: "Any opening of a page that is listed in `canary_pages`. Make one with a tempting title and link it from nowhere: \
+    looks_for: "Any view of a page that is listed in `canary_pages`. Make one with a tempting title and link it from nowhere: \
                 who opens it has searched for secrets or walks through every page.",
-    needs: "Page views in the organisation's audit log. Where there are none, a site that tells how often a page was viewed: a token \
+    needs: "Page views in the organisation's audit log. Where there are none, a site that gives the view count of a page: a token \
             with scopes needs `read:analytics.content:confluence`.",
-    cannot_see: "Openings that Atlassian does not log. Who it was and when, where only the number of views is to be had; it is asked as \
-                 often as the directories (`schedule.admins`), and the first number tells nothing.",
+    cannot_see: "Views that Atlassian does not log. Who it was and when, where only the number of views is to be had; it is asked as \
+                 often as the directories (`schedule.admins`), and the first number says nothing.",
     settings: &[
         (
             "detect.canary_pages",

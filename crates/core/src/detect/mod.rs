@@ -53,7 +53,7 @@ impl Unit {
     /// How sentences call it.
     pub const fn sitting(self) -> &'static str {
         match self {
-            Self::Session => "sitting",
+            Self::Session => "session",
             Self::Day => "day",
         }
     }
@@ -100,7 +100,7 @@ impl Subject<'_> {
 /// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// What is told of: the session, or the day where it is clearly rarer among colleagues.
+    /// What is told of: the session, or the day where it is clearly rarer among peers.
     pub unit: Unit,
     /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
     /// 60 days, 20 at most. None for an account that has not read before.
@@ -111,7 +111,7 @@ pub struct Usual {
     pub newcomer: f64,
     /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
     pub new_pages: Option<f64>,
-    /// The share of the colleagues' sessions, or days, that are as large.
+    /// The share of the peers' sessions, or days, that are as large.
     pub colleagues: f64,
     /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
     /// not counted.

@@ -21,7 +21,7 @@ const META: Meta = Meta {
     summary: "An account with administrator's rights read more than administrators should.",
     looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
                 are for. In the mode `unusual` an account that is privileged at that time is judged like everybody's reading, with \
-                a threshold that is 2 bits lower. In the mode `strict`, it is told if it opens more than `pages_per_day` different pages \
+                a threshold that is 2 bits lower. In the mode `strict`, it is reported if it opens more than `pages_per_day` different pages \
                 in one UTC day, whatever is usual: medium, high from four times the number. In both, one finding a week, of low \
                 severity and about no account, sums up what privileged accounts read from Monday to Sunday (UTC), when the week \
                 is over.",
@@ -32,7 +32,7 @@ const META: Meta = Meta {
         ("detect.privileged-reading.mode", "`unusual` or `strict`"),
         (
             "detect.privileged-reading.pages_per_day",
-            "strict: more different pages a day than this are told",
+            "strict: more different pages a day than this are reported",
         ),
         (
             "detect.privileged-reading.weekly",

@@ -36,8 +36,8 @@ const META: Meta = Meta {
     id: "scripted-reading",
     family: Family::Reading,
     summary: "A person's account read as only a program does, or a new token or app read.",
-    looks_for: "Three things. A pace that no person has: 24 pauses in a row between openings of different pages whose logarithms \
-                deviate by less than 0.25 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a sitting with \
+    looks_for: "Three things. A pace that no person has: 24 pauses in a row between views of different pages whose logarithms \
+                deviate by less than 0.25 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a session with \
                 100 pauses or more of 6 seconds or less on average. At least `min_pages` different pages in a day read \
                 with an API token, OAuth or another token by an account that read on five days or more without it. An app that was \
                 not seen reading before: told once, and judged by its own past from then on. Severity: low below 20 pages, high \
@@ -48,11 +48,11 @@ const META: Meta = Meta {
     settings: &[
         (
             "detect.scripted-reading.integrations",
-            "the ids of accounts that are known programs: judged by their own past alone, and not told here",
+            "the ids of accounts that are known programs: judged by their own past alone, and not reported here",
         ),
         (
             "detect.min_pages",
-            "the least number of pages that is told of a new token or app",
+            "the least number of pages that is reported of a new token or app",
         ),
         ("detect.scripted-reading.enabled", "false switches it off"),
     ],
@@ -119,7 +119,7 @@ fn said(scripted: &Scripted, settings: &Detect) -> Vec<(&'static str, Severity, 
             "hasty-pace",
             of_pages(pace.pauses).max(Severity::Medium),
             format!(
-                "Opened {} in one sitting, one every {:.1} seconds; nobody reads that fast.",
+                "Opened {} in one session, one every {:.1} seconds; nobody reads that fast.",
                 text::count(u64::from(pace.pauses) + 1, "different page"),
                 pace.seconds,
             ),
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(
             ScriptedReading.reason(&subject, &USUAL, &Detect::default()),
             "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
-             different pages in one sitting, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
+             different pages in one session, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
              the 31 days on which it read before it had not."
         );
     }

@@ -13,8 +13,8 @@ const META: Meta = Meta {
     id: "token-created",
     family: Family::Reading,
     summary: "The account of a finding created an API token or key at about that time.",
-    looks_for: "An API token or key that an account created within a day before or after what a reading or export finding tells \
-                of: the way from reading by hand to taking by a program. It is a signal of that finding, and never alarms on its \
+    looks_for: "An API token or key that an account created within a day before or after what a reading or export finding is \
+                about: the way from reading by hand to taking by a program. It is a signal of that finding, and never alarms on its \
                 own; it changes neither the severity nor the bits.",
     needs: "An audit log that holds what is done to tokens, as the organisation's does.",
     cannot_see: "Tokens that were there before. Ids of actions that do not say in English words that a token or key was created.",

@@ -1,4 +1,4 @@
-//! More different pages than this account usually reads, and than colleagues do.
+//! More different pages than this account usually reads, and than peers do.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ pub(super) struct VolumeAnomaly;
 const META: Meta = Meta {
     id: "volume-anomaly",
     family: Family::Reading,
-    summary: "An account read more different pages than is usual for it and for its colleagues.",
-    looks_for: "Keeps a ledger of each person's day, in bits of surprise (10 bits is one chance in 1,024): how few of its \
-                colleagues' sittings and days are as large; how far its largest sitting lies beyond its own; how many pages \
+    summary: "An account read more different pages than is usual for it and for its peers.",
+    looks_for: "Scores each person's day, in bits of surprise (10 bits is one chance in 1,024): how few of its \
+                peers' sessions and days are as large; how far its largest session lies beyond its own; how many pages \
                 were new to it; how few people open such pages; and how small excess adds up over weeks. Each is worth what its \
                 frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
-                score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is told from the \
-                threshold on that spends `alerts_per_week`. A harvest cannot teach the ledger that harvests are usual.",
+                score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is reported from the \
+                threshold on that spends `alerts_per_week`. Bulk collection cannot teach the baseline that it is usual.",
     needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise). From about 300 active people on, \
             the number of alarms is what you asked for; in smaller tenants it can be more.",
-    cannot_see: "Reading that Atlassian does not log. Harvests of a few pages in one sitting, or of one or two a day. In a \
+    cannot_see: "Reading that Atlassian does not log. Collections of a few pages in one session, or of one or two a day. In a \
                  small tenant, popular pages taken by somebody who reads much.",
     settings: &[
         (
@@ -33,7 +33,7 @@ const META: Meta = Meta {
         ("detect.session_gap", "the longest pause within a session"),
         (
             "detect.min_pages",
-            "the least that a session or a day must hold to be told",
+            "the least that a session or a day must hold to be reported",
         ),
         ("detect.volume-anomaly.enabled", "false switches it off"),
     ],
@@ -80,7 +80,7 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
         ("own-volume", each.own, own(usual)),
         ("new-pages", each.new, new_pages(subject, usual)),
         ("rare-pages", each.rare, rare_pages(subject)),
-        ("slow-harvest", each.slow, slow(subject, usual)),
+        ("slow-collection", each.slow, slow(subject, usual)),
     ]
     .into_iter()
     .filter(|(_, bits, reason)| *bits >= 1.0 && !reason.is_empty())
@@ -94,7 +94,7 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     signals
 }
 
-/// What was strange, what is usual for the account, and how rare it is among colleagues.
+/// What was strange, what is usual for the account, and how rare it is among peers.
 pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
     let slow = if subject.slow_leads() {
         slow(subject, usual)
@@ -122,12 +122,12 @@ fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
                 ))
             ),
             subject.session.pages,
-            "sittings",
+            "sessions",
         ),
         Unit::Day => ("in one day".to_owned(), subject.day.pages, "days"),
     };
     format!(
-        "Read {} {took}; of its colleagues' {unit}, {} is that large.",
+        "Read {} {took}; of its peers' {unit}, {} is that large.",
         text::count(u64::from(pages), "different page"),
         text::one_in(bits(usual.colleagues)),
     )
@@ -136,12 +136,12 @@ fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
 fn own(usual: &Usual) -> String {
     let Some(mean) = usual.mean else {
         return format!(
-            "This account has not read before; of a newcomer's sittings, 99 of 100 stay at {} or fewer.",
+            "This account has not read before; of a newcomer's sessions, 99 of 100 stay at {} or fewer.",
             text::count(u64::from(usual.p99), "page")
         );
     };
     format!(
-        "This account usually reads about {} in a sitting, and 99 of 100 of its sittings stay at {} or fewer.",
+        "This account usually reads about {} in a session, and 99 of 100 of its sessions stay at {} or fewer.",
         about(mean),
         usual.p99
     )
@@ -209,8 +209,8 @@ mod tests {
         assert_eq!((score.threshold, score.severity), (10.0, Severity::High));
         assert_eq!(
             VolumeAnomaly.reason(&subject, &USUAL, &Detect::default()),
-            "Read 187 different pages in 22 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account \
-             usually reads about 4.1 in a sitting, and 99 of 100 of its sittings stay at 31 or fewer. 187 of the 187 pages of \
+            "Read 187 different pages in 22 minutes; of its peers' sessions, 1 in 9,000 is that large. This account \
+             usually reads about 4.1 in a session, and 99 of 100 of its sessions stay at 31 or fewer. 187 of the 187 pages of \
              that day were new to it; on an ordinary day it opens about 1.2 new ones."
         );
     }
@@ -229,8 +229,8 @@ mod tests {
         assert_eq!(
             VolumeAnomaly.reason(&subject, &usual, &Detect::default()),
             "Since 2024-10-04 it has opened 79 pages new to it on 9 days, more than is usual for it day after day. Read 9 \
-             different pages in 40 minutes; of its colleagues' sittings, 1 in 9,000 is that large. This account has not read \
-             before; of a newcomer's sittings, 99 of 100 stay at 31 pages or fewer. 9 of the 9 pages of that day were new to \
+             different pages in 40 minutes; of its peers' sessions, 1 in 9,000 is that large. This account has not read \
+             before; of a newcomer's sessions, 99 of 100 stay at 31 pages or fewer. 9 of the 9 pages of that day were new to \
              it; on an ordinary day it opens about 1.2 new ones. 6 of them had been opened by nobody in the four weeks before."
         );
         let signals = VolumeAnomaly.signals(&subject, &usual, &Detect::default());
@@ -239,7 +239,7 @@ mod tests {
                 .iter()
                 .map(|signal| signal.name.as_str())
                 .collect::<Vec<_>>(),
-            ["slow-harvest"]
+            ["slow-collection"]
         );
     }
 

@@ -193,7 +193,7 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
             })
             .collect()
     };
-    // Monday of the third week: the second is not over, for a sitting may run into it.
+    // Monday of the third week: the second is not over, for a session may run into it.
     let first = 30_000 + 120;
     let one = "In the week from 1970-01-05 (UTC) 1 privileged account opened 9 different pages in 5 spaces: admin 9.";
     assert_eq!(weeks(fold(&rules, &quiet(8), &[])), vec![]);

@@ -26,7 +26,7 @@ const HABIT_DAYS: i64 = 180;
 const HABIT: usize = 3;
 /// From how many days of reading on it is known what an account reads.
 const KNOWN_DAYS: f64 = 5.0;
-/// How many days back colleagues' exports of spaces are counted.
+/// How many days back peers' exports of spaces are counted.
 const COLLEAGUES_DAYS: i64 = 28;
 
 /// The days on which an account did something that few do often.
@@ -199,7 +199,7 @@ impl ExportDay {
     }
 }
 
-/// What colleagues export.
+/// What peers export.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ExportPeers {
     /// Pages and files by person-day.

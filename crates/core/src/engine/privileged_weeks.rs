@@ -39,7 +39,7 @@ impl PrivilegedWeeks {
         let (Some(page), Class::View | Class::BlogView) = (read.page, read.class) else {
             return;
         };
-        // A sitting that never ended counts in the week that runs.
+        // A session that never ended counts in the week that runs.
         let week = self
             .over
             .map_or(week_of(day), |over| week_of(day).max(over + 1));
@@ -54,7 +54,7 @@ impl PrivilegedWeeks {
         week.accounts.entry(read.account).or_default().insert(page);
     }
 
-    /// Hands out the weeks that are over when a day begins: each a day late, for a sitting belongs to the day in which it
+    /// Hands out the weeks that are over when a day begins: each a day late, for a session belongs to the day in which it
     /// began.
     pub(super) fn pass(&mut self, today: i64, rules: &Rules) -> Vec<Draft> {
         let running = week_of(today - 1);

@@ -34,7 +34,7 @@ pub(super) struct Running {
     pub(super) person_days_a_week: f64,
     /// Which habits the day is judged by: those learnt before it began.
     pub(super) refits: u32,
-    /// The spread of the account's sittings when the day began, or of everybody's where it has few; an app has only its own.
+    /// The spread of the account's sessions when the day began, or of everybody's where it has few; an app has only its own.
     usual: Option<Spread>,
     pub(super) slow: SlowDay,
     /// Pages that the account never opened on an earlier day.
@@ -291,7 +291,7 @@ impl Running {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
-        // A sitting says more than a day, unless the day is clearly the rarer one.
+        // A session says more than a day, unless the day is clearly the rarer one.
         let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
             (Unit::Session, session)
         } else {
@@ -301,7 +301,7 @@ impl Running {
         Usual {
             unit,
             mean: mean(&account.sittings.history).map(|x| x + 1.0),
-            // The mean of an app without a past is infinite; half of its sittings stay under the median.
+            // The mean of an app without a past is infinite; half of its sessions stay under the median.
             newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
             new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,

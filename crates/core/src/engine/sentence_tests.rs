@@ -13,7 +13,7 @@ use crate::baseline::{
 use crate::model::settings::Detect;
 use crate::text;
 
-/// One sitting, counted from the events.
+/// One session, counted from the events.
 #[derive(Debug)]
 struct Sitting {
     account: WordId,
@@ -68,7 +68,7 @@ fn monday(day: i64) -> i64 {
     day - (day - day_of(MONDAY)).rem_euclid(7)
 }
 
-/// How rare a sitting and a day are among colleagues, in bits.
+/// How rare a session and a day are among peers, in bits.
 fn rarity(all: &[Sitting], day: i64, (sitting, whole): (u32, u32)) -> (f64, f64) {
     let monday = monday(day);
     let until = week_of(monday - 1);
@@ -94,7 +94,7 @@ fn rarity(all: &[Sitting], day: i64, (sitting, whole): (u32, u32)) -> (f64, f64)
     )
 }
 
-/// The mean of an account's sittings before one, and the pages that 99 of 100 stay at.
+/// The mean of an account's sessions before one, and the pages that 99 of 100 stay at.
 fn usual(all: &[Sitting], told: &Sitting) -> (f64, u32) {
     let monday = monday(told.day);
     let mut pool = Histogram::default();
@@ -158,7 +158,7 @@ fn about(mean: f64) -> String {
     text.trim_end_matches(".0").to_owned()
 }
 
-/// The sentence about an account's harvest, the last sitting of its day, with every number counted anew.
+/// The sentence about an account's harvest, the last session of its day, with every number counted anew.
 fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
     let all = sittings(reads);
     let told = all
@@ -170,19 +170,19 @@ fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
     let (sitting, whole) = rarity(&all, day, (told.x(), whole));
     let strange = if sitting + 1.0 >= whole {
         format!(
-            "{} different pages in {}; of its colleagues' sittings, {} is",
+            "{} different pages in {}; of its peers' sessions, {} is",
             told.pages.len(),
             text::duration(Duration::from_secs((told.last - told.first).unsigned_abs())),
             text::one_in(sitting),
         )
     } else {
         let rare = text::one_in(whole);
-        format!("{today} different pages in one day; of its colleagues' days, {rare} is")
+        format!("{today} different pages in one day; of its peers' days, {rare} is")
     };
     let (mean, p99) = usual(&all, told);
     let (new, ordinary) = new_pages(&all, account, day);
     format!(
-        "Read {strange} that large. This account usually reads about {} in a sitting, and 99 of 100 of its sittings stay at {p99} \
+        "Read {strange} that large. This account usually reads about {} in a session, and 99 of 100 of its sessions stay at {p99} \
          or fewer. {} of the {today} pages of that day were new to it; on an ordinary day it opens about {} new ones.{}",
         about(mean),
         new.len(),

@@ -1,4 +1,4 @@
-//! What the whole tenant's reading says is usual: colleagues, pages, how many are active, the line.
+//! What the whole tenant's reading says is usual: peers, pages, how many are active, the line.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const WEEK: f64 = 7.0;
 pub(super) struct Usual {
     /// The prior of one account.
     pub(super) shape: Shape,
-    /// What colleagues do.
+    /// What peers do.
     pub(super) survival: Survival,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Habits {
     pub(super) session: Usual,
     pub(super) day: Survival,
     pub(super) rarity: Usual,
-    /// The sittings of all, for whoever has few of their own.
+    /// The sessions of all, for whoever has few of their own.
     pub(super) sitting: Spread,
     pub(super) ledger: Ledger,
 }
@@ -99,7 +99,7 @@ impl GroupState {
     }
 }
 
-/// The spread of everybody's sittings; as if a few small ones had been seen where there are none.
+/// The spread of everybody's sessions; as if a few small ones had been seen where there are none.
 fn everybody(sessions: &Histogram) -> Spread {
     let (mut count, mut sum, mut squares) = (10.0, 20.0, 100.0);
     for (x, times) in sessions.iter() {
