@@ -157,7 +157,7 @@ fn a_count_that_is_refused_is_a_note_and_no_failure() {
         desk.run("scan")
             .ends(0)
             .err
-            .matches("openings of canary page")
+            .matches("views of canary page")
             .count()
     };
     assert_eq!((said(), said()), (2, 1));
