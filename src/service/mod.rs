@@ -1,6 +1,6 @@
 //! `pagewarden run`: one worker per tenant that polls on schedule, one per notifier that delivers, and a clean stop.
 //!
-//! A worker that fails is started again and stops no other; see [`supervisor`]. A reload drains all workers as a stop
+//! A worker that fails is started again and stops no other; see `supervisor`. A reload drains all workers as a stop
 //! does, and starts those of the new config over the same state; see [`Reload`].
 
 mod lane;

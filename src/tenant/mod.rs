@@ -135,7 +135,7 @@ impl Watch {
         &self.settings.name
     }
 
-    /// Leaves it to the caller to tell failures, which are in every [`Outcome`]: not twice on one terminal.
+    /// Leaves it to the caller to tell failures, which are in every [`Outcome`](crate::outcome::Outcome): not twice on one terminal.
     pub const fn leave_failures(&mut self) {
         self.logs_failures = false;
     }

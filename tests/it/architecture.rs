@@ -324,10 +324,7 @@ fn floors(lib: &str) -> BTreeMap<String, usize> {
             _ => {}
         }
         if floor > 0 {
-            let names = line
-                .split("[`")
-                .skip(1)
-                .filter_map(|rest| rest.split("`]").next());
+            let names = line.split('`').skip(1).step_by(2);
             floors.extend(names.map(|name| (name.to_owned(), floor)));
         }
     }

@@ -7,9 +7,9 @@
 //!
 //! Its floors; imports point down:
 //!
-//! 1. what is true: [`world`].
-//! 2. how Atlassian writes it: [`words`], [`render`].
-//! 3. what is asked and answered: [`server`].
+//! 1. what is true: `world`.
+//! 2. how Atlassian writes it: `words`, `render`.
+//! 3. what is asked and answered: `server`.
 
 mod render;
 mod server;
