@@ -198,9 +198,10 @@ pub(crate) fn sent_in_time(
         let Some(read) = read.filter(|_| about.last_seen >= began) else {
             continue;
         };
-        // Whoever is told of grave findings only is told when it became grave, which no message says.
+        // Whoever is told of grave findings only is told when it became grave, which no message says. What crossed before the
+        // service began is in its summary, and sent when it crosses again.
         let all = notifiers[one.receiver].min_severity == Severity::Low;
-        let crossed = if all {
+        let crossed = if all && about.first_seen >= began {
             about.first_seen
         } else {
             about.last_seen
