@@ -2,111 +2,226 @@
 
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-
 use crate::model::WordId;
 
-/// How many entries a shard holds on average before there are twice as many shards.
-const SHARD: usize = 16;
+/// How many bits of a number decide at one level of the tree.
+const BITS: u32 = 4;
 
-/// One part of a map.
-type Shard<T> = FxHashMap<WordId, Arc<T>>;
+/// How many children a node has.
+const WIDTH: usize = 1 << BITS;
 
-/// A copy-on-write map: a copy costs one pointer for every 8 to 16 entries, and a change copies one shard's pointers and
-/// one entry.
-#[derive(Debug, Clone)]
+/// A part of the tree.
+#[derive(Debug)]
+enum Node<T> {
+    /// Nodes of the level below.
+    Branch([Option<Arc<Self>>; WIDTH]),
+    /// Entries.
+    Leaf([Option<Arc<T>>; WIDTH]),
+}
+
+impl<T> Clone for Node<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Branch(children) => Self::Branch(children.clone()),
+            Self::Leaf(entries) => Self::Leaf(entries.clone()),
+        }
+    }
+}
+
+/// A copy-on-write map by dense numbers, as a radix tree: a copy costs one pointer, a change copies one entry and the
+/// pointers on the way to it, and a drop visits only what no other copy shares.
+#[derive(Debug)]
 pub(super) struct Shared<T> {
-    shards: Vec<Arc<Shard<T>>>,
-    entries: usize,
+    root: Arc<Node<T>>,
+    /// How many levels of branches lie above the leaves.
+    height: u32,
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            root: Arc::clone(&self.root),
+            height: self.height,
+        }
+    }
+}
+
+impl<T> Node<T> {
+    /// An empty one, so many levels above the leaves.
+    fn new(height: u32) -> Self {
+        if height == 0 {
+            Self::Leaf(Default::default())
+        } else {
+            Self::Branch(Default::default())
+        }
+    }
 }
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
         Self {
-            shards: vec![Arc::default()],
-            entries: 0,
+            root: Arc::new(Node::new(0)),
+            height: 0,
         }
     }
 }
 
+/// Which child holds a number, in a node so many levels above the leaves.
+fn child(id: WordId, height: u32) -> usize {
+    let rest = id.checked_shr(height * BITS).unwrap_or_default();
+    usize::try_from(rest).unwrap_or_default() & (WIDTH - 1)
+}
+
 impl<T> Shared<T> {
-    /// Which shard holds an entry; the number of shards is a power of two.
-    fn place(&self, id: WordId) -> usize {
-        usize::try_from(id).unwrap_or_default() & (self.shards.len() - 1)
+    /// Whether the tree is high enough to hold a number.
+    fn reaches(&self, id: WordId) -> bool {
+        id.checked_shr((self.height + 1) * BITS)
+            .is_none_or(|rest| rest == 0)
+    }
+
+    /// The node on the way to a number, so many levels above the leaves.
+    fn node(&self, id: WordId, height: u32) -> Option<&Arc<Node<T>>> {
+        if !self.reaches(id) || height > self.height {
+            return None;
+        }
+        let mut node = &self.root;
+        for above in (height + 1..=self.height).rev() {
+            let Node::Branch(children) = &**node else {
+                return None;
+            };
+            node = children.get(child(id, above))?.as_ref()?;
+        }
+        Some(node)
     }
 
     /// The shared entry itself.
     fn entry(&self, id: WordId) -> Option<&Arc<T>> {
-        self.shards.get(self.place(id))?.get(&id)
+        match &**self.node(id, 0)? {
+            Node::Branch(_) => None,
+            Node::Leaf(entries) => entries.get(child(id, 0))?.as_ref(),
+        }
     }
 
-    /// The entry of an id.
+    /// The entry of a number.
     pub(super) fn get(&self, id: WordId) -> Option<&T> {
         self.entry(id).map(|entry| &**entry)
     }
 
-    /// Every entry, in no particular order.
+    /// Every entry, by its number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (WordId, &T)> {
-        self.shards
-            .iter()
-            .flat_map(|shard| shard.iter().map(|(id, entry)| (*id, &**entry)))
+        self.walk(|_| false).map(|(id, entry)| (id, &**entry))
     }
 
     /// The entries that differ from those of an earlier copy, or may: all that were touched since. `base` must have been
     /// kept unchanged since this map was copied from it.
     pub(super) fn since(&self, base: &Self) -> impl Iterator<Item = (WordId, &T)> {
-        // Shards that were never touched are the same ones, while their number is.
-        let same: FxHashSet<_> = if self.shards.len() == base.shards.len() {
-            base.shards.iter().map(Arc::as_ptr).collect()
-        } else {
-            FxHashSet::default()
-        };
-        self.shards
-            .iter()
-            .filter(move |shard| !same.contains(&Arc::as_ptr(shard)))
-            .flat_map(|shard| shard.iter())
-            .filter(|(id, entry)| base.entry(**id).is_none_or(|old| !Arc::ptr_eq(old, entry)))
-            .map(|(id, entry)| (*id, &**entry))
+        self.walk(|part| {
+            base.node(part.first, part.height)
+                .is_some_and(|old| Arc::ptr_eq(old, part.node))
+        })
+        .filter(|(id, entry)| base.entry(*id).is_none_or(|old| !Arc::ptr_eq(old, entry)))
+        .map(|(id, entry)| (id, &**entry))
+    }
+
+    /// Every entry but those of parts to be left out, by its number.
+    fn walk<'a>(
+        &'a self,
+        leaves_out: impl Fn(&Part<'a, T>) -> bool,
+    ) -> impl Iterator<Item = (WordId, &'a Arc<T>)> {
+        let mut left = vec![Part {
+            node: &self.root,
+            first: 0,
+            height: self.height,
+        }];
+        std::iter::from_fn(move || {
+            loop {
+                let part = left.pop()?;
+                if leaves_out(&part) {
+                    continue;
+                }
+                match &**part.node {
+                    Node::Branch(children) => left.extend(part.children(children).rev()),
+                    Node::Leaf(entries) => return Some(numbered(part.first, 0, entries)),
+                }
+            }
+        })
+        .flatten()
     }
 }
 
+/// A part of a map that is yet to be walked.
+#[derive(Debug)]
+struct Part<'a, T> {
+    node: &'a Arc<Node<T>>,
+    /// The smallest number that it may hold.
+    first: WordId,
+    height: u32,
+}
+
+impl<'a, T> Part<'a, T> {
+    /// What lies below it.
+    fn children(
+        &self,
+        children: &'a [Option<Arc<Node<T>>>; WIDTH],
+    ) -> impl DoubleEndedIterator<Item = Self> {
+        let height = self.height.saturating_sub(1);
+        numbered(self.first, self.height, children).map(move |(first, node)| Self {
+            node,
+            first,
+            height,
+        })
+    }
+}
+
+/// What is there of a node's children, each with the smallest number it may hold.
+fn numbered<C>(
+    first: WordId,
+    height: u32,
+    children: &[Option<C>; WIDTH],
+) -> impl DoubleEndedIterator<Item = (WordId, &C)> {
+    let below = 1 << (height * BITS);
+    children.iter().enumerate().filter_map(move |(at, child)| {
+        let at = WordId::try_from(at).ok()?;
+        Some((first + at * below, child.as_ref()?))
+    })
+}
+
 impl<T: Clone> Shared<T> {
-    /// The entry of an id, to be changed.
+    /// The entry of a number, to be changed.
     pub(super) fn get_mut(&mut self, id: WordId) -> Option<&mut T> {
-        let place = self.place(id);
         // A question first, so that nothing is copied for what is not there.
         self.entry(id)?;
-        let shard = Arc::make_mut(self.shards.get_mut(place)?);
-        shard.get_mut(&id).map(Arc::make_mut)
+        self.slot(id)?.as_mut().map(Arc::make_mut)
     }
 
     /// Puts an entry in the place of whatever was there.
     pub(super) fn insert(&mut self, id: WordId, entry: T) {
-        if self.entry(id).is_none() {
-            self.entries += 1;
-            if self.entries > self.shards.len() * SHARD {
-                self.grow();
-            }
+        while !self.reaches(id) {
+            let mut children: [_; WIDTH] = Default::default();
+            let [first, ..] = &mut children;
+            *first = Some(Arc::clone(&self.root));
+            self.height += 1;
+            self.root = Arc::new(Node::Branch(children));
         }
-        let place = self.place(id);
-        if let Some(shard) = self.shards.get_mut(place) {
-            Arc::make_mut(shard).insert(id, Arc::new(entry));
+        if let Some(slot) = self.slot(id) {
+            *slot = Some(Arc::new(entry));
         }
     }
 
-    /// Doubles the number of shards; the entries stay shared.
-    fn grow(&mut self) {
-        let mut shards: Vec<Shard<T>> = vec![Shard::default(); self.shards.len() * 2];
-        let mask = shards.len() - 1;
-        for shard in self.shards.drain(..) {
-            for (id, entry) in shard.iter() {
-                let place = usize::try_from(*id).unwrap_or_default() & mask;
-                if let Some(shard) = shards.get_mut(place) {
-                    shard.insert(*id, Arc::clone(entry));
+    /// The place of a number that the tree reaches, with copies of all shared nodes on the way.
+    fn slot(&mut self, id: WordId) -> Option<&mut Option<Arc<T>>> {
+        let mut node = Arc::make_mut(&mut self.root);
+        let mut height = self.height;
+        loop {
+            match node {
+                Node::Leaf(entries) => return entries.get_mut(child(id, 0)),
+                Node::Branch(children) => {
+                    let below = children.get_mut(child(id, height))?;
+                    height = height.saturating_sub(1);
+                    node = Arc::make_mut(below.get_or_insert_with(|| Arc::new(Node::new(height))));
                 }
             }
         }
-        self.shards = shards.into_iter().map(Arc::new).collect();
     }
 }
 
@@ -130,9 +245,37 @@ mod tests {
         assert_eq!(shared, 999);
         assert_eq!(map.since(&base).collect::<Vec<_>>(), [(7, &8)]);
         assert_eq!((base.get(7), map.iter().count()), (Some(&7), 1_000));
-        for id in 1_000..3_000 {
+        for id in 1_000..70_000 {
             map.insert(id, id);
         }
-        assert_eq!(map.since(&base).count(), 2_001, "also when it has grown");
+        assert_eq!(map.since(&base).count(), 69_001, "also when it has grown");
+    }
+
+    #[test]
+    fn every_number_has_a_place_of_its_own() {
+        let numbers = [
+            0,
+            15,
+            16,
+            255,
+            256,
+            65_535,
+            65_536,
+            WordId::MAX - 16,
+            WordId::MAX,
+        ];
+        for last in 0..numbers.len() {
+            let mut map = Shared::default();
+            let held = &numbers[..=last];
+            for id in held.iter().rev() {
+                map.insert(*id, *id);
+            }
+            assert_eq!(map.iter().map(|(id, _)| id).collect::<Vec<_>>(), held);
+            for id in numbers {
+                let expected = held.contains(&id).then_some(id);
+                assert_eq!(map.get(id).copied(), expected);
+                assert_eq!(map.get_mut(id).copied(), expected);
+            }
+        }
     }
 }
