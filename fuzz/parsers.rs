@@ -214,7 +214,7 @@ pub(crate) fn config(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
     };
-    match pagewarden::config::parse(text, "pagewarden.toml") {
+    match pagewarden::config::parse(text, "pagewarden.toml", &pagewarden::notify::kinds()) {
         Ok(config) => assert!(!config.tenants.is_empty()),
         Err(problems) => {
             assert!(!problems.list.is_empty());

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::http::Transport;
-use crate::notify::{self, Message, Notifier, SendError};
+use crate::notify::{self, Content, Message, Notifier, SendError};
 use crate::pulse::Pulse;
 use crate::storage::{Delivery, Store, StoreError};
 use crate::telemetry::events::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
@@ -56,12 +56,8 @@ impl Notifiers {
                 name: notifier.name.clone(),
                 why,
             };
-            let config::NotifierKind::Webhook { url, secret } = &notifier.kind;
-            let url = url.read().map_err(|error| problem(error.to_string()))?;
-            let secret = secret.as_ref().map(config::SecretSource::read).transpose();
-            let secret = secret.map_err(|error| problem(error.to_string()))?;
-            let built = notify::build_over(transport, notifier, &url, secret.as_ref())
-                .map_err(|error| problem(error.to_string()))?;
+            let built =
+                notify::build(transport, notifier).map_err(|error| problem(error.to_string()))?;
             named.push((notifier.name.clone(), Arc::from(built)));
         }
         Ok(Self { named })
@@ -195,10 +191,14 @@ impl Lane {
                 why: "the config no longer names this notifier".to_owned(),
             });
         };
+        let content = Content::from_stored(&delivery.body);
+        let content = content.map_err(|error| SendError::GiveUp {
+            why: error.to_string(),
+        })?;
         let message = Message {
             id: delivery.id.clone(),
             at: now,
-            body: delivery.body.clone(),
+            content,
             severity: delivery.severity,
         };
         notifier.send(&message).await

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::analysis::{self, Analysis, Analyst};
 use crate::config;
-use crate::notify;
+use crate::notify::{self, Content};
 use crate::outcome::Outcome;
-use crate::output::{json, retraction, summary};
+use crate::output::summary;
 use crate::storage::{Changes, NewDelivery, Posted, Recorded, Store, StoreError, TenantId};
 use pagewarden_core::model::{Finding, FindingId};
 use pagewarden_core::time::{Window, after};
@@ -205,7 +205,7 @@ impl<'a> Mail<'a> {
             }
         }
         for notifier in routes {
-            self.deliveries.push(message(&finding, notifier, due));
+            self.deliveries.push(message(&finding, notifier, due)?);
         }
         Ok(())
     }
@@ -230,7 +230,7 @@ impl<'a> Mail<'a> {
                 (false, true) => unseen_revision(&posted),
                 (false, false) => continue,
             };
-            let delivery = message(&finding, &waiting.notifier, waiting.due);
+            let delivery = message(&finding, &waiting.notifier, waiting.due)?;
             self.deliveries.push(delivery);
         }
         Ok(())
@@ -259,13 +259,18 @@ impl<'a> Mail<'a> {
             },
         ) in told
         {
+            let content = Content::Retraction {
+                finding: finding.clone(),
+                revision: *revision,
+                severity: *severity,
+            };
             // The same correction again is not put into the outbox: its key is there.
             self.deliveries.push(NewDelivery {
                 id: notify::retraction_id(id, *revision),
                 subject: id.to_string(),
                 notifier: notifier.to_owned(),
                 severity: *severity,
-                body: retraction::body(&finding, *revision, *severity),
+                body: stored(&content)?,
                 due: self.now,
             });
         }
@@ -289,15 +294,26 @@ fn unseen_revision(posted: &[Posted]) -> u32 {
 }
 
 /// A message that tells a notifier of a finding.
-fn message(finding: &Finding, notifier: &str, due: DateTime<Utc>) -> NewDelivery {
-    NewDelivery {
+fn message(
+    finding: &Finding,
+    notifier: &str,
+    due: DateTime<Utc>,
+) -> Result<NewDelivery, StoreError> {
+    Ok(NewDelivery {
         id: notify::message_id(finding),
         subject: finding.id.to_string(),
         notifier: notifier.to_owned(),
         severity: finding.severity,
-        body: json::one(finding),
+        body: stored(&Content::Finding(finding.clone()))?,
         due,
-    }
+    })
+}
+
+/// What a message says, in the form of the outbox.
+fn stored(content: &Content) -> Result<Vec<u8>, StoreError> {
+    content
+        .to_stored()
+        .map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
 /// Puts one message about a walk of history into the outbox, if it found anything.
@@ -339,13 +355,15 @@ pub fn summarised(
     let Some(severity) = summary.severity() else {
         return Ok(Vec::new());
     };
+    let id = summary.id();
+    let body = stored(&Content::Summary(summary))?;
     Ok(notify::route(notifiers, severity)
         .map(|notifier| NewDelivery {
-            id: summary.id(),
-            subject: summary.id(),
+            id: id.clone(),
+            subject: id.clone(),
             notifier: notifier.to_owned(),
             severity,
-            body: summary.body(),
+            body: body.clone(),
             due: now,
         })
         .collect())

@@ -106,7 +106,8 @@ fn command(folder: &Path, words: &[&str]) -> Done {
 
 /// Only fetches and parses.
 fn floor(folder: &Path) -> Done {
-    let config = config::load(&folder.join(CONFIG)).map_err(|error| error.to_string())?;
+    let config = config::load(&folder.join(CONFIG), &pagewarden::notify::kinds())
+        .map_err(|error| error.to_string())?;
     let tenant = config.tenants.first().ok_or("no tenant")?;
     let settings = tenant.organization.as_ref().ok_or("no organisation")?;
     let key = settings.api_key.read()?;

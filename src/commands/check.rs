@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::config::{self, Config, LoadError, SiteRoute, Tenant};
 use crate::exit::Exit;
+use crate::notify;
 
 /// How many days before a key ends it is warned of.
 const WARN_DAYS: i64 = 30;
@@ -14,7 +15,7 @@ const WARN_DAYS: i64 = 30;
 /// the exit code as it is.
 pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
     let mut lines = Lines::default();
-    let config = match config::load(path) {
+    let config = match config::load(path, &notify::kinds()) {
         Ok(config) => config,
         Err(error) => {
             lines.refused(&error);

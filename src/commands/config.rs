@@ -1,8 +1,9 @@
 //! `pagewarden config show`: what is in force.
 
+use crate::config::notifier::NotifierSetting;
 use crate::config::{
-    Config, Detect, Notifier, NotifierKind, PrivilegedMode, SecretSource, Site, SiteRoute,
-    Suppressed, Suppression, Tenant, spelt,
+    Config, Detect, Notifier, PrivilegedMode, SecretSource, Site, SiteRoute, Suppressed,
+    Suppression, Tenant, spelt,
 };
 
 /// Everything that is in force, defaults included, as a config that could be used as it is. Secrets appear as the place
@@ -253,15 +254,18 @@ fn notifier(notifier: &Notifier, page: &mut Page) {
     let Notifier {
         name,
         kind,
+        settings,
         min_severity,
     } = notifier;
     page.header("[[notifier]]");
     page.set("name", &text(name));
-    let NotifierKind::Webhook { url, secret } = kind;
-    page.set("type", &text("webhook"));
-    page.set("url", &source(url));
-    if let Some(secret) = secret {
-        page.set("secret", &source(secret));
+    page.set("type", &text(kind));
+    for (key, setting) in settings.list() {
+        let value = match setting {
+            NotifierSetting::Secret(place) => source(place),
+            NotifierSetting::Plain(value) => value.to_string(),
+        };
+        page.set(key, &value);
     }
     page.set("min_severity", &text(min_severity.as_str()));
     page.set("include_titles", "false");

@@ -15,6 +15,7 @@ use crate::cli::Global;
 use crate::config::{self, Config, SecretSource, SiteRoute};
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
+use crate::notify::webhook;
 use crate::outcome::Outcome;
 use crate::output::progress::Progress;
 use crate::output::{Look, terminal};
@@ -188,10 +189,11 @@ fn config(simulator: &Simulator, folder: &Path, state: &Path) -> Result<Config, 
         detect: config::Detect::default(),
         notifiers: vec![config::Notifier {
             name: "receiver".to_owned(),
-            kind: config::NotifierKind::Webhook {
+            kind: webhook::NAME,
+            settings: Arc::new(webhook::Settings {
                 url: secret("webhook.url", simulator.webhook_url().as_str())?,
                 secret: None,
-            },
+            }),
             min_severity: Severity::Low,
         }],
     })

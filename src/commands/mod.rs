@@ -25,6 +25,7 @@ use crate::cli::{self, Cli, Command, ConfigCommand, Global};
 use crate::config::Config;
 use crate::deliver::Notifiers;
 use crate::exit::Exit;
+use crate::notify;
 use crate::outcome::Outcome;
 use crate::output::Look;
 use crate::storage::{Lease, Store, StoreError};
@@ -206,7 +207,8 @@ fn load(global: &Global) -> Result<Config, Trouble> {
 }
 
 fn load_from(global: &Global, path: &Path) -> Result<Config, Trouble> {
-    let mut config = crate::config::load(path).map_err(|error| Trouble::usage(chain(&error)))?;
+    let mut config = crate::config::load(path, &notify::kinds())
+        .map_err(|error| Trouble::usage(chain(&error)))?;
     if let Some(state) = &global.state {
         config.state.path.clone_from(state);
     }

@@ -8,6 +8,7 @@ use crate::analysis;
 use crate::cli::{Global, StatusFormat};
 use crate::config::{self, Config};
 use crate::exit::Exit;
+use crate::notify;
 use crate::output::replay::{Replay, write_json, write_text};
 use crate::storage::{Store, TenantRow};
 use crate::tenant::scored_sites;
@@ -16,7 +17,9 @@ use pagewarden_core::model::{Finding, StreamName};
 /// Scores every tenant of the state file by another config, or by the one in force. Changes nothing.
 pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Result<Exit, Trouble> {
     let config = match with {
-        Some(path) => Some(config::load(path).map_err(|error| Trouble::usage(chain(&error)))?),
+        Some(path) => Some(
+            config::load(path, &notify::kinds()).map_err(|error| Trouble::usage(chain(&error)))?,
+        ),
         None => load_if_any(global)?,
     };
     let store = Store::open_to_read(&state_path(global)?)?;

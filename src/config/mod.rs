@@ -1,11 +1,12 @@
 //! The config: a file that people write, turned into values that can be acted on.
 //!
 //! The text is parsed to tables with their places (`raw`), walked so that every problem is told at once (`check`), and
-//! only then become the values below. Secrets are never in it: [`secrets`] gets them from where it says they are.
+//! only then become the values below. What a notifier may be set to is known to the code of its kind ([`notifier`]). Secrets are never in it: [`secrets`] gets them from where it says they are.
 
 mod check;
 mod defaults;
 mod network;
+pub mod notifier;
 mod problem;
 mod raw;
 pub mod secrets;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use network::network_holds;
+pub use notifier::Notifier;
 pub use pagewarden_core::model::settings::{
     AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, Placed, PrivilegedMode,
     PrivilegedReading, PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated,
@@ -27,10 +29,12 @@ pub use problem::{LoadError, Problem, Problems, nearest};
 pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 
-use pagewarden_core::model::{AccountId, Class, Severity};
+use notifier::NotifierKind;
+use pagewarden_core::model::{AccountId, Class};
 
-/// Reads the config in a file; relative secret files begin in the file's folder.
-pub fn load(path: &Path) -> Result<Config, LoadError> {
+/// Reads the config in a file; relative secret files begin in the file's folder. `kinds` are the kinds of notifiers that it
+/// may name: they are known above this module.
+pub fn load(path: &Path, kinds: &[&'static dyn NotifierKind]) -> Result<Config, LoadError> {
     let bytes = std::fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LoadError::Missing(path.to_owned()),
         _ => LoadError::Unreadable {
@@ -59,16 +63,20 @@ pub fn load(path: &Path) -> Result<Config, LoadError> {
             }],
         }
     })?;
-    Ok(parse(&text, &name)?)
+    Ok(parse(&text, &name, kinds)?)
 }
 
 /// Reads the text of a config. `source_name` is the file it comes from: it is named in problems, and relative secret files
 /// begin in its folder.
-pub fn parse(text: &str, source_name: &str) -> Result<Config, Problems> {
+pub fn parse(
+    text: &str,
+    source_name: &str,
+    kinds: &[&'static dyn NotifierKind],
+) -> Result<Config, Problems> {
     let folder = Path::new(source_name)
         .parent()
         .unwrap_or_else(|| Path::new(""));
-    check::config(text, source_name, folder)
+    check::config(text, source_name, folder, kinds)
 }
 
 impl Config {
@@ -215,29 +223,6 @@ pub struct Retry {
     pub attempts: u32,
     /// How long one try may take, its answer included.
     pub timeout: Duration,
-}
-
-/// One place that is told of findings.
-#[derive(Debug, Clone)]
-pub struct Notifier {
-    /// What we call it.
-    pub name: String,
-    /// What sort of place, and how to reach it.
-    pub kind: NotifierKind,
-    /// The least severity that is told.
-    pub min_severity: Severity,
-}
-
-/// What sort of place, and how to reach it.
-#[derive(Debug, Clone)]
-pub enum NotifierKind {
-    /// An HTTP endpoint that takes JSON (Standard Webhooks).
-    Webhook {
-        /// Where its address is: a secret, because such addresses let anybody in.
-        url: SecretSource,
-        /// Where the signing secret is, if it signs.
-        secret: Option<SecretSource>,
-    },
 }
 
 /// Where a secret is: never in the config itself.

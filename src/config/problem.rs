@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::notifier::NotifierKind;
+
 /// One thing that is wrong with a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -71,16 +73,23 @@ pub enum LoadError {
 /// Where problems are gathered while a config is walked.
 pub(super) struct Report<'t> {
     text: &'t str,
+    kinds: &'t [&'static dyn NotifierKind],
     found: Vec<Problem>,
 }
 
 impl<'t> Report<'t> {
-    /// Begins with no problem.
-    pub(super) const fn new(text: &'t str) -> Self {
+    /// Begins with no problem; `kinds` are the kinds of notifiers that the config may name.
+    pub(super) const fn new(text: &'t str, kinds: &'t [&'static dyn NotifierKind]) -> Self {
         Self {
             text,
+            kinds,
             found: Vec::new(),
         }
+    }
+
+    /// The kinds of notifiers that the config may name.
+    pub(super) const fn kinds(&self) -> &'t [&'static dyn NotifierKind] {
+        self.kinds
     }
 
     /// Notes a problem at a byte of the text.
@@ -212,7 +221,7 @@ mod tests {
 
     #[test]
     fn lines_and_columns_count_characters_from_one() {
-        let report = Report::new("a = 1\nö = 2\n");
+        let report = Report::new("a = 1\nö = 2\n", &[]);
         assert_eq!(report.position(0), (1, 1));
         assert_eq!(report.position(6), (2, 1));
         assert_eq!(report.position(7), (2, 1));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::notifier::NotifierKind;
 use super::problem::{Problem, Report, nearest, shown};
 
 /// Every table and the keys that it may hold.
@@ -59,16 +60,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("tenant.detect.public-link", SWITCH),
     ("tenant.detect.blind-spot", SWITCH),
     ("tenant.detect.suppress", SUPPRESS),
+    // What every notifier may hold; each kind has settings of its own besides.
     (
         "notifier",
-        &[
-            "name",
-            "type",
-            "url",
-            "secret",
-            "min_severity",
-            "include_titles",
-        ],
+        &["name", "type", "min_severity", "include_titles"],
     ),
 ];
 
@@ -150,6 +145,8 @@ pub(super) struct Section<'d> {
     /// Where its header is.
     pub(super) at: usize,
     entries: &'d DeTable<'d>,
+    /// The keys that it may hold, where [`KEYS`] does not have all of them.
+    keys: Option<&'d [&'static str]>,
 }
 
 impl<'d> Section<'d> {
@@ -162,7 +159,7 @@ impl<'d> Section<'d> {
     ) -> Self {
         let section = Self::unchecked(path, at, entries);
         for (key, _) in entries {
-            if let Some(what) = unknown(path, key.get_ref()) {
+            if let Some(what) = section.unknown(key.get_ref(), report.kinds()) {
                 report.push(key.span().start, section.key(key.get_ref()), what);
             }
         }
@@ -171,7 +168,79 @@ impl<'d> Section<'d> {
 
     /// Takes a table whatever keys it holds.
     pub(super) const fn unchecked(path: &'static str, at: usize, entries: &'d DeTable<'d>) -> Self {
-        Self { path, at, entries }
+        Self {
+            path,
+            at,
+            entries,
+            keys: None,
+        }
+    }
+
+    /// The same table, which may hold these keys and no others.
+    pub(super) const fn with_keys<'k>(self, keys: &'k [&'static str]) -> Section<'k>
+    where
+        'd: 'k,
+    {
+        Section {
+            path: self.path,
+            at: self.at,
+            entries: self.entries,
+            keys: Some(keys),
+        }
+    }
+
+    /// The keys that it may hold; nothing for a table whose keys are free.
+    fn known(&self) -> Option<&'d [&'static str]> {
+        self.keys.or_else(|| keys_of(self.path))
+    }
+
+    /// The key that was probably meant by one that it may not hold.
+    fn meant(&self, key: &str) -> Option<&'static str> {
+        let known = self.known()?;
+        if known.contains(&key) {
+            None
+        } else {
+            nearest(key, known.iter().copied())
+        }
+    }
+
+    /// What is wrong with a key in it, if anything; `kinds` are the kinds of notifiers, whose keys may be meant.
+    pub(super) fn unknown(&self, key: &str, kinds: &[&'static dyn NotifierKind]) -> Option<String> {
+        let known = self.known()?;
+        if known.contains(&key) {
+            return None;
+        }
+        if key == "ignore" && known.contains(&"suppress") {
+            return Some("is called `suppress`".to_owned());
+        }
+        if let Some(meant) = self.meant(key) {
+            return Some(format!("is not a setting; did you mean `{meant}`?"));
+        }
+        if let Some((table, _)) = KEYS
+            .iter()
+            .find(|(table, _)| table.rsplit('.').next() == Some(key))
+        {
+            return Some(format!(
+                "does not belong here; write it as `{}`",
+                header(table)
+            ));
+        }
+        let of_a_kind = kinds
+            .iter()
+            .any(|kind| kind.keys().iter().any(|own| own.name == key));
+        let homes: Vec<String> = KEYS
+            .iter()
+            .filter(|(table, keys)| {
+                let takes = keys.contains(&key) || (*table == "notifier" && of_a_kind);
+                takes && !table.starts_with("tenant.detect")
+            })
+            .map(|(table, _)| format!("`{}`", header(table)))
+            .collect();
+        Some(if homes.is_empty() {
+            format!("is not a setting; here may stand {}", list(known))
+        } else {
+            format!("does not belong here but under {}", homes.join(" or "))
+        })
     }
 
     /// The full name of one of its keys, fit to be shown.
@@ -188,7 +257,7 @@ impl<'d> Section<'d> {
         let misspelt = || {
             self.entries
                 .iter()
-                .find(|(written, _)| meant(self.path, written.get_ref()) == Some(key))
+                .find(|(written, _)| self.meant(written.get_ref()) == Some(key))
         };
         self.entries
             .get(key)
@@ -349,49 +418,6 @@ fn keys_of(path: &str) -> Option<&'static [&'static str]> {
     KEYS.iter()
         .find(|(table, _)| *table == path)
         .map(|(_, keys)| *keys)
-}
-
-/// The key that was probably meant by one that a table may not hold.
-fn meant(path: &str, key: &str) -> Option<&'static str> {
-    let known = keys_of(path)?;
-    if known.contains(&key) {
-        None
-    } else {
-        nearest(key, known.iter().copied())
-    }
-}
-
-/// What is wrong with a key in a table, if anything.
-pub(super) fn unknown(path: &str, key: &str) -> Option<String> {
-    let known = keys_of(path)?;
-    if known.contains(&key) {
-        return None;
-    }
-    if key == "ignore" && known.contains(&"suppress") {
-        return Some("is called `suppress`".to_owned());
-    }
-    if let Some(meant) = meant(path, key) {
-        return Some(format!("is not a setting; did you mean `{meant}`?"));
-    }
-    if let Some((table, _)) = KEYS
-        .iter()
-        .find(|(table, _)| table.rsplit('.').next() == Some(key))
-    {
-        return Some(format!(
-            "does not belong here; write it as `{}`",
-            header(table)
-        ));
-    }
-    let homes: Vec<String> = KEYS
-        .iter()
-        .filter(|(table, keys)| keys.contains(&key) && !table.starts_with("tenant.detect"))
-        .map(|(table, _)| format!("`{}`", header(table)))
-        .collect();
-    Some(if homes.is_empty() {
-        format!("is not a setting; here may stand {}", list(known))
-    } else {
-        format!("does not belong here but under {}", homes.join(" or "))
-    })
 }
 
 /// How the header of a table is written.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::{Config, NotifierKind, SecretSource};
+use super::{Config, SecretSource};
 
 /// The most bytes that a secret may have.
 const MOST_BYTES: usize = 64 * 1024;
@@ -223,11 +223,8 @@ impl Config {
         }
         for notifier in &self.notifiers {
             let name = &notifier.name;
-            let NotifierKind::Webhook { url, secret } = &notifier.kind;
-            all.push((format!("notifier `{name}`, url"), url));
-            if let Some(secret) = secret {
-                all.push((format!("notifier `{name}`, secret"), secret));
-            }
+            let named = notifier.secrets();
+            all.extend(named.map(|(key, source)| (format!("notifier `{name}`, {key}"), source)));
         }
         all
     }

@@ -12,9 +12,12 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{Message, Notifier, SendError};
+use super::{Content, Message, Notifier, SendError};
 use crate::http::post::Timeouts;
+use crate::output::samples::{blindness, harvest, hostile, start};
+use crate::output::summary::{History, Summary};
 use pagewarden_core::model::Severity;
+use pagewarden_core::time::{Window, before};
 
 /// The part of every receiver's address that nobody may see.
 pub(super) const TOKEN: &str = "T0KEN-in-the-path";
@@ -170,9 +173,29 @@ pub(super) fn message() -> Message {
     Message {
         id: "3f9a1c2e5b7d40618a9c0d1e2f304152:3".into(),
         at: pagewarden_core::time::moment(1_795_140_845),
-        body: br#"{"schema":"pagewarden.finding.v1","reason":"Read 187 pages."}"#.to_vec(),
+        content: Content::Finding(harvest()),
         severity: Severity::High,
     }
+}
+
+/// Everything that a message can say, but for what an older program rendered.
+pub(super) fn contents() -> Vec<Content> {
+    let span = Window {
+        from: before(start(), Duration::from_hours(30 * 24)),
+        until: start(),
+    };
+    let found = [harvest(), blindness(), hostile()];
+    vec![
+        Content::Finding(harvest()),
+        Content::Finding(hostile()),
+        Content::Finding(blindness()),
+        Content::Retraction {
+            finding: hostile(),
+            revision: 4,
+            severity: Severity::Low,
+        },
+        Content::Summary(Summary::new("acme", History::Backfill, span, &found)),
+    ]
 }
 
 /// Sets up the notifier under test for an address that holds [`TOKEN`], with [`SECRET`] where it takes one.
@@ -181,6 +204,8 @@ type Make<'a> = &'a (dyn Fn(SecretString, Timeouts) -> Box<dyn Notifier> + Sync)
 /// Puts a notifier to all the tests.
 pub(super) async fn passes(make: impl Fn(SecretString, Timeouts) -> Box<dyn Notifier> + Sync) {
     attempts_are_told_as_one(&make).await;
+    every_content_has_the_same_bytes_after_a_restart(&make).await;
+    what_an_older_program_rendered_is_sent_or_given_up(&make).await;
     redirects_are_not_followed(&make).await;
     silence_ends_and_may_be_tried_again(&make).await;
     a_wait_that_is_asked_for_is_passed_on(&make).await;
@@ -237,6 +262,46 @@ async fn attempts_are_told_as_one(make: Make<'_>) {
         "the idempotency key is not told: {told}"
     );
     hides_secrets(&format!("{notifier:?}"));
+}
+
+/// Sends a content as it comes out of the outbox, by a notifier of its own.
+async fn sent_body(make: Make<'_>, content: &Content) -> (Result<(), SendError>, Vec<Received>) {
+    let receiver = Receiver::start(vec![Reply::status(200)]).await;
+    let content = Content::from_stored(&content.to_stored().unwrap()).unwrap();
+    let message = Message {
+        content,
+        ..message()
+    };
+    let outcome = make(receiver.url(), Timeouts::default())
+        .send(&message)
+        .await;
+    (outcome, receiver.requests())
+}
+
+async fn every_content_has_the_same_bytes_after_a_restart(make: Make<'_>) {
+    let mut bodies = Vec::new();
+    for content in contents() {
+        let [(first, one), (second, two)] = [
+            sent_body(make, &content).await,
+            sent_body(make, &content).await,
+        ];
+        assert_eq!((first, second), (Ok(()), Ok(())), "{content:?}");
+        assert_eq!(one.len(), 1);
+        assert_eq!(one[0].body, two[0].body, "{content:?}");
+        assert!(!bodies.contains(&one[0].body), "said twice: {content:?}");
+        bodies.push(one[0].body.clone());
+    }
+}
+
+async fn what_an_older_program_rendered_is_sent_or_given_up(make: Make<'_>) {
+    let (outcome, requests) = sent_body(make, &Content::Rendered("{\"a\": 1}".into())).await;
+    match outcome {
+        Ok(()) => assert_eq!(requests[0].body, b"{\"a\": 1}"),
+        Err(error) => {
+            assert!(matches!(error, SendError::GiveUp { .. }), "{error:?}");
+            assert!(requests.is_empty(), "given up, but sent");
+        }
+    }
 }
 
 async fn redirects_are_not_followed(make: Make<'_>) {

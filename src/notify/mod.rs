@@ -1,8 +1,12 @@
-//! Messages to people and their systems: one file per notifier, and the rule who is told what.
+//! Messages to people and their systems: one folder per kind of notifier, and the rule who is sent what.
 //!
-//! When and how often a message is tried is decided by whoever delivers; a notifier makes one attempt.
+//! A message carries what it says ([`Content`]); the notifier renders it. When and how often a message is tried is decided
+//! by whoever delivers; a notifier makes one attempt.
 
-mod webhook;
+mod answer;
+mod content;
+mod registry;
+pub mod webhook;
 
 #[cfg(test)]
 mod kit;
@@ -11,25 +15,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 
-use crate::config;
-use crate::http::Transport;
-use crate::http::post::{BadAddress, Timeouts};
+use crate::config::{self, SecretError};
+use crate::http::post::BadAddress;
 use pagewarden_core::model::{Finding, FindingId, Severity};
 
-pub use webhook::Webhook;
+pub use content::{Content, ContentError};
+pub use registry::{build, kinds};
 
 /// What is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// The idempotency key, equal at every attempt: a receiver that has seen it drops the message.
     pub id: String,
     /// The moment of this attempt.
     pub at: DateTime<Utc>,
-    /// The JSON text, equal at every attempt.
-    pub body: Vec<u8>,
-    /// How grave what it tells is.
+    /// What it says, equal at every attempt: a notifier renders it to the same bytes each time.
+    pub content: Content,
+    /// The severity by which it was routed.
     pub severity: Severity,
 }
 
@@ -70,51 +73,20 @@ pub trait Notifier: Send + Sync + std::fmt::Debug {
 }
 
 /// Why a notifier cannot be set up; the config or its secrets have to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The address is of no use.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// The signing secret is of no use.
-    #[error("the secret begins with whsec_, but base64 does not follow")]
-    Secret,
-    /// There is no signing secret where one was named.
-    #[error("the secret is empty")]
-    EmptySecret,
-}
-
-/// Sets up the notifier that the settings describe, with its secrets as they were read.
-pub fn build(
-    settings: &config::Notifier,
-    url: &SecretString,
-    secret: Option<&SecretString>,
-) -> Result<Box<dyn Notifier>, BuildError> {
-    build_over(&Transport::default(), settings, url, secret)
-}
-
-/// The same, with requests carried otherwise than over the network.
-pub fn build_over(
-    transport: &Transport,
-    settings: &config::Notifier,
-    url: &SecretString,
-    secret: Option<&SecretString>,
-) -> Result<Box<dyn Notifier>, BuildError> {
-    build_with(settings, url, secret, (Timeouts::default(), transport))
-}
-
-/// The same, with other timeouts.
-fn build_with(
-    settings: &config::Notifier,
-    url: &SecretString,
-    secret: Option<&SecretString>,
-    (timeouts, transport): (Timeouts, &Transport),
-) -> Result<Box<dyn Notifier>, BuildError> {
-    match &settings.kind {
-        config::NotifierKind::Webhook { url: _, secret: _ } => {
-            let webhook = Webhook::new(url, secret, timeouts)?;
-            Ok(Box::new(webhook.over(transport)))
-        }
-    }
+    /// A secret or setting was read and is of no use; says why.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// The settings are of no kind that there is; never so for a config that was read with [`kinds`].
+    #[error("this type of notifier is not in this version")]
+    Unknown,
 }
 
 /// The names of the notifiers that are told of something so grave, in the order of the config.
@@ -128,15 +100,19 @@ pub fn route(notifiers: &[config::Notifier], severity: Severity) -> impl Iterato
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{NotifierKind, SecretSource};
+    use std::sync::Arc;
+
+    use crate::config::SecretSource;
+    use crate::http::Transport;
 
     fn notifier(name: &str, min_severity: Severity) -> config::Notifier {
         config::Notifier {
             name: name.into(),
-            kind: NotifierKind::Webhook {
+            kind: webhook::NAME,
+            settings: Arc::new(webhook::Settings {
                 url: SecretSource::Env("URL".into()),
                 secret: None,
-            },
+            }),
             min_severity,
         }
     }
@@ -155,9 +131,21 @@ mod tests {
 
     #[test]
     fn an_address_in_the_clear_is_refused_without_being_told() {
-        let url = SecretString::from("http://hooks.example/T0KEN");
-        let error = build(&notifier("soc", Severity::Low), &url, None).unwrap_err();
-        assert_eq!(error, BuildError::Address(BadAddress::NotHttps));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("url");
+        std::fs::write(&file, "http://hooks.example/T0KEN").unwrap();
+        let soc = config::Notifier {
+            settings: Arc::new(webhook::Settings {
+                url: SecretSource::File(file),
+                secret: None,
+            }),
+            ..notifier("soc", Severity::Low)
+        };
+        let error = build(&Transport::default(), &soc).unwrap_err();
+        assert!(
+            matches!(error, BuildError::Address(BadAddress::NotHttps)),
+            "{error:?}"
+        );
         assert!(!error.to_string().contains("T0KEN"));
     }
 }

@@ -14,6 +14,6 @@ pub mod terminal;
 mod style;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub use style::{Look, wrap};

@@ -12,12 +12,12 @@ use pagewarden_core::model::{
 use pagewarden_core::time::after;
 
 /// 2026-11-20 02:14:05 UTC.
-pub(super) fn start() -> DateTime<Utc> {
+pub(crate) fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_140_845, 0).unwrap()
 }
 
 /// A harvest by an administrator's token.
-pub(super) fn harvest() -> Finding {
+pub(crate) fn harvest() -> Finding {
     let end = after(start(), Duration::from_mins(22));
     let page = |n: u32| PageRead {
         id: PageId::new(format!("{}", 98_304 + n)),
@@ -79,7 +79,7 @@ pub(super) fn harvest() -> Finding {
 }
 
 /// A finding about no account, with as little in it as there can be.
-pub(super) fn blindness() -> Finding {
+pub(crate) fn blindness() -> Finding {
     let at = after(start(), Duration::from_hours(24));
     Finding {
         id: FindingId::new("11aa22bb5b7d40618a9c0d1e2f304152"),
@@ -106,7 +106,7 @@ pub(super) fn blindness() -> Finding {
 }
 
 /// A finding whose words try to take over the terminal, judged as expected.
-pub(super) fn hostile() -> Finding {
+pub(crate) fn hostile() -> Finding {
     let account = Account {
         id: AccountId::new("712020:evil\u{1b}]0;owned\u{7}"),
         name: Some("Eve\u{202e}nimda\r\n\u{1b}[2K".into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::json::{At, V1Finding, line, pretty};
 use pagewarden_core::model::id::digest16;
@@ -15,7 +15,7 @@ use pagewarden_core::time::{Window, rfc3339};
 const MOST_SEVERE: usize = 10;
 
 /// Which reading of history a summary is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum History {
     /// `backfill`, or what a service reads behind live polling.

@@ -18,7 +18,7 @@ pub struct NewDelivery {
     pub notifier: String,
     /// How grave.
     pub severity: Severity,
-    /// What to send.
+    /// What it says, in the form of `notify::Content`: nothing here looks into it.
     pub body: Vec<u8>,
     /// When to send it first.
     pub due: DateTime<Utc>,
@@ -61,7 +61,7 @@ pub struct Delivery {
     pub notifier: String,
     /// How grave.
     pub severity: Severity,
-    /// What to send.
+    /// What it says, in the form of `notify::Content`: nothing here looks into it.
     pub body: Vec<u8>,
     /// When it was put into the outbox.
     pub created: DateTime<Utc>,

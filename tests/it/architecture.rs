@@ -11,12 +11,14 @@ use std::path::Path;
 const MOST_LINES: usize = 600;
 
 /// Which adapters know which, and why that is all right; all of them know the values of `config`.
-const ACQUAINTED: [(&str, &str); 4] = [
+const ACQUAINTED: [(&str, &str); 5] = [
     // What it leaves out is logged.
     ("storage", "telemetry"),
     // They speak HTTP.
     ("atlassian", "http"),
     ("notify", "http"),
+    // A message holds a summary, and is rendered in its formats.
+    ("notify", "output"),
     // The same events, from files.
     ("import", "atlassian"),
 ];

@@ -42,7 +42,11 @@ impl Watching {
 
     /// What a service does when it starts: one round of everything. It ends as if it were killed.
     fn round(&self) {
-        let config = pagewarden::config::load(&self.desk.path("pagewarden.toml")).unwrap();
+        let config = pagewarden::config::load(
+            &self.desk.path("pagewarden.toml"),
+            &pagewarden::notify::kinds(),
+        )
+        .unwrap();
         let mut config = config;
         config.state.path = self.desk.path("state.db");
         let store = Arc::new(Store::open(&config.state.path).unwrap());

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
 use pagewarden::cli::Cli;
 use pagewarden::commands::{check, config as show, init::EXAMPLE};
-use pagewarden::config::{Admins, Config, Detect, LoadError, Retry, Schedule, State, load, parse};
+use pagewarden::config::{self, Admins, Config, Detect, LoadError, Retry, Schedule, State};
 use pagewarden::exit::Exit;
+use pagewarden::notify;
 use pagewarden_core::time::moment;
 use proptest::prelude::*;
 
@@ -39,6 +40,14 @@ type = "webhook"
 url = { file = "soc.url" }
 include_titles = false
 "#;
+
+fn parse(text: &str, source_name: &str) -> Result<Config, config::Problems> {
+    config::parse(text, source_name, &notify::kinds())
+}
+
+fn load(path: &Path) -> Result<Config, LoadError> {
+    config::load(path, &notify::kinds())
+}
 
 fn broken() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use pagewarden::notify::{Content, webhook::body};
 use pagewarden_simulator::{Fault, Faults, Options, Received, World, WorldSettings};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -414,7 +415,7 @@ fn sent(path: &Path) -> Vec<Received> {
         Ok(Received {
             path: String::new(),
             headers: vec![("webhook-id".to_owned(), row.get(0)?)],
-            body: row.get(1)?,
+            body: body(&Content::from_stored(&row.get::<_, Vec<u8>>(1)?).unwrap()),
             accepted: true,
         })
     });

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagewarden::notify::Content;
 use pagewarden_simulator::{World, WorldSettings};
 
 use super::desk::{Desk, Running, Setup, Tenant, small_world, until};
@@ -108,14 +109,15 @@ fn a_notifier_that_never_answers_holds_up_no_other() {
     let address = format!("http://{}/", deaf.local_addr().unwrap());
     desk.write("deaf.url", address);
     desk.run("-q scan");
+    let content = Content::Rendered("{}".into()).to_stored().unwrap();
     let state = state(&desk);
     for message in 0..6 {
         for notifier in ["deaf", "soc"] {
             let put =
                 "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms)
-                       values (?1, ?2, 1, 3, x'7b7d', unixepoch() * 1000, 0)";
+                       values (?1, ?2, 1, 3, ?3, unixepoch() * 1000, 0)";
             state
-                .execute(put, (format!("test:{message}"), notifier))
+                .execute(put, (format!("test:{message}"), notifier, &content))
                 .unwrap();
         }
     }

@@ -2,7 +2,7 @@
 
 mod detect;
 mod notifier;
-mod secret;
+pub(super) mod secret;
 mod tenant;
 
 use std::collections::HashMap;
@@ -11,14 +11,20 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::notifier::NotifierKind;
 use super::problem::{Problems, Report};
 use super::raw::{self, Section};
 use super::values::{self, DAY, LONGEST};
 use super::{Config, Detect, Retry, State};
 
 /// Reads a config; relative secret files begin in `folder`.
-pub(super) fn config(text: &str, source_name: &str, folder: &Path) -> Result<Config, Problems> {
-    let mut report = Report::new(text);
+pub(super) fn config(
+    text: &str,
+    source_name: &str,
+    folder: &Path,
+    kinds: &[&'static dyn NotifierKind],
+) -> Result<Config, Problems> {
+    let mut report = Report::new(text, kinds);
     let (root, usable) = raw::parse(text, &mut report);
     let syntax = report.take();
     let config = if usable {

@@ -18,7 +18,7 @@ fn ways(key: &str) -> String {
 }
 
 /// Reads where a secret is that may be left out; a relative path begins in `folder`.
-pub(super) fn take(
+pub(in crate::config) fn take(
     section: &Section<'_>,
     key: &str,
     folder: &Path,

@@ -162,3 +162,7 @@ alter table tenant rename column ignored to suppressed;
 -- The newest page view, in seconds.
 alter table stream add column last_view integer;
 update stream set last_view = (select max(at) from event where event.stream = stream.id and class <= 1);
+
+-- A message carries what it says, and its notifier renders it. Those of schema 1 were rendered when they were stored, and keep
+-- their text.
+update delivery set body = cast(json_object('version', 1, 'content', json_object('rendered', cast(body as text))) as blob);

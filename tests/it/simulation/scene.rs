@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden::config::{self, Config};
 use pagewarden::deliver::Notifiers;
 use pagewarden::http::{Carrier, Transport};
+use pagewarden::notify::kinds;
 use pagewarden::service::{Next, Service};
 use pagewarden::storage::Store;
 use pagewarden::tenant::Watch;
@@ -78,7 +79,7 @@ impl Scene {
             names.push(host);
         }
         let source = folder.path().join("pagewarden.toml");
-        let config = config::parse(&text, &source.display().to_string()).unwrap();
+        let config = config::parse(&text, &source.display().to_string(), &kinds()).unwrap();
         let began = first_moment(&mut dice, &hosts);
         let network = Network::new(seed, Simulated::starting(began), hosts, names);
         let clock: Arc<dyn Clock> = Arc::new(network.clock);

@@ -1,5 +1,8 @@
 //! An HTTP endpoint that takes JSON, as Standard Webhooks describes it.
 
+mod render;
+mod settings;
+
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,15 +10,49 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sha2::Sha256;
 
-use super::{BuildError, Message, Notifier, SendError};
-use crate::http::Transport;
-use crate::http::post::{Answer, NoAnswer, Sender, Timeouts};
+use super::registry::{Kind, Wire, settings_of};
+use super::{BuildError, Message, Notifier, SendError, answer};
+use crate::config::SecretSource;
+use crate::config::notifier::NotifierSettings;
+use crate::http::post::Sender;
+
+pub use render::body;
+pub use settings::Settings;
+
+/// The word for a webhook in `type`.
+pub const NAME: &str = "webhook";
+
+/// The entry of the registry.
+pub(super) const KIND: WebhookKind = WebhookKind;
+
+/// Webhooks as a kind of notifiers.
+#[derive(Debug)]
+pub(super) struct WebhookKind;
+
+impl Kind for WebhookKind {
+    fn build(
+        &self,
+        settings: &dyn NotifierSettings,
+        wire: &Wire<'_>,
+    ) -> Result<Box<dyn Notifier>, BuildError> {
+        let Settings { url, secret } = settings_of(settings)?;
+        let secret = secret.as_ref().map(SecretSource::read);
+        let webhook = Webhook::new(wire.sender(&url.read()?)?, secret.transpose()?.as_ref())?;
+        Ok(Box::new(webhook))
+    }
+}
 
 /// What a signing secret in the spelling of Standard Webhooks begins with.
 const SECRET_PREFIX: &str = "whsec_";
 
+/// Why a signing secret is refused that does not keep what its prefix promises.
+const BAD_SECRET: &str = "the secret begins with whsec_, but base64 does not follow";
+
+/// Why a signing secret is refused that signs nothing.
+const EMPTY_SECRET: &str = "the secret is empty";
+
 /// Posts messages to one address, signed where there is a secret.
-pub struct Webhook {
+struct Webhook {
     /// Where to.
     sender: Sender,
     /// What signs.
@@ -24,32 +61,18 @@ pub struct Webhook {
 
 impl Webhook {
     /// Sets up a webhook; the secret is `whsec_` and base64, or any other text as it is.
-    pub fn new(
-        url: &SecretString,
-        secret: Option<&SecretString>,
-        timeouts: Timeouts,
-    ) -> Result<Self, BuildError> {
+    fn new(sender: Sender, secret: Option<&SecretString>) -> Result<Self, BuildError> {
         let key = secret.map(key).transpose()?;
-        Ok(Self {
-            sender: Sender::new(url, timeouts)?,
-            key,
-        })
-    }
-
-    /// The same webhook, whose requests are carried otherwise.
-    #[must_use]
-    pub fn over(mut self, transport: &Transport) -> Self {
-        self.sender = self.sender.over(transport);
-        self
+        Ok(Self { sender, key })
     }
 
     /// The headers of an attempt: the idempotency key and the time always, the signature where there is a secret.
-    fn headers(&self, message: &Message) -> Vec<(&'static str, String)> {
+    fn headers(&self, message: &Message, body: &[u8]) -> Vec<(&'static str, String)> {
         let timestamp = message.at.timestamp().to_string();
         let signature = self
             .key
             .as_ref()
-            .and_then(|key| signature(key.expose_secret(), &message.id, &timestamp, &message.body));
+            .and_then(|key| signature(key.expose_secret(), &message.id, &timestamp, body));
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             ("webhook-id", message.id.clone()),
@@ -71,22 +94,9 @@ impl std::fmt::Debug for Webhook {
 #[async_trait]
 impl Notifier for Webhook {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
-        match self
-            .sender
-            .post(&self.headers(message), message.body.clone())
-            .await
-        {
-            Ok(answer) => judge(answer),
-            Err(error @ (NoAnswer::TimedOut(_) | NoAnswer::Unreachable(_))) => {
-                Err(SendError::TryAgain {
-                    wait: None,
-                    why: error.to_string(),
-                })
-            }
-            Err(error @ NoAnswer::BadHeader(_)) => Err(SendError::GiveUp {
-                why: error.to_string(),
-            }),
-        }
+        let body = body(&message.content);
+        let headers = self.headers(message, &body);
+        answer::taken(self.sender.post(&headers, body).await)
     }
 }
 
@@ -96,11 +106,11 @@ fn key(secret: &SecretString) -> Result<SecretSlice<u8>, BuildError> {
     let bytes = match text.strip_prefix(SECRET_PREFIX) {
         Some(encoded) => BASE64_STANDARD
             .decode(encoded.trim_end())
-            .map_err(|_| BuildError::Secret)?,
+            .map_err(|_| BuildError::Refused(BAD_SECRET))?,
         None => text.as_bytes().to_vec(),
     };
     if bytes.is_empty() {
-        return Err(BuildError::EmptySecret);
+        return Err(BuildError::Refused(EMPTY_SECRET));
     }
     Ok(SecretSlice::from(bytes))
 }
@@ -118,53 +128,19 @@ fn signature(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Option<Strin
     ))
 }
 
-/// What an answer means for the message.
-fn judge(answer: Answer) -> Result<(), SendError> {
-    let Answer {
-        status,
-        retry_after,
-    } = answer;
-    let meaning = match status {
-        200..=299 => return Ok(()),
-        300 | 301 | 308 => "the address has moved, and redirects are not followed: set the new one",
-        400 | 422 => {
-            "the receiver does not understand the message: is this the right kind of address?"
-        }
-        401 => "the receiver does not know us: check the address and the signing secret",
-        403 => {
-            "the receiver forbids it: check the address, the signing secret and its network rules"
-        }
-        404 => "there is nothing at this address: check it",
-        405 | 415 => "the receiver takes no JSON by POST: is this the right kind of address?",
-        410 => "the receiver is gone for good: set a new address or remove the notifier",
-        413 => "the message is too large for the receiver",
-        408 | 425 | 429 | 302 | 303 | 307 | 500..=599 => {
-            let why = match status {
-                429 => "the receiver asks for a rest",
-                302 | 303 | 307 => {
-                    "the receiver sends us elsewhere for now, and redirects are not followed"
-                }
-                _ => "the receiver has trouble",
-            };
-            let why = format!("{why} (HTTP {status})");
-            return Err(SendError::TryAgain {
-                wait: retry_after,
-                why,
-            });
-        }
-        _ => "the receiver refuses the message",
-    };
-    Err(SendError::GiveUp {
-        why: format!("{meaning} (HTTP {status})"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::kit;
     use super::*;
 
+    use crate::http::post::Timeouts;
+
     const SECRET: &str = "whsec_cGFnZXdhcmRlbi10ZXN0LWtleS0wMDAx";
+
+    fn webhook(url: &SecretString, secret: Option<&str>) -> Webhook {
+        let sender = Sender::new(url, Timeouts::default()).unwrap();
+        Webhook::new(sender, secret.map(SecretString::from).as_ref()).unwrap()
+    }
 
     #[test]
     fn the_signature_is_that_of_standard_webhooks() {
@@ -184,55 +160,33 @@ mod tests {
 
     #[test]
     fn a_secret_is_base64_behind_its_prefix_and_itself_otherwise() {
-        let bytes =
-            |secret: &str| key(&SecretString::from(secret)).map(|key| key.expose_secret().to_vec());
+        let bytes = |secret: &str| {
+            key(&SecretString::from(secret))
+                .map(|key| key.expose_secret().to_vec())
+                .map_err(|error| error.to_string())
+        };
         assert_eq!(bytes(SECRET).unwrap(), b"pagewarden-test-key-0001");
         assert_eq!(bytes("plain text").unwrap(), b"plain text");
-        assert_eq!(bytes("whsec_%%%").unwrap_err(), BuildError::Secret);
+        assert_eq!(bytes("whsec_%%%").unwrap_err(), BAD_SECRET);
         assert_eq!(
             [bytes("").unwrap_err(), bytes("whsec_").unwrap_err()],
-            [BuildError::EmptySecret; 2]
+            [EMPTY_SECRET; 2]
         );
     }
 
     #[test]
     fn a_webhook_shows_neither_address_nor_secret() {
         let url = SecretString::from("https://hooks.example/T0KEN");
-        let webhook = Webhook::new(
-            &url,
-            Some(&SecretString::from("hunter22")),
-            Timeouts::default(),
-        )
-        .unwrap();
+        let webhook = webhook(&url, Some("hunter22"));
         assert_eq!(format!("{webhook:?}"), "Webhook { signs: true, .. }");
-    }
-
-    #[test]
-    fn every_status_has_its_reaction() {
-        let reaction = |status| match judge(Answer {
-            status,
-            retry_after: None,
-        }) {
-            Ok(()) => "taken",
-            Err(SendError::TryAgain { .. }) => "again",
-            Err(SendError::GiveUp { .. }) => "give up",
-        };
-        for status in [200, 201, 202, 204] {
-            assert_eq!(reaction(status), "taken", "{status}");
-        }
-        for status in [302, 307, 408, 425, 429, 500, 502, 503, 504, 529] {
-            assert_eq!(reaction(status), "again", "{status}");
-        }
-        for status in [301, 308, 400, 401, 403, 404, 405, 410, 413, 415, 418, 422] {
-            assert_eq!(reaction(status), "give up", "{status}");
-        }
     }
 
     #[tokio::test]
     async fn a_webhook_passes_the_kit() {
         kit::passes(|url, timeouts| {
             let secret = SecretString::from(kit::SECRET);
-            Box::new(Webhook::new(&url, Some(&secret), timeouts).unwrap())
+            let sender = Sender::new(&url, timeouts).unwrap();
+            Box::new(Webhook::new(sender, Some(&secret)).unwrap())
         })
         .await;
     }
@@ -242,10 +196,9 @@ mod tests {
         let receiver =
             kit::Receiver::start(vec![kit::Reply::status(204), kit::Reply::status(204)]).await;
         let message = kit::message();
-        let unsigned = Webhook::new(&receiver.url(), None, Timeouts::default()).unwrap();
+        let unsigned = webhook(&receiver.url(), None);
         unsigned.send(&message).await.unwrap();
-        let secret = SecretString::from(SECRET);
-        let signed = Webhook::new(&receiver.url(), Some(&secret), Timeouts::default()).unwrap();
+        let signed = webhook(&receiver.url(), Some(SECRET));
         signed.send(&message).await.unwrap();
         let [first, second] = receiver.requests().try_into().unwrap();
         assert_eq!(first.header("webhook-signature"), None);
@@ -265,9 +218,9 @@ mod tests {
             b"pagewarden-test-key-0001",
             &message.id,
             "1795140845",
-            &message.body,
+            &body(&message.content),
         );
         assert_eq!(second.header("webhook-signature"), expected);
-        assert_eq!(second.body, message.body);
+        assert_eq!(second.body, body(&message.content));
     }
 }
