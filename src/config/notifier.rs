@@ -148,3 +148,7 @@ impl<'s, 'd, 't> NotifierTable<'s, 'd, 't> {
         self.section.take(key, self.report, read)
     }
 }
+
+#[cfg(test)]
+#[path = "notifier_tests.rs"]
+mod tests;

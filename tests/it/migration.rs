@@ -1,10 +1,12 @@
 //! A state file of an earlier schema: brought up to date by whatever command comes first, with the same findings.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::desk::Tenant;
 use super::kit::{Desk, Ran};
 
 /// A state file as the first schema had it: five weeks of a small tenant, a verdict, messages that wait.
@@ -15,8 +17,12 @@ const FINDINGS: &str = include_str!("data/state-1.findings.json");
 
 /// A desk with the old state file, as its last process left it.
 fn desk() -> Desk {
-    let desk = Desk::new(
-        r#"
+    desk_with("")
+}
+
+/// The same with more in its config.
+fn desk_with(more: &str) -> Desk {
+    let config = r#"
 [state]
 path = "{dir}/state.db"
 [[tenant]]
@@ -31,8 +37,8 @@ email = "auditor@acme.example"
 api_token = { file = "{dir}/site.token" }
 [detect]
 alerts_per_week = 20
-"#,
-    );
+"#;
+    let desk = Desk::new(&format!("{config}{more}"));
     let mut state = Vec::new();
     flate2::read::GzDecoder::new(SCHEMA_1)
         .read_to_end(&mut state)
@@ -110,6 +116,48 @@ fn the_first_command_that_writes_migrates_too() {
     assert_eq!(version(&desk), 2);
     let expected: Value = serde_json::from_str(FINDINGS).unwrap();
     assert_eq!(lasting(&desk.findings()), expected);
+}
+
+#[test]
+fn messages_that_wait_in_a_file_of_schema_1_are_sent_as_they_were_rendered() {
+    let tenant = Tenant::small();
+    let desk = desk_with(
+        r#"
+[retry]
+base = "1ms"
+attempts = 1
+[[notifier]]
+name = "soc"
+type = "webhook"
+url = { file = "{dir}/soc.url" }
+min_severity = "low"
+"#,
+    );
+    desk.keep(
+        "soc.url",
+        tenant.simulator.webhook_url().as_str().as_bytes(),
+    );
+    let state = Connection::open(desk.path("state.db")).unwrap();
+    let waiting: BTreeMap<String, Vec<u8>> = state
+        .prepare("select id, body from delivery where state = 'waiting'")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(waiting.len(), 3);
+    drop(state);
+    // Nobody answers where the tenant was, so nothing but what waits is sent.
+    let ran = desk.run(&["scan"]);
+    let received = tenant.simulator.received();
+    let sent: BTreeMap<String, Vec<u8>> = received
+        .into_iter()
+        .map(|message| {
+            let id = message.header("webhook-id").unwrap().to_owned();
+            (id, message.body)
+        })
+        .collect();
+    assert_eq!(sent, waiting, "{ran:#?}");
 }
 
 #[test]

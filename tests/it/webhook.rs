@@ -337,3 +337,49 @@ fn a_receiver_that_is_gone_is_given_up_and_one_that_is_down_is_waited_for() {
     }
     insta::assert_snapshot!("messages_not_taken", told);
 }
+
+#[test]
+fn a_stored_message_that_cannot_be_read_is_given_up_and_holds_up_no_other() {
+    let tenant = Tenant::small();
+    let receiver = Receiver::answering(&[500; 200]);
+    let desk = Desk::set_up(&receiver.of(&tenant));
+    desk.run("-q scan").ends(1);
+    assert_eq!(deliveries(&desk), (1, 0, 0));
+    receiver.shared.messages.lock().unwrap().clear();
+    receiver.recover();
+    let state = rusqlite::Connection::open(desk.path("state.db")).unwrap();
+    for (id, body) in [
+        ("test:torn", "{\"version\":1,\"content\":"),
+        ("test:newer", "{\"version\":9,\"content\":{\"poem\":[]}}"),
+    ] {
+        state
+            .execute(
+                "insert into delivery (id, notifier, tenant, severity, body, created_ms, due_ms)
+                 values (?1, 'soc', 1, 3, cast(?2 as blob), unixepoch() * 1000, 0)",
+                (id, body),
+            )
+            .unwrap();
+    }
+    let done = desk.run("-q scan").ends(1);
+    assert_eq!(deliveries(&desk), (0, 1, 2), "{}", done.err);
+    let messages = receiver.received();
+    assert_eq!(messages.len(), 1, "{}", done.err);
+    assert_eq!(messages[0].body()["schema"], "pagewarden.summary.v1");
+    let why = |id: &str| {
+        state
+            .query_row(
+                "select last_error from delivery where id = ?1",
+                [id],
+                |row| row.get::<_, String>(0),
+            )
+            .unwrap()
+    };
+    assert_eq!(
+        why("test:torn"),
+        "the stored message cannot be read (line 1, column 23)"
+    );
+    assert_eq!(
+        why("test:newer"),
+        "the stored message has form 9, this program knows form 1"
+    );
+}
