@@ -64,7 +64,7 @@ pub struct Tally {
     pub last: i64,
     /// Different pages.
     pub pages: u32,
-    /// Openings, repeats included.
+    /// FirstViews, repeats included.
     pub views: u32,
     /// Exports and downloads.
     pub exports: u32,

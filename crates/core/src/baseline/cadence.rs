@@ -14,7 +14,7 @@ const WINDOW: usize = 24;
 const STEADY: f64 = 0.25;
 /// Pauses shorter than this on average are no evidence of steadiness: a browser that restores its tabs makes them too.
 const SHORTEST: f64 = 1.5;
-/// From how many pauses in a session on its pace is judged: hardly anybody restores as many tabs at once.
+/// From how many pauses in a session on its pace is marked: hardly anybody restores as many tabs at once.
 const HASTE: u32 = 100;
 /// An average pause (in seconds) that nobody keeps over so many pages: the median pause in the log of an intranet was 71, and
 /// this lies three deviations (of 0.83, of the logarithm) under it.

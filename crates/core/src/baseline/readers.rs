@@ -138,14 +138,14 @@ const UNSEEN_WEEKS: i64 = 4;
 
 /// How rare the openings of a tenant are: each person's first openings of the last 26 weeks, pooled by week.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Openings {
+pub struct FirstViews {
     /// Of pages that were opened before.
     known: Weekly,
     /// Of pages that nobody had opened before, as far as is known: how often 0.
     unseen: Weekly,
 }
 
-impl Openings {
+impl FirstViews {
     /// Counts a first opening of a known page with such a rate (see [`Rarity::rate`]), or of an unseen one, in its week.
     pub fn record(&mut self, week: i64, rate: Option<f64>) {
         match rate {

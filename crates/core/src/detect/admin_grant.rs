@@ -17,7 +17,7 @@ pub struct Granted {
     /// When it became so, seconds.
     pub at: i64,
     /// By which role or group.
-    pub via: String,
+    pub grant_source: String,
     /// On how many days it has read since, the day that runs included.
     pub days: u32,
     /// Pages opened since that it never opened before.
@@ -34,7 +34,7 @@ const META: Meta = Meta {
     family: Family::Admin,
     summary: "An account became privileged and then read what it never read before.",
     looks_for: "From the moment at which an account that was not privileged is given a role or joins a group that makes it so, for \
-                the time of `within`, counts the pages that it never opened before. Told where they are `pages` or more, and four \
+                the time of `within`, counts the pages that it never opened before. Reported where they are `pages` or more, and four \
                 times what as many days of reading usually bring it or more (four times `pages` where it read on fewer than five \
                 days before), on a day that itself brings `min_pages` of them. Medium; high from four times that number on.",
     needs: "Page views in the organisation's audit log, and who became privileged when: from the events of either log, or from what \
@@ -110,7 +110,7 @@ impl DayDetector for AdminGrant {
         format!(
             "Became privileged on {} (UTC; {}), and since then opened {} that it never opened before, on {}; {before}.",
             date(day_of(granted.at)),
-            granted.via,
+            granted.grant_source,
             text::count(u64::from(granted.new_pages), "page"),
             text::count(u64::from(granted.days), "day"),
         )
@@ -126,7 +126,7 @@ mod tests {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 0,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days,
             new_pages,
             usual,
@@ -153,7 +153,7 @@ mod tests {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 0,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days: 9,
             new_pages: 80,
             usual: Some(1.0),
@@ -186,7 +186,7 @@ mod tests {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 20_000 * 86_400 + 7,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days: 2,
             new_pages: 64,
             usual: Some(1.23),

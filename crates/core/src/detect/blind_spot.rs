@@ -60,7 +60,7 @@ const REASONS: usize = 50;
 
 /// What is known of our own sight of one tenant.
 #[derive(Debug, Clone)]
-pub struct Sight {
+pub struct LogHealth {
     /// The present moment.
     pub now: DateTime<Utc>,
     /// Since when we watch.
@@ -155,20 +155,30 @@ pub struct Blindness {
 }
 
 /// Everything that we do not see.
-pub fn inspect(sight: &Sight) -> Vec<Blindness> {
+pub fn inspect(log_health: &LogHealth) -> Vec<Blindness> {
     let mut all = Vec::new();
-    if let Some(views) = &sight.views {
-        all.extend(never(sight, views));
+    if let Some(views) = &log_health.views {
+        all.extend(never(log_health, views));
         all.extend(silences(&views.hours).iter().map(|one| stopped(one, views)));
     }
-    all.extend(deeds(&sight.deeds));
-    all.extend(sight.keys.iter().filter_map(|key| ending(key, sight.now)));
-    all.extend(sight.failing.iter().filter_map(|one| unread(one, sight)));
+    all.extend(deeds(&log_health.deeds));
+    all.extend(
+        log_health
+            .keys
+            .iter()
+            .filter_map(|key| ending(key, log_health.now)),
+    );
+    all.extend(
+        log_health
+            .failing
+            .iter()
+            .filter_map(|one| unread(one, log_health)),
+    );
     all
 }
 
 /// Page views that never came in.
-fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
+fn never(log_health: &LogHealth, views: &Views) -> Option<Blindness> {
     let Views {
         ever,
         stored,
@@ -204,8 +214,8 @@ fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
     Some(Blindness {
         kind: "no-page-views".to_owned(),
         severity,
-        since: sight.installed,
-        seen: sight.now,
+        since: log_health.installed,
+        seen: log_health.now,
         over: false,
         reasons: vec![format!(
             "No page view has ever come in, among {among}; {why}. Reading is not seen, so bulk collection cannot be found."
@@ -233,18 +243,18 @@ struct Silence {
 
 /// The silences of late that are longer than usual. Those are no measure for later ones.
 fn silences(hours: &[Hour]) -> Vec<Silence> {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     // When each usual one began, and what people did in it.
     let mut usual: Vec<(i64, u64)> = Vec::new();
     let Some(first) = hours.iter().find_map(|hour| hour.viewed) else {
-        return told;
+        return reported;
     };
     let mut open: Option<Silence> = None;
     for hour in hours {
         if let Some((began, ended)) = hour.viewed {
             if let Some(mut silence) = open.take() {
                 silence.until = Some(began);
-                weigh(silence, first.0, &mut usual, &mut told);
+                weigh(silence, first.0, &mut usual, &mut reported);
             }
             open = Some(Silence {
                 from: ended,
@@ -263,16 +273,16 @@ fn silences(hours: &[Hour]) -> Vec<Silence> {
         }
     }
     if let Some(silence) = open {
-        weigh(silence, first.0, &mut usual, &mut told);
+        weigh(silence, first.0, &mut usual, &mut reported);
     }
     // What came before an older one is not looked at any more, so what was usual then is not known.
     let newest = hours.last().map(|hour| hour.at).unwrap_or_default();
-    told.retain(|one| one.until.is_none() || one.from >= newest - USUAL_DAYS * DAY_SECONDS);
-    told
+    reported.retain(|one| one.until.is_none() || one.from >= newest - USUAL_DAYS * DAY_SECONDS);
+    reported
 }
 
 /// Tells a silence that is longer than usual; any other is what is usual from then on.
-fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, told: &mut Vec<Silence>) {
+fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, reported: &mut Vec<Silence>) {
     let oldest = silence.from - USUAL_DAYS * DAY_SECONDS;
     let lately = usual.iter().filter(|(from, _)| *from >= oldest);
     let most = lately.map(|(_, deeds)| *deeds).max().unwrap_or_default();
@@ -280,7 +290,7 @@ fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, told: &mut V
         && silence.deeds >= LEAST_DEEDS.max(most.saturating_mul(TIMES_USUAL));
     let known = silence.from - first >= LEAST_DAYS * DAY_SECONDS;
     if long && known {
-        told.push(Silence {
+        reported.push(Silence {
             usual: most,
             ..silence
         });
@@ -464,14 +474,14 @@ fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
 }
 
 /// A stream that has not been read for a day.
-fn unread(failing: &Failing, sight: &Sight) -> Option<Blindness> {
-    let since = failing.last_success.unwrap_or(sight.installed);
-    let length = sight.now - since;
+fn unread(failing: &Failing, log_health: &LogHealth) -> Option<Blindness> {
+    let since = failing.last_success.unwrap_or(log_health.installed);
+    let length = log_health.now - since;
     (length >= UNREAD).then(|| Blindness {
         kind: format!("unread {}", failing.stream),
         severity: Severity::High,
         since,
-        seen: sight.now,
+        seen: log_health.now,
         over: false,
         reasons: vec![format!(
             "No poll of {} has come to its end since {} UTC, for {}: {}.",

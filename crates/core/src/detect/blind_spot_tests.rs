@@ -25,8 +25,8 @@ fn days(days: i64, views: impl Fn(i64, i64) -> bool) -> Vec<Hour> {
     hours
 }
 
-fn sight(views: Views) -> Sight {
-    Sight {
+fn log_health(views: Views) -> LogHealth {
+    LogHealth {
         now: at("2026-07-01T12:00:00Z"),
         installed: at("2026-06-01T00:00:00Z"),
         views: Some(views),
@@ -41,7 +41,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn seen(hours: Vec<Hour>) -> Vec<Blindness> {
-    inspect(&sight(Views {
+    inspect(&log_health(Views {
         ever: 5_000,
         stored: 9_000,
         kinds: None,
@@ -121,7 +121,7 @@ fn the_first_week_and_a_silence_long_ago_are_not_judged() {
 }
 
 fn never(stored: u64, kinds: Option<(u64, bool)>) -> Vec<Blindness> {
-    inspect(&sight(Views {
+    inspect(&log_health(Views {
         stored,
         kinds,
         ..Views::default()
@@ -168,7 +168,7 @@ fn what_was_done_to_a_log_is_told_by_kind_and_week_and_person_and_day() {
         // The next week begins on Thursday.
         deed(LogChange::Exported, ada, "2026-06-11T00:00:00Z"),
     ]);
-    let told: Vec<String> = all
+    let reported: Vec<String> = all
         .iter()
         .map(|one| {
             format!(
@@ -180,7 +180,7 @@ fn what_was_done_to_a_log_is_told_by_kind_and_week_and_person_and_day() {
             )
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n\n"));
+    insta::assert_snapshot!(reported.join("\n\n"));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_stream_that_failed_for_a_day_is_told_and_one_that_failed_an_hour_is_not() {
             last_success: last.map(at),
             why: "the key was refused (401).".to_owned(),
         };
-        unread(&failing, &sight(Views::default()))
+        unread(&failing, &log_health(Views::default()))
     };
     assert_eq!(failing(Some("2026-07-01T11:00:00Z")), None);
     assert_eq!(failing(Some("2026-06-30T12:00:01Z")), None);

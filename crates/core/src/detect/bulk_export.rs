@@ -33,7 +33,7 @@ pub struct Exported {
     /// Whether it always does.
     pub spaces_routine: bool,
     /// On how many person-days of the last four weeks anybody exported a space.
-    pub colleagues_spaces: u32,
+    pub peers_space_days: u32,
     /// Pages and files.
     pub pieces: u32,
     /// How surprising their number is, in bits.
@@ -41,7 +41,7 @@ pub struct Exported {
     /// How many the account takes on a usual day.
     pub usual_pieces: f64,
     /// The share of the peers' days that have as many.
-    pub colleagues_pieces: f64,
+    pub peers_share: f64,
 }
 
 /// The detector.
@@ -134,7 +134,7 @@ fn space(exported: &Exported) -> Option<Severity> {
     let strange = exported.space_days == 0 && exported.foreign_spaces > 0;
     Some(if strange || exported.spaces >= MANY_SPACES {
         Severity::High
-    } else if exported.colleagues_spaces >= COMMON {
+    } else if exported.peers_space_days >= COMMON {
         Severity::Low
     } else {
         Severity::Medium
@@ -167,7 +167,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
             (1, _) => ", which it had not read in before".to_owned(),
             (_, foreign) => format!(", {foreign} of which it had not read in before"),
         };
-        let colleagues = match exported.colleagues_spaces {
+        let peers = match exported.peers_space_days {
             0 => "nobody did in the last four weeks".to_owned(),
             days => format!(
                 "in the last four weeks spaces were exported on {}",
@@ -177,7 +177,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
         said.push((
             "space-export",
             format!(
-                "Exported {}{foreign}; {}, and {colleagues}.",
+                "Exported {}{foreign}; {}, and {peers}.",
                 text::count(u64::from(exported.spaces), "whole space"),
                 earlier(exported.space_days),
             ),
@@ -191,7 +191,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
                  peers' days, {} has as many.",
                 text::count(u64::from(exported.pieces), "time"),
                 exported.usual_pieces,
-                text::one_in(bits(exported.colleagues_pieces)),
+                text::one_in(bits(exported.peers_share)),
             ),
         ));
     }
@@ -258,7 +258,7 @@ mod tests {
         };
         assert_eq!(severity(practised), Some(Severity::Medium));
         let common = Exported {
-            colleagues_spaces: 20,
+            peers_space_days: 20,
             ..space
         };
         assert_eq!(severity(common), Some(Severity::Low));
@@ -299,11 +299,11 @@ mod tests {
                 backup_days: 1,
                 spaces: 3,
                 foreign_spaces: 2,
-                colleagues_spaces: 4,
+                peers_space_days: 4,
                 pieces: 40,
                 bits: 20.0,
                 usual_pieces: 0.26,
-                colleagues_pieces: 1.0 / 9_000.0,
+                peers_share: 1.0 / 9_000.0,
                 ..Exported::default()
             },
             ..subject(&tally, 0.0)

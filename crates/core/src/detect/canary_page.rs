@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn only_a_count_that_rose_is_told() {
-        for (before, now, told) in [
+        for (before, now, reported) in [
             (None, 7, None),
             (Some(7), 7, None),
             (Some(7), 3, None),
             (Some(2), 5, Some(3)),
             (Some(0), 1, Some(1)),
         ] {
-            assert_eq!(rise(before, now), told, "{before:?} {now}");
+            assert_eq!(rise(before, now), reported, "{before:?} {now}");
         }
     }
 

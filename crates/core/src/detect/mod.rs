@@ -40,23 +40,13 @@ pub struct Meta {
     pub settings: &'static [(&'static str, &'static str)],
 }
 
-/// Which stretch of reading is judged.
+/// Which stretch of reading is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// One session.
     Session,
     /// The sessions that began in one UTC day.
     Day,
-}
-
-impl Unit {
-    /// How sentences call it.
-    pub const fn sitting(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Day => "day",
-        }
-    }
 }
 
 /// One account's day of reading as it stands.
@@ -112,7 +102,7 @@ pub struct Usual {
     /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
     pub new_pages: Option<f64>,
     /// The share of the peers' sessions, or days, that are as large.
-    pub colleagues: f64,
+    pub peers: f64,
     /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
     /// not counted.
     pub slow: Option<(i64, u32, u32)>,
@@ -181,7 +171,7 @@ pub(crate) mod kit {
         newcomer: 4.0,
         p99: 31,
         new_pages: Some(1.2),
-        colleagues: 1.0 / 9_000.0,
+        peers: 1.0 / 9_000.0,
         slow: None,
     };
 

@@ -11,7 +11,7 @@ use crate::text;
 
 /// From how many pages on it is more than a trial.
 const SOME: u32 = 20;
-/// From how many pages on it is a harvest.
+/// From how many pages on it is a collection.
 const MANY: u32 = 100;
 
 /// What in an account's day speaks for a program.

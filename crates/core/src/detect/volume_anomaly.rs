@@ -76,7 +76,7 @@ pub(super) fn judge(subject: &Subject<'_>, threshold: f64, settings: &Detect) ->
 pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     let each = subject.worth.each;
     let mut signals: Vec<Signal> = [
-        ("volume", each.peers, colleagues(subject, usual)),
+        ("volume", each.peers, peers(subject, usual)),
         ("own-volume", each.own, own(usual)),
         ("new-pages", each.new, new_pages(subject, usual)),
         ("rare-pages", each.rare, rare_pages(subject)),
@@ -103,7 +103,7 @@ pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
     };
     let parts = [
         slow,
-        colleagues(subject, usual),
+        peers(subject, usual),
         own(usual),
         new_pages(subject, usual),
         rare_pages(subject),
@@ -112,7 +112,7 @@ pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
     parts.join(" ")
 }
 
-fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
+fn peers(subject: &Subject<'_>, usual: &Usual) -> String {
     let (took, pages, unit) = match usual.unit {
         Unit::Session => (
             format!(
@@ -129,7 +129,7 @@ fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
     format!(
         "Read {} {took}; of its peers' {unit}, {} is that large.",
         text::count(u64::from(pages), "different page"),
-        text::one_in(bits(usual.colleagues)),
+        text::one_in(bits(usual.peers)),
     )
 }
 

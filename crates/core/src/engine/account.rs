@@ -10,7 +10,7 @@ use super::signs::Signs;
 use super::tenant::TenantState;
 use super::{DayScore, PeerGroup, Rules};
 use crate::baseline::{
-    Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
+    Experience, History, Person, Predictive, Scale, Seen, SessionSizes, Slow, Tail, cap,
 };
 use crate::detect::{DayDetector, Granted, Sign};
 use crate::model::WordId;
@@ -24,7 +24,7 @@ const MOST_NEW_PAGES: u32 = 30;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountState {
     pub(super) group: PeerGroup,
-    pub(super) sittings: Sittings,
+    pub(super) sessions: SessionSizes,
     /// The rarity of its days, in steps of two bits.
     pub(super) rarity: History,
     /// Pages new to it, by day.
@@ -49,7 +49,7 @@ impl AccountState {
     pub(super) fn new(group: PeerGroup) -> Self {
         Self {
             group,
-            sittings: Sittings::default(),
+            sessions: SessionSizes::default(),
             rarity: History::default(),
             new_pages: History::default(),
             slow: Slow::default(),
@@ -74,8 +74,8 @@ impl AccountState {
     /// Notes what a single event of the account says.
     pub(super) fn note(&mut self, at: i64, sign: Sign) {
         let open = self.open.as_ref().map(|run| run.reading.whole.first);
-        let told = self.trackers.iter().filter_map(Tracker::first);
-        let oldest = told.chain(open).min().unwrap_or(at);
+        let reported = self.trackers.iter().filter_map(Tracker::first);
+        let oldest = reported.chain(open).min().unwrap_or(at);
         self.signs.note(at, sign, oldest);
     }
 
@@ -135,8 +135,8 @@ impl AccountState {
         let Some(run) = self.open.take() else {
             return;
         };
-        for told in run.told(account, self, reach.rules, reach.tenant) {
-            merge(&mut self.trackers, told);
+        for reported in run.reported(account, self, reach.rules, reach.tenant) {
+            merge(&mut self.trackers, reported);
         }
         let session = &run.reading.session;
         let confirmed = reach
@@ -148,10 +148,10 @@ impl AccountState {
             let habits = reach.tenant.habits(self.group, run.refits);
             let law = Predictive::new(
                 &habits.session.shape,
-                &self.sittings.history.decayed(run.reading.day),
+                &self.sessions.history.decayed(run.reading.day),
             );
             let cap = cap(&law.tail_from_zero().advanced(x), &habits.session.survival);
-            self.sittings.learn(x, run.reading.day, cap);
+            self.sessions.learn(x, run.reading.day, cap);
             self.ever_sessions.add(x);
             reach
                 .tenant
@@ -260,8 +260,8 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            for told in run.told(account, self, rules, tenant) {
-                merge(&mut trackers, told);
+            for reported in run.reported(account, self, rules, tenant) {
+                merge(&mut trackers, reported);
             }
         }
         trackers
@@ -296,12 +296,12 @@ fn tracker<'a>(
     trackers.push_mut(tracker)
 }
 
-fn merge(trackers: &mut [Tracker], told: super::Told) {
+fn merge(trackers: &mut [Tracker], reported: super::Reported) {
     if let Some(tracker) = trackers
         .iter_mut()
-        .find(|tracker| tracker.family() == told.family && tracker.is_open())
+        .find(|tracker| tracker.family() == reported.family && tracker.is_open())
     {
-        tracker.merge(told);
+        tracker.merge(reported);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::tests::{MONDAY, fold, quiet, read, rules, with};
 use super::*;
 use crate::model::settings::Detect;
-use crate::model::{Auth, Change, Class, Extent, Family, Membership, Severity, Via};
+use crate::model::{Auth, Change, Class, Extent, Family, GrantSource, Membership, Severity};
 
 /// An export by an account on a day.
 fn export(account: WordId, day: i64, extent: Extent, space: Option<WordId>) -> Read {
@@ -17,7 +17,7 @@ fn export(account: WordId, day: i64, extent: Extent, space: Option<WordId>) -> R
 }
 
 /// Whose, how grave, on which day: everything told of a family.
-fn told_of(family: Family, drafts: &[Draft]) -> Vec<(WordId, Severity, i64)> {
+fn reported_of(family: Family, drafts: &[Draft]) -> Vec<(WordId, Severity, i64)> {
     drafts
         .iter()
         .filter(|draft| draft.family == family)
@@ -34,9 +34,9 @@ fn a_backup_that_is_made_every_week_is_told_three_times_and_one_out_of_turn_agai
     let rules = rules(&detect, &roster);
     let weekly = (0..8).map(|week| export(7, week * 7 + 1, Extent::Site, None));
     let reads = with(quiet(60), weekly.chain([export(7, 52, Extent::Site, None)]));
-    let told = told_of(Family::Export, &fold(&rules, &reads, &[]));
+    let reported = reported_of(Family::Export, &fold(&rules, &reads, &[]));
     assert_eq!(
-        told,
+        reported,
         [1, 8, 15, 52].map(|day| (7, Severity::High, day)).to_vec()
     );
 }
@@ -57,14 +57,14 @@ fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
     );
     let drafts = fold(&rules, &reads, &[]);
     assert_eq!(
-        told_of(Family::Export, &drafts),
+        reported_of(Family::Export, &drafts),
         vec![
             (7, Severity::Medium, 15),
             (8, Severity::High, 15),
             (9, Severity::Medium, 15)
         ]
     );
-    let reason = &drafts[2].told[0].reason;
+    let reason = &drafts[2].reported[0].reason;
     assert!(reason.starts_with("Exported 1 whole space;"), "{reason}");
 }
 
@@ -80,8 +80,8 @@ fn many_downloads_are_told_and_a_few_are_not() {
         })
     };
     let reads = with(quiet(30), downloads(7, 4).chain(downloads(8, 60)));
-    let told = told_of(Family::Export, &fold(&rules, &reads, &[]));
-    assert!(matches!(told.as_slice(), [(8, _, 20)]), "{told:?}");
+    let reported = reported_of(Family::Export, &fold(&rules, &reads, &[]));
+    assert!(matches!(reported.as_slice(), [(8, _, 20)]), "{reported:?}");
 }
 
 /// So many pages on a day, one after the other with such pauses, with such a proof of who it is.
@@ -108,8 +108,16 @@ fn by(detector: &str, drafts: &[Draft]) -> Vec<(WordId, i64)> {
     drafts
         .iter()
         .flat_map(|draft| {
-            let told = draft.told.iter().filter(|told| told.detector == detector);
-            told.map(|told| (draft.account.unwrap(), day_of(told.tally.first - MONDAY)))
+            let reported = draft
+                .reported
+                .iter()
+                .filter(|reported| reported.detector == detector);
+            reported.map(|reported| {
+                (
+                    draft.account.unwrap(),
+                    day_of(reported.tally.first - MONDAY),
+                )
+            })
         })
         .collect()
 }
@@ -188,7 +196,7 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
             .into_iter()
             .filter(|draft| draft.account.is_none())
             .map(|draft| {
-                let reason = draft.told[0].reason.clone();
+                let reason = draft.reported[0].reason.clone();
                 (draft.first_seen - MONDAY, draft.continues, reason)
             })
             .collect()
@@ -232,7 +240,7 @@ fn who_becomes_privileged_and_then_reads_what_it_never_read_is_told() {
     let joined = |day: i64| {
         let change = Change {
             account: AccountId::new("admin"),
-            via: Via::Group("owners".to_owned()),
+            grant_source: GrantSource::Group("owners".to_owned()),
             to: Membership::Joined,
         };
         let at = crate::time::moment(MONDAY + day * DAY_SECONDS);
@@ -242,16 +250,16 @@ fn who_becomes_privileged_and_then_reads_what_it_never_read_is_told() {
         let slow = run(2, 22, pages, |page| uneven(page) * 2, Auth::Session);
         with(quiet(28), slow)
     };
-    let told = |joined_on: i64, pages| {
+    let reported = |joined_on: i64, pages| {
         let roster = joined(joined_on);
         let rules = rules(&detect, &roster);
         let mut drafts = fold(&rules, &reads(pages), &[]);
         drafts.retain(|draft| draft.account.is_some());
         by("admin-grant", &drafts)
     };
-    assert_eq!(told(20, 22), [(2, 22)]);
+    assert_eq!(reported(20, 22), [(2, 22)]);
     // Too few; too long ago; not yet.
-    assert_eq!(told(20, 12), []);
-    assert_eq!(told(5, 80), []);
-    assert_eq!(told(23, 22), []);
+    assert_eq!(reported(20, 12), []);
+    assert_eq!(reported(5, 80), []);
+    assert_eq!(reported(23, 22), []);
 }

@@ -7,7 +7,7 @@ use crate::session::Tally;
 
 /// One detector's judgement of one unit, with what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Reported {
     /// The detector's id.
     pub detector: String,
     /// What sort of matter.
@@ -27,12 +27,12 @@ pub struct Told {
     /// What is usual.
     pub expected: Expected,
     /// Why the account was privileged.
-    pub via: Vec<String>,
+    pub grant_sources: Vec<String>,
     /// What was done.
     pub tally: Tally,
 }
 
-impl Told {
+impl Reported {
     /// What decides which of two is told first: severity, then how far over its threshold.
     fn weight(&self) -> (Severity, f64) {
         (self.severity, self.bits - self.threshold)
@@ -64,7 +64,7 @@ pub struct Draft {
     /// The last event that was over a threshold, seconds.
     pub last_seen: i64,
     /// The strongest judgement of each detector, strongest first; never empty.
-    pub told: Vec<Told>,
+    pub reported: Vec<Reported>,
 }
 
 /// What one account's present period has come to, in one family.
@@ -81,7 +81,7 @@ pub(super) struct Tracker {
     crossed_day: i64,
     first_seen: i64,
     last_seen: i64,
-    told: Vec<Told>,
+    reported: Vec<Reported>,
 }
 
 impl Tracker {
@@ -97,7 +97,7 @@ impl Tracker {
             crossed_day: 0,
             first_seen: 0,
             last_seen: 0,
-            told: Vec::new(),
+            reported: Vec::new(),
         }
     }
 
@@ -125,7 +125,10 @@ impl Tracker {
 
     /// The first second of reading that it tells of.
     pub(super) fn first(&self) -> Option<i64> {
-        self.told.iter().map(|told| told.tally.first).min()
+        self.reported
+            .iter()
+            .map(|reported| reported.tally.first)
+            .min()
     }
 
     /// Notes that an event at a moment was over a threshold; counted in order of event time.
@@ -143,15 +146,15 @@ impl Tracker {
     }
 
     /// Keeps a judgement if it is the strongest of its detector.
-    pub(super) fn merge(&mut self, told: Told) {
+    pub(super) fn merge(&mut self, reported: Reported) {
         match self
-            .told
+            .reported
             .iter_mut()
-            .find(|kept| kept.detector == told.detector)
+            .find(|kept| kept.detector == reported.detector)
         {
-            Some(kept) if told.outweighs(kept) => *kept = told,
+            Some(kept) if reported.outweighs(kept) => *kept = reported,
             Some(_) => {}
-            None => self.told.push(told),
+            None => self.reported.push(reported),
         }
     }
 
@@ -161,13 +164,13 @@ impl Tracker {
             return None;
         }
         self.open = false;
-        let mut told = std::mem::take(&mut self.told);
-        if self.revision == 0 || told.is_empty() {
+        let mut reported = std::mem::take(&mut self.reported);
+        if self.revision == 0 || reported.is_empty() {
             return None;
         }
         self.last = Some(self.period);
         // Stable: equals stay in the order in which they crossed.
-        told.sort_by(|a, b| {
+        reported.sort_by(|a, b| {
             let ((a_severity, a_excess), (b_severity, b_excess)) = (a.weight(), b.weight());
             b_severity
                 .cmp(&a_severity)
@@ -182,7 +185,7 @@ impl Tracker {
             severity: self.severity,
             first_seen: self.first_seen,
             last_seen: self.last_seen,
-            told,
+            reported,
         })
     }
 }

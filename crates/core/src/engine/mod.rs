@@ -31,11 +31,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use self::account::AccountState;
-pub use self::draft::{Draft, Told};
+pub use self::draft::{Draft, Reported};
 use self::running::Reach;
 use self::shared::Shared;
 use self::tenant::TenantState;
-pub use self::verdicts::{Judged, Verdicts};
+pub use self::verdicts::{Marked, Verdicts};
 use crate::baseline::Readers;
 use crate::detect::{Single, joining};
 use crate::model::settings::Detect;
@@ -63,14 +63,14 @@ pub struct Rules {
     /// The accounts that are known to be programs.
     pub integrations: FxHashSet<WordId>,
     /// What is kept from being told.
-    pub ignored: Ignored,
+    pub suppressions: Suppressions,
     /// What people said of findings.
     pub verdicts: Verdicts,
 }
 
 /// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).
 #[derive(Debug, Clone, Default)]
-pub struct Ignored {
+pub struct Suppressions {
     /// Accounts.
     pub accounts: FxHashMap<WordId, i64>,
     /// Spaces.
@@ -102,25 +102,25 @@ impl Rules {
             self.roster
                 .privileged(id, at)
                 .into_iter()
-                .map(|via| via.label().to_owned())
+                .map(|source| source.label().to_owned())
                 .collect()
         })
     }
 
-    fn ignores(&self, read: &Read) -> bool {
+    fn suppresses(&self, read: &Read) -> bool {
         let holds = |list: &FxHashMap<WordId, i64>, id: Option<WordId>| {
             id.and_then(|id| list.get(&id))
                 .is_some_and(|until| read.at < *until)
         };
-        holds(&self.ignored.accounts, Some(read.account))
-            || holds(&self.ignored.spaces, read.space)
-            || holds(&self.ignored.addresses, read.address)
-            || self.ignored.groups.iter().any(|(group, until)| {
+        holds(&self.suppressions.accounts, Some(read.account))
+            || holds(&self.suppressions.spaces, read.space)
+            || holds(&self.suppressions.addresses, read.address)
+            || self.suppressions.groups.iter().any(|(group, until)| {
                 read.at < *until
                     && self
                         .privileged(read.account, read.at)
                         .iter()
-                        .any(|via| via == group)
+                        .any(|source| source == group)
             })
     }
 
@@ -322,7 +322,7 @@ impl Engine {
             in_space: event.space.is_some(),
         };
         let signs = joining(&single, Some(&rules.detect));
-        if signs.is_empty() || !rules.scores(event) || rules.ignores(event) {
+        if signs.is_empty() || !rules.scores(event) || rules.suppresses(event) {
             return;
         }
         if self.accounts.get(event.account).is_none() {
@@ -342,8 +342,8 @@ impl Engine {
         if !rules.scores(read) {
             return;
         }
-        if rules.ignores(read) {
-            self.tenant.ignored += 1;
+        if rules.suppresses(read) {
+            self.tenant.suppressed += 1;
             return;
         }
         if self.accounts.get(read.account).is_none() {
@@ -385,8 +385,8 @@ impl Engine {
     }
 
     /// How many events the ignore rules left out.
-    pub const fn ignored(&self) -> u64 {
-        self.tenant.ignored
+    pub const fn suppressed(&self) -> u64 {
+        self.tenant.suppressed
     }
 
     /// Lets time pass without an event, up to a moment. At every midnight until then days that are over are closed, and the

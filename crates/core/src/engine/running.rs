@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
-use super::draft::Told;
+use super::draft::Reported;
 use super::exporting::ExportDay;
 use super::granted;
 use super::scripted::ScriptDay;
@@ -47,9 +47,9 @@ pub(super) struct Running {
     pub(super) signals: Signals,
     pub(super) worth: Worth,
     /// Why the account was privileged when its session began.
-    session_via: Vec<String>,
+    session_grant_sources: Vec<String>,
     /// Why it was privileged in any session of the day.
-    day_via: Vec<String>,
+    day_grant_sources: Vec<String>,
     /// Different pages of the day, opened in sessions that began privileged.
     privileged_pages: u32,
     canaries: u32,
@@ -69,7 +69,7 @@ impl Running {
             .count_active(day, reach.rules.detect.alerts_per_week);
         let refits = reach.tenant.refits();
         let habits = reach.tenant.habits(account.group, refits);
-        let via = reach.rules.privileged(read.account, read.at);
+        let sources = reach.rules.privileged(read.account, read.at);
         let usual_new = granted::usual(account, day);
         let who = (read.account, read.at);
         Self {
@@ -78,17 +78,17 @@ impl Running {
             person_days_a_week: reach.tenant.person_days_a_week(),
             refits,
             usual: account
-                .sittings
+                .sessions
                 .spread(day)
-                .or((account.group == PeerGroup::People).then_some(habits.sitting)),
+                .or((account.group == PeerGroup::People).then_some(habits.session_spread)),
             slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
             new_pages: 0,
             stale_pages: 0,
             rarity: 0.0,
             signals: Signals::default(),
             worth: Worth::default(),
-            day_via: via.clone(),
-            session_via: via,
+            day_grant_sources: sources.clone(),
+            session_grant_sources: sources,
             privileged_pages: 0,
             canaries: 0,
             exports: ExportDay::default(),
@@ -106,9 +106,10 @@ impl Running {
             let who = (read.account, read.at);
             self.granted = granted::count(rules, who, None, self.usual_new);
         }
-        self.session_via = rules.privileged(read.account, read.at);
-        if self.day_via.is_empty() {
-            self.day_via.clone_from(&self.session_via);
+        self.session_grant_sources = rules.privileged(read.account, read.at);
+        if self.day_grant_sources.is_empty() {
+            self.day_grant_sources
+                .clone_from(&self.session_grant_sources);
         }
     }
 
@@ -127,14 +128,14 @@ impl Running {
         self.script
             .take((read, self.reading.day), new, account, reach);
         let weekly = reach.rules.detect.privileged_reading;
-        if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
+        if !self.session_grant_sources.is_empty() && weekly.enabled && weekly.weekly {
             reach.tenant.privileged.note(read, self.reading.day);
         }
         let exported = self
             .exports
             .take(read, self.reading.day, account, &reach.tenant.exports);
         if new.to_day {
-            self.privileged_pages += u32::from(!self.session_via.is_empty());
+            self.privileged_pages += u32::from(!self.session_grant_sources.is_empty());
             if let Some(page) = read.page {
                 self.open_page(page, read, account, reach);
             }
@@ -154,7 +155,7 @@ impl Running {
         reach: &mut Reach<'_>,
     ) {
         let today = reach.tenant.today();
-        // An app that walks through everything makes no page a popular one, and a confirmed harvest teaches nothing.
+        // An app that walks through everything makes no page a popular one, and a confirmed collection teaches nothing.
         let teaches = account.group == PeerGroup::People
             && !reach
                 .rules
@@ -198,8 +199,8 @@ impl Running {
             slow: account.slow.signal(self.reading.day, surprise),
         };
         self.worth = match account.group {
-            PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
-            PeerGroup::Apps => habits.ledger.weigh_alone(&self.signals),
+            PeerGroup::People => habits.scoring.weigh(account.experience(), &self.signals),
+            PeerGroup::Apps => habits.scoring.score_alone(&self.signals),
         };
     }
 
@@ -213,7 +214,7 @@ impl Running {
             threshold: self.threshold,
             new_pages: self.new_pages,
             stale_pages: self.stale_pages,
-            privileged: !self.day_via.is_empty(),
+            privileged: !self.day_grant_sources.is_empty(),
             privileged_pages: self.privileged_pages,
             canaries: self.canaries,
             exported: self.exports.facts,
@@ -244,13 +245,13 @@ impl Running {
     }
 
     /// What the detectors tell of the day as it stands.
-    pub(super) fn told(
+    pub(super) fn reported(
         &self,
         id: WordId,
         account: &AccountState,
         rules: &Rules,
         tenant: &TenantState,
-    ) -> Vec<Told> {
+    ) -> Vec<Reported> {
         let subject = self.subject();
         let scores: Vec<_> = self.scores(id, &subject, rules).collect();
         if scores.is_empty() {
@@ -259,7 +260,7 @@ impl Running {
         let usual = self.usual(account, tenant.habits(account.group, self.refits));
         scores
             .into_iter()
-            .map(|(detector, score)| Told {
+            .map(|(detector, score)| Reported {
                 detector: detector.meta().id.to_owned(),
                 family: detector.meta().family,
                 bits: score.bits,
@@ -272,7 +273,7 @@ impl Running {
                     pages_p99: usual.p99,
                 },
                 new_pages: self.new_pages,
-                via: self.day_via.clone(),
+                grant_sources: self.day_grant_sources.clone(),
                 tally: match (detector.meta().family, usual.unit) {
                     (Family::Export, _) => self.exports.tally(&self.reading.whole),
                     (_, Unit::Session) => self.reading.session.clone(),
@@ -286,13 +287,13 @@ impl Running {
     fn usual(&self, account: &AccountState, habits: &Habits) -> Usual {
         let law = Predictive::new(
             &habits.session.shape,
-            &account.sittings.history.decayed(self.reading.day),
+            &account.sessions.history.decayed(self.reading.day),
         );
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
         // A session says more than a day, unless the day is clearly the rarer one.
-        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+        let (unit, peers) = if bits(session) + 1.0 >= bits(day) {
             (Unit::Session, session)
         } else {
             (Unit::Day, day)
@@ -300,12 +301,12 @@ impl Running {
         let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Usual {
             unit,
-            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            mean: mean(&account.sessions.history).map(|x| x + 1.0),
             // The mean of an app without a past is infinite; half of its sessions stay under the median.
             newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
             new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
-            colleagues,
+            peers,
             slow: account.slow.since(),
         }
     }

@@ -103,8 +103,8 @@ impl Signs {
                 });
             }
         }
-        if let Some(told) = draft.told.last_mut() {
-            told.signals.extend(signals);
+        if let Some(reported) = draft.reported.last_mut() {
+            reported.signals.extend(signals);
         }
         draft
     }
@@ -121,8 +121,10 @@ const fn is_joined(family: Family) -> bool {
 /// From when to when a draft tells of reading, as its finding will.
 fn window(draft: &Draft) -> (i64, i64) {
     let otherwise = (draft.first_seen, draft.last_seen);
-    let strongest = draft.told.first();
-    strongest.map_or(otherwise, |told| (told.tally.first, told.tally.last))
+    let strongest = draft.reported.first();
+    strongest.map_or(otherwise, |reported| {
+        (reported.tally.first, reported.tally.last)
+    })
 }
 
 /// Whether no sign from a moment on can join a draft.

@@ -14,7 +14,7 @@ const QUIET_BITS: f64 = 2.0;
 
 /// What a person said of one finding, and what the finding was at that time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judged {
+pub struct Marked {
     /// What was said.
     pub status: Status,
     /// When, seconds.
@@ -31,44 +31,44 @@ pub struct Judged {
 
 /// What people said, by account.
 #[derive(Debug, Clone, Default)]
-pub struct Verdicts(FxHashMap<WordId, Vec<Judged>>);
+pub struct Verdicts(FxHashMap<WordId, Vec<Marked>>);
 
 impl Verdicts {
     /// Adds what was said of a finding about an account.
-    pub fn add(&mut self, account: WordId, judged: Judged) {
-        self.0.entry(account).or_default().push(judged);
+    pub fn add(&mut self, account: WordId, marked: Marked) {
+        self.0.entry(account).or_default().push(marked);
     }
 
-    fn of(&self, account: WordId) -> impl Iterator<Item = &Judged> {
+    fn of(&self, account: WordId) -> impl Iterator<Item = &Marked> {
         self.0.get(&account).into_iter().flatten()
     }
 
     /// Whether a judgement of a day that began at a moment is kept quiet: the same sort of matter was expected of the
     /// account in the four weeks before, and this is neither graver nor two bits more surprising.
     pub(super) fn quiet(&self, account: WordId, family: Family, began: i64, score: &Score) -> bool {
-        self.of(account).any(|judged| {
-            judged.status == Status::Expected
-                && judged.family == family
-                && (judged.at..judged.at + QUIET_DAYS * DAY_SECONDS).contains(&began)
-                && score.bits < judged.bits + QUIET_BITS
-                && score.severity <= judged.severity
+        self.of(account).any(|marked| {
+            marked.status == Status::Expected
+                && marked.family == family
+                && (marked.at..marked.at + QUIET_DAYS * DAY_SECONDS).contains(&began)
+                && score.bits < marked.bits + QUIET_BITS
+                && score.severity <= marked.severity
         })
     }
 
     /// Whether a stretch of reading belongs to what was confirmed: nothing is learnt from it.
     pub(super) fn confirmed(&self, account: WordId, (first, last): (i64, i64)) -> bool {
-        self.of(account).any(|judged| {
-            judged.status == Status::Confirmed && first <= judged.span.1 && last >= judged.span.0
+        self.of(account).any(|marked| {
+            marked.status == Status::Confirmed && first <= marked.span.1 && last >= marked.span.0
         })
     }
 
     /// Whether anything of an account's reading was judged between two moments: what had added up begins anew.
     pub(super) fn closed(&self, account: WordId, from: i64, until: i64) -> bool {
-        self.of(account).any(|judged| {
-            judged.family == Family::Reading
-                && judged.status != Status::Open
-                && judged.at >= from
-                && judged.at <= until
+        self.of(account).any(|marked| {
+            marked.family == Family::Reading
+                && marked.status != Status::Open
+                && marked.at >= from
+                && marked.at <= until
         })
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, EventId, EventKey, PageId, SpaceKey, Via};
+use super::{AccountId, EventId, EventKey, GrantSource, PageId, SpaceKey};
 
 /// What kind of thing was done: a closed set of ours, to which actions are mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ pub struct Change {
     /// Whose membership changed.
     pub account: AccountId,
     /// In which group or role.
-    pub via: Via,
+    pub grant_source: GrantSource,
     /// Which way.
     pub to: Membership,
 }

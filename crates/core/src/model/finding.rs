@@ -113,13 +113,13 @@ pub struct Verdict {
     pub note: Option<String>,
     /// When it was said.
     pub at: DateTime<Utc>,
-    /// The revision that was judged: a later one reopens the finding.
+    /// The revision that was marked: a later one reopens the finding.
     pub revision: u32,
     /// What the finding was at that time, so that what is learnt from the verdict does not change with it.
     pub matter: Matter,
 }
 
-/// What a finding was when it was judged.
+/// What a finding was when it was marked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matter {
     /// The tenant's name.
@@ -164,7 +164,7 @@ pub struct Observed {
     pub spaces: u32,
     /// Different pages this account had not opened before, where that is known.
     pub new_pages: Option<u32>,
-    /// Openings, repeats included.
+    /// FirstViews, repeats included.
     pub views: u32,
     /// Exports and downloads.
     pub exports: u32,

@@ -11,7 +11,7 @@ pub struct Detect {
     pub alerts_per_week: f64,
     /// The longest pause within a session.
     pub session_gap: Duration,
-    /// How long to wait before a session is judged.
+    /// How long to wait before a session is marked.
     pub lateness: Duration,
     /// How long to wait before a session teaches the baselines.
     pub settle: Duration,
@@ -116,7 +116,7 @@ pub struct BlindSpot {
     pub enabled: bool,
 }
 
-/// How privileged reading is judged.
+/// How privileged reading is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivilegedMode {
     /// Like everybody's reading, with a line lower by 2 bits.

@@ -1,4 +1,4 @@
-//! The ledger: what the signals of one person-day come to together (equations C to J).
+//! The scoring: what the signals of one person-day come to together (equations C to J).
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ impl Experience {
 
 /// Turns signals into bits. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct Scoring {
     peers: Calibration,
     own: Calibration,
     new: [Calibration; STRATA],
@@ -86,15 +86,15 @@ pub struct Ledger {
     strongest: Calibration,
 }
 
-impl Default for Ledger {
+impl Default for Scoring {
     fn default() -> Self {
-        Pooled::default().ledger(0)
+        Pooled::default().scoring(0)
     }
 }
 
-impl Ledger {
+impl Scoring {
     /// What the day of an app is worth, which has no peers: its own past alone.
-    pub fn weigh_alone(&self, signals: &Signals) -> Worth {
+    pub fn score_alone(&self, signals: &Signals) -> Worth {
         let own = self.own.k(signals.own);
         Worth {
             each: Signals {
@@ -160,7 +160,7 @@ impl Pooled {
     }
 
     /// What the window before week `until` makes of signals.
-    pub fn ledger(&self, until: i64) -> Ledger {
+    pub fn scoring(&self, until: i64) -> Scoring {
         let of = |scores: &Scores, measure| {
             scores.calibration(until, measure, &Calibration::assumed(measure))
         };
@@ -174,7 +174,7 @@ impl Pooled {
                 .each_ref()
                 .map(|stratum| stratum.calibration(until, Measure::LogCount, &all))
         };
-        Ledger {
+        Scoring {
             peers: of(&self.peers, Measure::Bits),
             own: of(&self.own, Measure::LogCount),
             new: strata(&self.new),
