@@ -33,7 +33,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// How many bits one unit of the score is worth until data tell.
+    /// How many bits one unit of the score is worth until there are data.
     const fn bits_per_unit(self) -> f64 {
         match self {
             Self::Bits => 1.0,

@@ -1,4 +1,4 @@
-//! The scoring: what the signals of one person-day come to together (equations C to J).
+//! The score of one person-day from its signals (equations C to J).
 
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +93,7 @@ impl Default for Scoring {
 }
 
 impl Scoring {
-    /// What the day of an app is worth, which has no peers: its own past alone.
+    /// The bits of an app's day, which has no peers: against its own past alone.
     pub fn score_alone(&self, signals: &Signals) -> Worth {
         let own = self.own.k(signals.own);
         Worth {
@@ -107,7 +107,7 @@ impl Scoring {
         }
     }
 
-    /// What a person-day is worth.
+    /// The bits of a person-day.
     pub fn weigh(&self, experience: Experience, signals: &Signals) -> Worth {
         let each = Signals {
             peers: self.peers.k(signals.peers),

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 
-/// From how many sessions on a person's own are believed.
+/// The least number of sessions from which a person's own spread is used.
 pub const OWN_SESSIONS: f64 = 5.0;
 
-/// What is remembered of one person's sessions.
+/// The sizes of one person's sessions: count, sum and squares, decayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionSizes {
     /// How many, and their sum.

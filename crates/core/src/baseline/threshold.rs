@@ -1,4 +1,4 @@
-//! The threshold: from how many bits on a finding is told.
+//! The alert threshold: the bits from which a finding is reported.
 
 /// The least the threshold can be, in bits.
 pub const LEAST_BITS: f64 = 8.0;

@@ -68,7 +68,7 @@ impl DayDetector for AdminGrant {
     }
 
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        // A day of ordinary reading adds nothing to what was told.
+        // A day of ordinary reading adds nothing to what was reported.
         let granted = subject
             .granted
             .filter(|_| subject.new_pages >= settings.min_pages)?;
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn many_new_pages_after_a_grant_are_told_and_one_fewer_is_not() {
+    fn many_new_pages_after_a_grant_are_reported_and_one_fewer_is_not() {
         assert_eq!(severity(20, 1, Some(1.0)), Some(Severity::Medium));
         assert_eq!(severity(19, 1, Some(1.0)), None);
         assert_eq!(severity(80, 1, Some(1.0)), Some(Severity::High));
     }
 
     #[test]
-    fn a_day_that_adds_next_to_nothing_is_not_told_again() {
+    fn a_day_that_adds_next_to_nothing_is_not_reported_again() {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 0,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_without_a_grant_is_not_told() {
+    fn an_account_without_a_grant_is_not_reported() {
         let tally = tally(500, 10);
         let subject = subject(&tally, 30.0);
         assert_eq!(AdminGrant.inspect(&subject, &Detect::default()), None);

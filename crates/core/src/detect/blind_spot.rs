@@ -1,7 +1,8 @@
-//! We see less than before, or somebody made it so.
+//! The logs are less complete than before, or somebody made them so.
 //!
-//! Unlike the other detectors it judges no account's reading but our own sight: polls, keys, and what was done to the
-//! logs. So it depends on the clock, and stands outside of replay. When it looks and what is recorded is decided elsewhere.
+//! Unlike the other detectors, this one looks at log health instead of an account's reading: polls, keys, and what was
+//! done to the logs. Its findings depend on the clock, so it is not part of replay. When it runs and what is recorded is
+//! decided elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::model::{EventId, Family, LogChange, Severity};
 use crate::text::{count, duration, number};
 use crate::time::{DAY_SECONDS, moment};
 
-/// What `explain` tells.
+/// What `explain` prints.
 pub const META: Meta = Meta {
     id: "blind-spot",
     family: Family::Blind,
@@ -37,9 +38,9 @@ pub const META: Meta = Meta {
     ],
 };
 
-/// From how many days before its end a key is told of.
+/// How many days before its end a key is first reported.
 const ENDING_DAYS: i64 = 30;
-/// From how many days before its end that is urgent.
+/// How many days before its end a key is urgent.
 const URGENT_DAYS: i64 = 7;
 /// How many events without a page view among them are no accident.
 const ENOUGH: u64 = 200;
@@ -47,18 +48,18 @@ const ENOUGH: u64 = 200;
 pub const USUAL_DAYS: i64 = 28;
 /// How many days of views have to come before a silence, to know what is usual.
 const LEAST_DAYS: i64 = 7;
-/// The least that people do in a silence that is told, each counted once an hour.
+/// The least number of people's actions in a silence that is reported, each person counted once an hour.
 const LEAST_DEEDS: u64 = 20;
-/// How many times as much as in the longest usual silence they do.
+/// How many times as many actions as in the longest usual silence.
 const TIMES_USUAL: u64 = 3;
-/// The shortest silence that is told, in seconds.
+/// The shortest silence that is reported, in seconds.
 const LEAST_SECONDS: i64 = 6 * 3_600;
 /// From how long without a complete poll a stream counts as not read.
 const UNREAD: TimeDelta = TimeDelta::hours(24);
 /// How many reasons one finding names.
 const REASONS: usize = 50;
 
-/// What is known of our own sight of one tenant.
+/// What is known of the health of one tenant's logs.
 #[derive(Debug, Clone)]
 pub struct LogHealth {
     /// The present moment.
@@ -140,7 +141,7 @@ pub struct Failing {
 pub struct Blindness {
     /// Which: a word of its own for each that may stand beside others.
     pub kind: String,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
     /// Since when.
     pub since: DateTime<Utc>,
@@ -281,7 +282,7 @@ fn silences(hours: &[Hour]) -> Vec<Silence> {
     reported
 }
 
-/// Tells a silence that is longer than usual; any other is what is usual from then on.
+/// Reports a silence that is longer than usual; any other silence counts as usual from then on.
 fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, reported: &mut Vec<Silence>) {
     let oldest = silence.from - USUAL_DAYS * DAY_SECONDS;
     let lately = usual.iter().filter(|(from, _)| *from >= oldest);
@@ -423,7 +424,7 @@ const fn kind_of(what: LogChange) -> &'static str {
     }
 }
 
-/// How grave a kind of deed is.
+/// Severity of a kind of change to a log.
 const fn severity_of(what: LogChange) -> Severity {
     match what {
         LogChange::Exported => Severity::Low,
@@ -526,7 +527,7 @@ pub fn period(at: DateTime<Utc>) -> i64 {
     crate::time::day_of(at.timestamp()).div_euclid(7)
 }
 
-/// A moment as sentences tell it.
+/// A moment as sentences write it.
 fn words(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }

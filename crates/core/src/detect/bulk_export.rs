@@ -10,7 +10,7 @@ use crate::text;
 
 /// How much higher the threshold lies for pages and files, in bits: an eighth of the false alarms beside those of reading.
 const SHARE: f64 = 3.0;
-/// From how many spaces in a day on an export is grave by its breadth.
+/// The least number of different spaces in a day that makes an export of high severity.
 const MANY_SPACES: u32 = 3;
 /// How many exports of spaces in four weeks are nothing special among peers.
 const COMMON: u32 = 20;
@@ -26,7 +26,7 @@ pub struct Exported {
     pub backups_routine: bool,
     /// Different spaces.
     pub spaces: u32,
-    /// Those among them that the account had not read in, where enough of its reading is known to tell.
+    /// Those among them that the account had not read in, where enough of its reading is known to say so.
     pub foreign_spaces: u32,
     /// On how many earlier days of the last half year the account exported spaces.
     pub space_days: u32,
@@ -54,7 +54,7 @@ const META: Meta = Meta {
     looks_for: "A backup of the site made or downloaded by anybody: high. A space that is exported: medium; high where the account \
                 never exported one in half a year and had not read in that space either, or where it is three spaces in a day; low \
                 where peers exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
-                not told again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
+                not reported again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
                 many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
                 and its peers' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
                 `alerts_per_week`.",
@@ -147,7 +147,7 @@ fn pieces(subject: &Subject<'_>, settings: &Detect) -> Option<Severity> {
         .then(|| Severity::of_excess(excess))
 }
 
-/// What is told, by name, gravest first.
+/// What is reported, by name, most severe first.
 fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
     let exported = &subject.exported;
     let mut said = Vec::new();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_of_the_site_is_told_of_anybody_whose_routine_it_is_not() {
+    fn a_backup_of_the_site_is_reported_unless_it_is_the_accounts_routine() {
         let backup = Exported {
             backups: 1,
             ..Exported::default()
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_space_is_graver_where_it_was_never_read_in_and_lighter_where_everybody_exports() {
+    fn a_space_is_more_severe_where_it_was_never_read_in_and_less_where_everybody_exports() {
         let space = Exported {
             spaces: 1,
             ..Exported::default()
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_files_are_told_by_their_surprise_and_not_below_the_least_number() {
+    fn pages_and_files_are_reported_by_their_surprise_and_not_below_the_least_number() {
         let many = Exported {
             pieces: 40,
             bits: 13.0,

@@ -71,7 +71,7 @@ pub fn rise(before: Option<u32>, now: u32) -> Option<u32> {
     now.checked_sub(before?).filter(|by| *by > 0)
 }
 
-/// What is told where only a count rose; of a site where there are several.
+/// The reason where only a view count rose; names the site where there are several.
 pub fn counted_sentence(
     page: &str,
     site: Option<&str>,
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_count_that_rose_is_told() {
+    fn only_a_count_that_rose_is_reported() {
         for (before, now, reported) in [
             (None, 7, None),
             (Some(7), 7, None),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_opening_is_told_and_none_is_not() {
+    fn one_view_is_reported_and_none_is_not() {
         let tally = tally(1, 0);
         let opened = Subject {
             canaries: 1,

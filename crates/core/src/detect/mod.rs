@@ -21,7 +21,7 @@ use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::session::Tally;
 
-/// What `explain` tells of a detector.
+/// What `explain` prints of a detector.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta {
     /// Its name for ever, kebab-case.
@@ -40,7 +40,7 @@ pub struct Meta {
     pub settings: &'static [(&'static str, &'static str)],
 }
 
-/// Which stretch of reading is marked.
+/// Which stretch of reading is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// One session.
@@ -81,16 +81,16 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Whether excess that adds up over days speaks louder than the day itself.
+    /// Whether excess that adds up over days has more bits than the day itself.
     pub fn slow_leads(&self) -> bool {
         self.worth.each.slow > self.worth.each.peers.max(self.worth.each.new)
     }
 }
 
-/// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
+/// What is usual, for the sentence. It costs more than a score, so it is computed only for what is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
-    /// What is told of: the session, or the day where it is clearly rarer among peers.
+    /// What is reported: the session, or the day where the day is clearly rarer among peers.
     pub unit: Unit,
     /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
     /// 60 days, 20 at most. None for an account that has not read before.
@@ -108,14 +108,14 @@ pub struct Usual {
     pub slow: Option<(i64, u32, u32)>,
 }
 
-/// A detector's judgement of a subject that is to be told.
+/// A detector's score of a subject that is to be reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// How surprising, in bits.
     pub bits: f64,
     /// The threshold in force for it, in bits.
     pub threshold: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
 }
 
@@ -127,10 +127,11 @@ pub trait DayDetector: Sync {
     /// Whether it looks at all.
     fn enabled(&self, settings: &Detect) -> bool;
 
-    /// Judges a subject; none where there is nothing to tell. Called at every event: cheap, and never falling while the subject grows.
+    /// Scores a subject; none where there is nothing to report. Called at every event: cheap, and never falling while the
+    /// subject grows.
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score>;
 
-    /// What spoke, strongest first.
+    /// The signals, strongest first.
     fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal>;
 
     /// Why, in a sentence for a person.
@@ -151,7 +152,7 @@ pub static REGISTRY: [&dyn DayDetector; 6] = [
 pub static EVENT_RULES: [&dyn EventRule; 2] =
     [&token_created::TokenCreated, &public_link::PublicLink];
 
-/// What `explain` lists: the registries, and what judges no reading.
+/// What `explain` lists: the registries, and the detector of log health.
 pub fn metas() -> impl Iterator<Item = &'static Meta> {
     let days = REGISTRY.into_iter().map(DayDetector::meta);
     let singles = EVENT_RULES.into_iter().map(EventRule::meta);

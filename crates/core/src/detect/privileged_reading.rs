@@ -1,6 +1,6 @@
 //! Privileged accounts that read the wiki (MITRE DET0358, `UserContext`).
 
-use super::volume_anomaly::{judge, sentence, signals};
+use super::volume_anomaly::{over_threshold, sentence, signals};
 use super::{DayDetector, Meta, Score, Subject, Usual};
 use crate::model::settings::{Detect, PrivilegedMode};
 use crate::model::{Family, Severity, Signal};
@@ -12,7 +12,7 @@ const LOWER: f64 = 2.0;
 /// The detector.
 pub(super) struct PrivilegedReading;
 
-/// Its id, which the weekly sum bears too.
+/// Id of the detector; the weekly summary has the same.
 pub const ID: &str = "privileged-reading";
 
 const META: Meta = Meta {
@@ -20,7 +20,7 @@ const META: Meta = Meta {
     family: Family::Reading,
     summary: "An account with administrator's rights read more than administrators should.",
     looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
-                are for. In the mode `unusual` an account that is privileged at that time is judged like everybody's reading, with \
+                are for. In the mode `unusual` an account that is privileged at that time is scored like every other account, with \
                 a threshold that is 2 bits lower. In the mode `strict`, it is reported if it opens more than `pages_per_day` different pages \
                 in one UTC day, whatever is usual: medium, high from four times the number. In both, one finding a week, of low \
                 severity and about no account, sums up what privileged accounts read from Monday to Sunday (UTC), when the week \
@@ -73,7 +73,7 @@ impl DayDetector for PrivilegedReading {
                     },
                 })
             }
-            PrivilegedMode::Unusual => judge(subject, subject.threshold - LOWER, settings),
+            PrivilegedMode::Unusual => over_threshold(subject, subject.threshold - LOWER, settings),
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_over_the_limit_is_told() {
+    fn an_administrator_over_the_limit_is_reported() {
         let tally = tally(26, 300);
         let subject = day(&tally, 26, true);
         let score = PrivilegedReading.inspect(&subject, &strict()).unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_at_the_limit_is_not_told() {
+    fn an_administrator_at_the_limit_is_not_reported() {
         let tally = tally(25, 300);
         assert_eq!(
             PrivilegedReading.inspect(&day(&tally, 25, true), &strict()),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_else_is_not_told() {
+    fn anybody_else_is_not_reported() {
         let tally = tally(500, 300);
         assert_eq!(
             PrivilegedReading.inspect(&day(&tally, 500, false), &strict()),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_an_administrator_is_told_from_two_bits_under_everybodys_line_on() {
+    fn by_default_an_administrator_is_reported_from_two_bits_under_the_common_threshold_on() {
         let tally = tally(30, 300);
         let of = |bits, privileged| {
             let subject = Subject {

@@ -11,7 +11,7 @@ use crate::text;
 
 /// From how many pages on it is more than a trial.
 const SOME: u32 = 20;
-/// From how many pages on it is a collection.
+/// The least number of different pages of a bulk collection.
 const MANY: u32 = 100;
 
 /// What in an account's day speaks for a program.
@@ -40,7 +40,7 @@ const META: Meta = Meta {
                 deviate by less than 0.25 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a session with \
                 100 pauses or more of 6 seconds or less on average. At least `min_pages` different pages in a day read \
                 with an API token, OAuth or another token by an account that read on five days or more without it. An app that was \
-                not seen reading before: told once, and judged by its own past from then on. Severity: low below 20 pages, high \
+                not seen reading before: reported once, and compared with its own past from then on. Severity: low below 20 pages, high \
                 from 100 on, medium between; a pace is never low.",
     needs: "Page views in the organisation's audit log, with times to the second, and how the actor proved who it is.",
     cannot_see: "User agents, which Atlassian does not log. A program that waits as people do. Tokens of accounts that always use \
@@ -48,7 +48,7 @@ const META: Meta = Meta {
     settings: &[
         (
             "detect.scripted-reading.integrations",
-            "the ids of accounts that are known programs: judged by their own past alone, and not reported here",
+            "the ids of accounts that are known programs: compared with their own past alone, and not reported here",
         ),
         (
             "detect.min_pages",
@@ -99,7 +99,7 @@ impl DayDetector for ScriptedReading {
     }
 }
 
-/// What is told: name, how grave, and why.
+/// What is reported: name, severity, and reason.
 fn said(scripted: &Scripted, settings: &Detect) -> Vec<(&'static str, Severity, String)> {
     let mut said = Vec::new();
     if let Some(pace) = scripted.steady {
@@ -190,7 +190,7 @@ mod tests {
     };
 
     #[test]
-    fn a_machines_pace_is_told_and_a_persons_is_not() {
+    fn a_machines_pace_is_reported_and_a_persons_is_not() {
         let steady = |pauses| Scripted {
             steady: Some(Pace { pauses, ..PACE }),
             ..Scripted::default()
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_token_is_told_from_the_least_number_of_pages_on() {
+    fn a_new_token_is_reported_from_the_least_number_of_pages_on() {
         let way = |pages| Scripted {
             way: Some((Auth::ApiToken, pages)),
             ..Scripted::default()
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_app_is_told_from_the_least_number_of_pages_on() {
+    fn a_new_app_is_reported_from_the_least_number_of_pages_on() {
         let app = |new_app_pages| Scripted {
             new_app_pages,
             ..Scripted::default()

@@ -49,7 +49,7 @@ impl DayDetector for VolumeAnomaly {
     }
 
     fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        judge(subject, subject.threshold, settings)
+        over_threshold(subject, subject.threshold, settings)
     }
 
     fn signals(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> Vec<Signal> {
@@ -61,8 +61,12 @@ impl DayDetector for VolumeAnomaly {
     }
 }
 
-/// Whether the ledger's score is over a threshold, for a day that is not too small to be told.
-pub(super) fn judge(subject: &Subject<'_>, threshold: f64, settings: &Detect) -> Option<Score> {
+/// The score of a day that reaches a threshold (bits) and has enough pages to be reported; none otherwise.
+pub(super) fn over_threshold(
+    subject: &Subject<'_>,
+    threshold: f64,
+    settings: &Detect,
+) -> Option<Score> {
     let bits = subject.worth.score;
     let enough = subject.day.pages >= settings.min_pages || subject.slow_leads();
     (enough && bits >= threshold).then(|| Score {
@@ -94,7 +98,7 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     signals
 }
 
-/// What was strange, what is usual for the account, and how rare it is among peers.
+/// The sentence: what was unusual, what is usual for the account, and how rare the day is among peers.
 pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
     let slow = if subject.slow_leads() {
         slow(subject, usual)
@@ -202,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_harvest_is_told() {
+    fn a_bulk_collection_is_reported() {
         let tally = tally(187, 22);
         let subject = subject(&tally, 15.1);
         let score = VolumeAnomaly.inspect(&subject, &Detect::default()).unwrap();
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_harvest_is_told_by_its_days() {
+    fn a_slow_collection_is_reported_by_its_days() {
         let tally = tally(9, 40);
         let mut subject = subject(&tally, 12.0);
         subject.worth.each.slow = 14.0;
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_just_under_the_line_is_not_told() {
+    fn a_score_just_under_the_threshold_is_not_reported() {
         let tally = tally(60, 22);
         assert_eq!(
             VolumeAnomaly.inspect(&subject(&tally, 9.99), &Detect::default()),
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_surprising_handful_of_pages_is_not_told_unless_it_adds_up() {
+    fn a_surprising_handful_of_pages_is_not_reported_unless_it_adds_up() {
         let tally = tally(4, 2);
         let mut subject = subject(&tally, 30.0);
         assert_eq!(VolumeAnomaly.inspect(&subject, &Detect::default()), None);

@@ -1,4 +1,4 @@
-//! One account's part of the fold: its habits, the day it has open, and what of it is to be told.
+//! One account's part of the engine: its habits, the day it has open, and what is to be reported of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,7 @@ impl AccountState {
         self.open = Some(run);
     }
 
-    /// Keeps what is told of the session that ends, and learns from it.
+    /// Keeps what is reported of the session that ends, and learns from the session.
     fn close_session(&mut self, account: WordId, reach: &mut Reach<'_>) {
         let Some(run) = self.open.take() else {
             return;

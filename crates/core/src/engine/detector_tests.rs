@@ -1,4 +1,4 @@
-//! What the detectors beside the ledger tell of days of reading, and what they keep to themselves.
+//! What the detectors beside `volume-anomaly` report of days of reading, and what they do not.
 
 use super::tests::{MONDAY, fold, quiet, read, rules, with};
 use super::*;
@@ -16,7 +16,7 @@ fn export(account: WordId, day: i64, extent: Extent, space: Option<WordId>) -> R
     }
 }
 
-/// Whose, how grave, on which day: everything told of a family.
+/// Account, severity and day: everything reported of a family.
 fn reported_of(family: Family, drafts: &[Draft]) -> Vec<(WordId, Severity, i64)> {
     drafts
         .iter()
@@ -29,7 +29,7 @@ fn reported_of(family: Family, drafts: &[Draft]) -> Vec<(WordId, Severity, i64)>
 }
 
 #[test]
-fn a_backup_that_is_made_every_week_is_told_three_times_and_one_out_of_turn_again() {
+fn a_backup_that_is_made_every_week_is_reported_three_times_and_one_out_of_turn_again() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let weekly = (0..8).map(|week| export(7, week * 7 + 1, Extent::Site, None));
@@ -42,7 +42,7 @@ fn a_backup_that_is_made_every_week_is_told_three_times_and_one_out_of_turn_agai
 }
 
 #[test]
-fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
+fn the_export_of_a_space_is_more_severe_where_the_account_never_read_in_it() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let reads = with(
@@ -50,7 +50,7 @@ fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
         [
             export(7, 15, Extent::Space, Some(3)),
             export(8, 15, Extent::Space, Some(77)),
-            // A record and its twin, of a space whose key the record does not tell.
+            // A record and its twin, of a space whose key the record does not have.
             export(9, 15, Extent::Space, None),
             export(9, 15, Extent::Space, None),
         ],
@@ -69,7 +69,7 @@ fn the_export_of_a_space_is_graver_where_the_account_never_read_in_it() {
 }
 
 #[test]
-fn many_downloads_are_told_and_a_few_are_not() {
+fn many_downloads_are_reported_and_a_few_are_not() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let downloads = |account: WordId, number: i64| {
@@ -103,7 +103,7 @@ fn run(account: WordId, day: i64, pages: u32, pause: impl Fn(u32) -> i64, auth: 
         .collect()
 }
 
-/// Whose, and on which day: everything that a detector told.
+/// Account and day: everything that a detector reported.
 fn by(detector: &str, drafts: &[Draft]) -> Vec<(WordId, i64)> {
     drafts
         .iter()
@@ -128,7 +128,7 @@ fn uneven(page: u32) -> i64 {
 }
 
 #[test]
-fn a_crawler_is_told_by_its_pace_and_a_person_who_reads_as_much_is_not() {
+fn a_crawler_is_reported_by_its_pace_and_a_person_who_reads_as_much_is_not() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let crawler = run(7, 20, 40, |page| 19 + i64::from(page % 3), Auth::Session);
@@ -141,7 +141,7 @@ fn a_crawler_is_told_by_its_pace_and_a_person_who_reads_as_much_is_not() {
 }
 
 #[test]
-fn a_log_without_seconds_tells_of_no_pace() {
+fn a_log_without_seconds_shows_no_pace() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     for pause in [20, 60] {
@@ -155,7 +155,7 @@ fn a_log_without_seconds_tells_of_no_pace() {
 }
 
 #[test]
-fn a_token_is_told_when_it_is_new_to_the_account_and_not_again() {
+fn a_token_is_reported_when_it_is_new_to_the_account_and_not_again() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let days = [20, 27, 34];
@@ -173,7 +173,7 @@ fn a_token_is_told_when_it_is_new_to_the_account_and_not_again() {
 }
 
 #[test]
-fn an_app_is_told_when_it_first_reads_unless_it_was_there_when_the_log_began_or_is_known() {
+fn an_app_is_reported_when_it_first_reads_unless_it_was_there_when_the_log_began_or_is_known() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let mut rules = rules(&detect, &roster);
     let nights = |app, from| (from..42).flat_map(move |day| run(app, day, 40, |_| 2, Auth::Oauth));
@@ -235,7 +235,7 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
 }
 
 #[test]
-fn who_becomes_privileged_and_then_reads_what_it_never_read_is_told() {
+fn who_becomes_privileged_and_then_reads_what_it_never_read_is_reported() {
     let detect = Detect::default();
     let joined = |day: i64| {
         let change = Change {

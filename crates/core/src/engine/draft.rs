@@ -1,11 +1,11 @@
-//! What is to be told of one account, family and period, before names and ids are looked up.
+//! What is to be reported of one account, family and period, before names and ids are looked up.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Expected, Family, Severity, Signal, WordId};
 use crate::session::Tally;
 
-/// One detector's judgement of one unit, with what it rests on.
+/// One detector's report of one session or day, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reported {
     /// The detector's id.
@@ -16,24 +16,24 @@ pub struct Reported {
     pub bits: f64,
     /// The threshold in force for it, in bits.
     pub threshold: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
     /// Why, in a sentence.
     pub reason: String,
-    /// What spoke, and how loud, strongest first.
+    /// The signals, strongest first.
     pub signals: Vec<Signal>,
     /// Pages of the day that were new to the account.
     pub new_pages: u32,
     /// What is usual.
     pub expected: Expected,
-    /// Why the account was privileged.
+    /// The roles and groups that made the account privileged; empty where it was not.
     pub grant_sources: Vec<String>,
     /// What was done.
     pub tally: Tally,
 }
 
 impl Reported {
-    /// What decides which of two is told first: severity, then how far over its threshold.
+    /// The order of two reports: severity, then bits over the threshold.
     fn weight(&self) -> (Severity, f64) {
         (self.severity, self.bits - self.threshold)
     }
@@ -44,7 +44,7 @@ impl Reported {
     }
 }
 
-/// A finding as the fold knows it.
+/// A finding as the engine knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Whose; none where it is about nobody in particular.
@@ -57,13 +57,13 @@ pub struct Draft {
     pub continues: bool,
     /// 1, plus one for each rise of severity or crossing on a further day.
     pub revision: u32,
-    /// The gravest so far.
+    /// The highest so far.
     pub severity: Severity,
     /// When a threshold was first crossed, seconds.
     pub first_seen: i64,
     /// The last event that was over a threshold, seconds.
     pub last_seen: i64,
-    /// The strongest judgement of each detector, strongest first; never empty.
+    /// The strongest report of each detector, strongest first; never empty.
     pub reported: Vec<Reported>,
 }
 
@@ -123,7 +123,7 @@ impl Tracker {
         self.open
     }
 
-    /// The first second of reading that it tells of.
+    /// The first second of reading that the draft reports.
     pub(super) fn first(&self) -> Option<i64> {
         self.reported
             .iter()
@@ -145,7 +145,7 @@ impl Tracker {
         self.last_seen = at;
     }
 
-    /// Keeps a judgement if it is the strongest of its detector.
+    /// Keeps a report if it is the strongest of its detector.
     pub(super) fn merge(&mut self, reported: Reported) {
         match self
             .reported

@@ -1,4 +1,4 @@
-//! What a harvester may try: other addresses, midnight, the end of a week, company.
+//! What a bulk collector may try: other addresses, midnight, the end of a week, company.
 
 use super::tests::{MONDAY, rules, with};
 use super::*;
@@ -7,7 +7,7 @@ use crate::model::settings::Detect;
 
 /// Days of the world.
 const DAYS: i64 = 40;
-/// The harvester.
+/// The bulk collector.
 const ACCOUNT: WordId = 7;
 
 /// Fifty people who read as people do, some much, some little, on most days, of six hundred pages of which few are popular.
@@ -131,7 +131,7 @@ fn halves_on_either_side_of_a_days_end_lose_at_most_three_bits() {
 }
 
 #[test]
-fn two_who_share_a_harvest_are_found_when_each_alone_would_be() {
+fn two_who_share_a_bulk_collection_are_found_when_each_alone_would_be() {
     let [one, other] = [
         collection(ACCOUNT, evening(2), 0..30),
         collection(9, evening(2) + 20, 30..60),

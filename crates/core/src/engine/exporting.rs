@@ -121,7 +121,7 @@ pub(super) struct ExportDay {
 }
 
 impl ExportDay {
-    /// Takes an event; tells whether it exported anything.
+    /// Takes an event; returns whether it exported anything.
     pub(super) fn take(
         &mut self,
         read: &Read,

@@ -1,4 +1,4 @@
-//! The heart: reading events in order of event time become baselines and drafts of findings.
+//! The engine: reading events in order of event time become baselines and drafts of findings.
 //!
 //! A pure function of the events before it, the rules and the roster; it reads no clock and no file. Stopping after any
 //! event, storing [`Engine::state`], and going on later gives the same as never having stopped.
@@ -58,17 +58,17 @@ pub struct Rules {
     pub stable: FxHashMap<WordId, u64>,
     /// The sites that are scored; none where all are.
     pub sites: Option<FxHashSet<WordId>>,
-    /// The pages that nobody has a reason to open.
+    /// The canary pages.
     pub canaries: FxHashSet<WordId>,
     /// The accounts that are known to be programs.
     pub integrations: FxHashSet<WordId>,
-    /// What is kept from being told.
+    /// The suppressions in force.
     pub suppressions: Suppressions,
-    /// What people said of findings.
+    /// The verdicts of people.
     pub verdicts: Verdicts,
 }
 
-/// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).
+/// Suppressions, by the numbers of this state file. Each holds for events before a moment (seconds).
 #[derive(Debug, Clone, Default)]
 pub struct Suppressions {
     /// Accounts.
@@ -208,9 +208,9 @@ pub struct DayScore {
     pub account: WordId,
     /// The UTC day in which its sessions began.
     pub day: i64,
-    /// The score of the ledger when the day was over, in bits.
+    /// The score of the day when the day was over, in bits.
     pub bits: f64,
-    /// How many active person-days a week the line counted on when the day began.
+    /// How many active person-days a week the threshold counted on when the day began.
     pub person_days_a_week: f64,
 }
 
@@ -384,13 +384,13 @@ impl Engine {
             .collect()
     }
 
-    /// How many events the ignore rules left out.
+    /// How many events the suppressions left out.
     pub const fn suppressed(&self) -> u64 {
         self.tenant.suppressed
     }
 
     /// Lets time pass without an event, up to a moment. At every midnight until then days that are over are closed, and the
-    /// line follows how many are active. On Mondays what is usual is learnt from what ended before Sunday; every day while a
+    /// threshold follows how many are active. On Mondays what is usual is learnt from what ended before Sunday; every day while a
     /// tenant is new, for then a day is much.
     pub fn pass(&mut self, rules: &Rules, at: i64) {
         let day = day_of(at);

@@ -10,7 +10,7 @@ use crate::model::{Class, Expected, Family, Severity, Signal, WordId};
 use crate::session::{Read, Tally};
 use crate::text;
 
-/// How many accounts are told by name.
+/// How many accounts are named.
 const NAMED: usize = 20;
 
 /// One week, from Monday 00:00 UTC.

@@ -32,7 +32,7 @@ pub(super) struct Running {
     threshold: f64,
     /// How many active person-days a week that threshold counts on.
     pub(super) person_days_a_week: f64,
-    /// Which habits the day is judged by: those learnt before it began.
+    /// Which habits the day is compared with: those learnt before it began.
     pub(super) refits: u32,
     /// The spread of the account's sessions when the day began, or of everybody's where it has few; an app has only its own.
     usual: Option<Spread>,
@@ -46,9 +46,9 @@ pub(super) struct Running {
     /// The strongest signals so far.
     pub(super) signals: Signals,
     pub(super) worth: Worth,
-    /// Why the account was privileged when its session began.
+    /// The roles and groups that made the account privileged when its session began.
     session_grant_sources: Vec<String>,
-    /// Why it was privileged in any session of the day.
+    /// The roles and groups that made the account privileged in any session of the day.
     day_grant_sources: Vec<String>,
     /// Different pages of the day, opened in sessions that began privileged.
     privileged_pages: u32,
@@ -113,7 +113,7 @@ impl Running {
         }
     }
 
-    /// Takes an event; tells whether there is anything new to judge.
+    /// Takes an event; returns whether there is anything new to inspect.
     pub(super) fn extend(
         &mut self,
         read: &Read,
@@ -155,7 +155,7 @@ impl Running {
         reach: &mut Reach<'_>,
     ) {
         let today = reach.tenant.today();
-        // An app that walks through everything makes no page a popular one, and a confirmed collection teaches nothing.
+        // An app that walks through everything makes no page a popular one, and a confirmed bulk collection teaches nothing.
         let teaches = account.group == PeerGroup::People
             && !reach
                 .rules
@@ -223,7 +223,7 @@ impl Running {
         }
     }
 
-    /// What the detectors say of the day as it stands, but for what people have called expected.
+    /// The scores of the day as it stands, without those that a verdict of expected keeps quiet.
     pub(super) fn scores<'s>(
         &'s self,
         account: WordId,
@@ -244,7 +244,7 @@ impl Running {
             })
     }
 
-    /// What the detectors tell of the day as it stands.
+    /// What the detectors report of the day as it stands.
     pub(super) fn reported(
         &self,
         id: WordId,

@@ -1,4 +1,4 @@
-//! Every number of a sentence, counted again from the events by other means than the fold's.
+//! Every number of a sentence, counted again from the events by other means than the engine's.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -158,7 +158,7 @@ fn about(mean: f64) -> String {
     text.trim_end_matches(".0").to_owned()
 }
 
-/// The sentence about an account's collection, the last session of its day, with every number counted anew.
+/// The sentence about an account's bulk collection, the last session of its day, with every number counted anew.
 fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
     let all = sessions(reads);
     let reported = all

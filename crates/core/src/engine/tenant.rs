@@ -1,4 +1,4 @@
-//! What the whole tenant's reading says is usual: peers, pages, how many are active, the threshold.
+//! What the whole tenant's reading says is usual: peers, pages, how many are active, the alert threshold.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ struct GroupState {
     pooled: Peers,
     days: Pooled,
     now: Habits,
-    /// As it was before the last refit: what was open then is judged by it to its end.
+    /// As it was before the last refit: days that were open then are compared with it to their end.
     before: Option<Habits>,
 }
 
@@ -265,7 +265,7 @@ impl TenantState {
             .record(week_of(day), experience, signals, worth);
     }
 
-    /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
+    /// How many bits the first view of a page by a person is worth, and whether the page is stale: there for days, and
     /// opened by nobody in four weeks.
     pub(super) fn opened_first(&mut self, page: Option<&Readers>, teaches: bool) -> (f64, bool) {
         let known = page.filter(|page| page.first() < self.today).map(|page| {

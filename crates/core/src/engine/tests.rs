@@ -1,4 +1,4 @@
-//! What the fold promises: the same drafts however it is cut, and nothing told of a quiet week.
+//! What the engine promises: the same drafts wherever it is stopped, and nothing reported of a quiet week.
 
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ pub(super) fn with(mut reads: Vec<Read>, more: impl IntoIterator<Item = Read>) -
     reads
 }
 
-/// A collection of so many pages by an account on a day, one in two seconds.
+/// A bulk collection of so many pages by an account on a day, one in two seconds.
 pub(super) fn collection(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
     (0..pages).map(move |page| {
         read(
@@ -112,7 +112,7 @@ pub(super) fn collection(account: WordId, day: i64, pages: u32) -> impl Iterator
 }
 
 #[test]
-fn a_quiet_month_is_not_told_and_a_harvest_in_it_is() {
+fn a_quiet_month_is_not_reported_and_a_bulk_collection_in_it_is() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     assert_eq!(fold(&rules, &quiet(28), &[]), vec![]);
@@ -130,7 +130,7 @@ fn a_quiet_month_is_not_told_and_a_harvest_in_it_is() {
 }
 
 #[test]
-fn an_account_is_judged_by_what_it_was_at_that_time() {
+fn an_account_is_scored_by_what_it_was_at_that_time() {
     let mut detect = Detect::default();
     detect.privileged_reading.mode = PrivilegedMode::Strict;
     detect.privileged_reading.weekly = false;
@@ -158,7 +158,7 @@ fn an_account_is_judged_by_what_it_was_at_that_time() {
 }
 
 #[test]
-fn a_canary_is_told_at_its_first_opening_and_an_ignored_account_never() {
+fn a_canary_is_reported_at_its_first_view_and_a_suppressed_account_never() {
     let (detect, roster) = (
         Detect {
             canary_pages: vec![crate::model::settings::Placed::anywhere(
@@ -189,7 +189,7 @@ fn a_second_day_is_a_revision_and_the_next_week_continues() {
     assert!(drafts.iter().any(|draft| draft.revision > 4), "{drafts:?}");
 }
 
-/// What was said of the collection of account 7 on a day, on the day after.
+/// A verdict on the bulk collection by account 7 on a day, given on the day after.
 fn said(status: Status, day: i64, bits: f64) -> Marked {
     let began = MONDAY + day * DAY_SECONDS + 70_000;
     Marked {
@@ -202,7 +202,7 @@ fn said(status: Status, day: i64, bits: f64) -> Marked {
     }
 }
 
-/// The reading of account 7 that is told, by the day of its last event.
+/// The reading of account 7 that is reported, by the day of its last event.
 fn reported_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
     let drafts = fold(rules, reads, &[]).into_iter();
     let drafts = drafts.filter(|draft| draft.account == Some(7));
@@ -218,7 +218,7 @@ fn reported_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
 fn what_was_expected_is_quiet_for_four_weeks_unless_it_is_stranger() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let mut rules = rules(&detect, &roster);
-    // Pages of their own each time, so that no collection is old news.
+    // Different pages each time, so that every collection is new.
     let again = |day: i64, pages: u32| {
         collection(7, day, pages).map(move |read| Read {
             page: read

@@ -51,7 +51,7 @@ pub struct Privilege {
 /// Everybody who is privileged at one moment, as the directory says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The moment, by the directory's own clock where it tells.
+    /// The moment, by the directory's own clock where its answer carries one.
     pub as_of: DateTime<Utc>,
     /// Sorted, without repeats.
     pub privileges: Vec<Privilege>,
@@ -59,7 +59,7 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
 }
 
-/// Who was privileged when: the snapshots, corrected by the membership changes that the logs tell.
+/// Who was privileged when: the snapshots, corrected by the membership changes in the logs.
 ///
 /// The first snapshot extends back without limit, less what joined and plus what left before it; a later one holds
 /// from its time on.
@@ -72,7 +72,7 @@ pub struct RosterHistory {
 impl RosterHistory {
     /// Puts together what the directory said (in order of time) and what the logs say (in order of time).
     ///
-    /// `privileging` tells whether a membership makes privileged by its name alone; groups of the snapshots do anyway.
+    /// `privileging` returns whether a membership makes privileged by its name alone; groups of the snapshots do anyway.
     pub fn new(
         snapshots: &[Snapshot],
         changes: &[(DateTime<Utc>, Change)],
@@ -201,7 +201,7 @@ impl RosterHistory {
     }
 }
 
-/// The group's name where the change tells only its id.
+/// The group's name where the change has only its id.
 fn canonical(source: &GrantSource, groups: &[&Group]) -> GrantSource {
     match source {
         GrantSource::Group(word) => groups
