@@ -4,9 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden_core::baseline::line_in_force;
+use pagewarden_core::baseline::threshold_in_force;
 use pagewarden_core::baseline::readers::READER_DAYS;
-use pagewarden_core::engine::{DayScore, Engine, Ignored, Rules};
+use pagewarden_core::engine::{DayScore, Engine, Suppressions, Rules};
 use pagewarden_core::model::settings::Detect;
 use pagewarden_core::model::{ActorKind, Auth, Class, RosterHistory, WordId};
 use pagewarden_core::session::{REST_SECONDS, Read};
@@ -49,7 +49,7 @@ pub(crate) fn rules(settings: &Settings, log: &Log) -> Rules {
         sites: None,
         canaries: HashSet::default(),
         integrations: HashSet::default(),
-        ignored: Ignored::default(),
+        suppressions: Suppressions::default(),
         verdicts: pagewarden_core::engine::Verdicts::default(),
     }
 }
@@ -78,7 +78,7 @@ fn excess(score: &DayScore, log: &Log, active: &Active) -> f64 {
     // An active week has one to seven active days; where nobody was active in the four weeks before, seven.
     let days = (score.person_days_a_week / active.a_week(score.day)).clamp(1.0, 7.0);
     let days = if days.is_nan() { 7.0 } else { days };
-    score.bits - line_in_force((1_000.0 * days).log2(), score.day - log.first_day())
+    score.bits - threshold_in_force((1_000.0 * days).log2(), score.day - log.first_day())
 }
 
 /// The least excess that is an alarm at a budget.

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::feed::Feed;
 use super::{Analysis, Subject};
 use crate::storage::{Place, Recorded, Store, StoreError};
-use pagewarden_core::engine::{Draft, Told};
+use pagewarden_core::engine::{Draft, Reported};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
     Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead, Signal,
@@ -105,7 +105,7 @@ impl Memory {
         self.known.retain(|id, known| {
             let stays = told.contains(id) || (known.settled && !anew);
             if !stays {
-                analysis.gone.push(id.clone());
+                analysis.retracted.push(id.clone());
             }
             stays
         });
@@ -192,7 +192,7 @@ impl Lookup<'_> {
         };
         let whose = actor.as_ref().map(|actor| &actor.id);
         let id = |period| finding_id(self.subject.name, draft, whose, period);
-        let [strongest, ..] = draft.told.as_slice() else {
+        let [strongest, ..] = draft.reported.as_slice() else {
             return Err(StoreError::Unreadable(
                 "a finding without a signal".to_owned(),
             ));
@@ -207,7 +207,7 @@ impl Lookup<'_> {
             bits: strongest.bits,
             threshold: strongest.threshold,
             status: Status::Open,
-            privileged_via: strongest.via.clone(),
+            privileged_via: strongest.grant_sources.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
             observed: Observed {
                 // A sum over accounts does not count what was new to each.
@@ -225,7 +225,7 @@ impl Lookup<'_> {
         })
     }
 
-    fn evidence(&self, told: &Told) -> Result<Evidence, StoreError> {
+    fn evidence(&self, told: &Reported) -> Result<Evidence, StoreError> {
         let seen = &told.tally.evidence;
         let events: Vec<(i64, [u8; 16])> = seen.iter().map(|seen| (seen.at, seen.key)).collect();
         let mut pages = Vec::new();
@@ -254,7 +254,7 @@ impl Lookup<'_> {
 /// Every signal once, each as loud as it spoke, strongest detector first.
 fn signals(draft: &Draft) -> Vec<Signal> {
     let mut signals: Vec<Signal> = Vec::new();
-    for signal in draft.told.iter().flat_map(|told| &told.signals) {
+    for signal in draft.reported.iter().flat_map(|told| &told.signals) {
         if signals.iter().all(|kept| kept.name != signal.name) {
             signals.push(signal.clone());
         }

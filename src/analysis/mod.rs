@@ -47,7 +47,7 @@ pub struct Analysis {
     /// Findings that are new or have changed, with what was recorded before.
     pub changed: Vec<(Recorded, Option<Finding>)>,
     /// Findings that are no more.
-    pub gone: Vec<FindingId>,
+    pub retracted: Vec<FindingId>,
     /// The working state at its line, and whether it was made anew; to be kept together with the findings.
     pub state: Option<(EngineState, bool)>,
 }
@@ -83,7 +83,7 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
     let changes = store.changes(subject.tenant)?;
     let privileging = crate::roster::Privileging::new(subject.admins);
     Ok(
-        RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via))
+        RosterHistory::new(&snapshots, &changes, |source| privileging.makes(source))
             .listing(&subject.admins.accounts),
     )
 }

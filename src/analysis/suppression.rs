@@ -128,8 +128,8 @@ impl<'a> Pick<'a> {
             && match &self.what {
                 What::Account(account) => *account == Some(read.account),
                 What::Group(group) => people.accounts.get(&read.account).is_some_and(|account| {
-                    let vias = people.roster.privileged(account, read.at);
-                    vias.iter().any(|via| via.label() == *group)
+                    let sources = people.roster.privileged(account, read.at);
+                    sources.iter().any(|source| source.label() == *group)
                 }),
                 What::Spaces(ids) => read.space.is_some_and(|space| ids.contains(&space)),
                 What::Addresses(ids) => read.address.is_some_and(|address| ids.contains(&address)),

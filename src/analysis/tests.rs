@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::findings::{Judging, Untold};
+use crate::findings::{Recorder, PendingSummary};
 use crate::storage::Batch;
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -148,15 +148,15 @@ fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Find
         store
             .commit(stream, &batch, None, Duration::from_mins(10))
             .unwrap();
-        let judging = Judging {
+        let recorder = Recorder {
             store: &store,
             notifiers: &[],
             subject,
             now: moment(0),
-            untold: &Untold::default(),
+            pending_summary: &PendingSummary::default(),
             stop: &CancellationToken::new(),
         };
-        judging.judge_with(&mut analyst).unwrap();
+        recorder.analyse_with(&mut analyst).unwrap();
         let mut whole = from_scratch(&store, &subject).unwrap();
         whole.sort_by(|a, b| a.id.cmp(&b.id));
         let live = store.findings(None).unwrap();

@@ -1,14 +1,14 @@
 use crate::atlassian::Mapper;
-use pagewarden_core::model::{Membership, Via};
+use pagewarden_core::model::{Membership, GrantSource};
 use serde_json::{Value, json};
 
 /// Account, group or role, and way of each change, as `account>via` or `account<via`.
 fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
     let one = |change: &pagewarden_core::model::Change| {
-        let via = match &change.via {
-            Via::Role(role) => format!("role {role}"),
-            Via::Group(group) => group.clone(),
-            Via::Listed => "listed".into(),
+        let via = match &change.grant_source {
+            GrantSource::Role(role) => format!("role {role}"),
+            GrantSource::Group(group) => group.clone(),
+            GrantSource::Listed => "listed".into(),
         };
         let way = if change.to == Membership::Joined {
             '>'

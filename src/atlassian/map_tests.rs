@@ -1,5 +1,5 @@
 use super::*;
-use pagewarden_core::model::{Membership, Via};
+use pagewarden_core::model::{Membership, GrantSource};
 use serde_json::json;
 
 /// The least that an event must have.
@@ -327,7 +327,7 @@ fn memberships_are_taken_from_the_event() {
         event
             .changes
             .iter()
-            .all(|change| change.via == Via::Group("site-admins".into())
+            .all(|change| change.grant_source == GrantSource::Group("site-admins".into())
                 && change.to == Membership::Joined)
     );
 }

@@ -128,7 +128,7 @@ fn ask_service(
                     left |= !kept.told;
                 }
                 // Read is not judged yet.
-                left |= watch.has_unjudged()?;
+                left |= watch.has_unanalysed()?;
             }
             if !left || stop.is_cancelled() {
                 progress.done();

@@ -15,7 +15,7 @@ use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::exit::Exit;
-use crate::findings::{Judging, Untold, summarise};
+use crate::findings::{Recorder, PendingSummary, summarise};
 use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
@@ -78,17 +78,17 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     }
     let Reader { span, counts, .. } = reader;
     say(&counts.words());
-    let untold = Untold::of(&store, tenant, span.into_iter().collect())?;
+    let pending_summary = PendingSummary::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
-    let judging = Judging {
+    let recorder = Recorder {
         store: &store,
         notifiers,
         subject: whose.subject(tenant),
         now,
         stop: &CancellationToken::new(),
-        untold: &untold,
+        pending_summary: &pending_summary,
     };
-    outcome.add(judging.judge()?);
+    outcome.add(recorder.analyse()?);
     if let Some(span) = span {
         let walk = History::Import;
         summarise(&store, tenant, &whose.name, notifiers, walk, span, now)?;

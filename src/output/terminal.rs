@@ -373,12 +373,12 @@ const fn kind_of(kind: ActorKind) -> &'static str {
 
 /// The roles and groups that make the account privileged.
 fn privileged(finding: &Finding) -> String {
-    let via: Vec<_> = finding
+    let sources: Vec<_> = finding
         .privileged_via
         .iter()
-        .map(|via| plain(via, NAME))
+        .map(|source| plain(source, NAME))
         .collect();
-    via.join(", ")
+    sources.join(", ")
 }
 
 /// When it was: from and until, the day told once where it is the same.

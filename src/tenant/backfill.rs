@@ -149,7 +149,7 @@ impl Watch {
         // What was read is judged in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
-            outcome.add(self.judged().await?);
+            outcome.add(self.analysed().await?);
             if complete && !self.stop.is_cancelled() {
                 outcome.add(self.look_at_history()?);
                 let (summary, now) = self.summary(History::Backfill, span)?;

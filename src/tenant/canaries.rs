@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Followed, Source, Watch};
 use crate::atlassian::{Error, Site};
 use crate::coverage::canary_note;
-use crate::findings::Mail;
+use crate::findings::Messages;
 use crate::http;
 use crate::outcome::Outcome;
 use crate::storage::{CanaryView, Recorded, StoreError};
@@ -171,7 +171,7 @@ impl Watch {
         let now = self.clock.now();
         let mut outcome = Outcome::default();
         let mut changed = Vec::new();
-        let mut mail = Mail::new(&self.store, &self.notifiers, now);
+        let mut messages = Messages::new(&self.store, &self.notifiers, now);
         for rise in rises {
             let id = self.canary_id(&rise, now);
             let before = self.store.recorded_finding(&id)?;
@@ -179,14 +179,14 @@ impl Watch {
             if finding.revision == 1 {
                 outcome.note(&finding);
             }
-            mail.tell(&finding, now)?;
+            messages.report(&finding, now)?;
             changed.push(Recorded {
                 finding,
                 settled: true,
             });
         }
         self.store
-            .keep_canary_views(self.tenant, views, &mail.with(&changed, &[]), now)?;
+            .keep_canary_views(self.tenant, views, &messages.with(&changed, &[]), now)?;
         Ok(outcome)
     }
 

@@ -1,7 +1,7 @@
 //! What of a tenant's history is read, and what of it a summary is still to tell.
 
 use super::Watch;
-use crate::findings::Untold;
+use crate::findings::PendingSummary;
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::storage::StoreError;
@@ -11,11 +11,11 @@ use pagewarden_core::time::{Window, before};
 impl Watch {
     /// Which history a summary is still to tell: that of every backfill which was asked for and not summed up yet, and all of
     /// it before live polling has come to the present for the first time.
-    pub(super) fn untold(&self) -> Result<Untold, StoreError> {
+    pub(super) fn pending_summary(&self) -> Result<PendingSummary, StoreError> {
         let backfills = self.backfills()?;
-        let untold = backfills.iter().filter(|(_, kept)| !kept.told);
-        let spans = untold.map(|(_, kept)| kept.span).collect();
-        Untold::of(&self.store, self.tenant, spans)
+        let pending_summary = backfills.iter().filter(|(_, kept)| !kept.told);
+        let spans = pending_summary.map(|(_, kept)| kept.span).collect();
+        PendingSummary::of(&self.store, self.tenant, spans)
     }
 
     /// Whether the history before the installation is only partly read, so that baselines and threshold say little yet.

@@ -52,7 +52,7 @@ impl Watch {
             })
             .collect();
         let mapper = self.mapper();
-        let untold = self.untold()?;
+        let pending_summary = self.pending_summary()?;
         let looking = Looking {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -62,7 +62,7 @@ impl Watch {
             streams: &streams,
             keys: &keys,
             now: self.clock.now(),
-            untold: &untold,
+            pending_summary: &pending_summary,
         };
         work(&looking, &streams)
     }

@@ -1,9 +1,10 @@
 //! One tenant, watched: polling every stream, reading history, and having it judged.
 
+mod analyse;
 mod backfill;
 mod canaries;
 mod history;
-mod judge;
+
 mod log_health;
 mod poll;
 mod source;

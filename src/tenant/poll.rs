@@ -31,7 +31,7 @@ impl Watch {
         // One that was interrupted goes on next time, and is summed up then.
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
-        outcome.add(self.judged().await?);
+        outcome.add(self.analysed().await?);
         if self.stop.is_cancelled() {
             return Ok(outcome);
         }

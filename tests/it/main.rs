@@ -23,7 +23,7 @@ mod exports;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod ignored;
+mod suppressions;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod secrets;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
-mod sight;
+mod log_health;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

@@ -303,7 +303,7 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         canaries: [].into_iter().collect(),
         integrations: [].into_iter().collect(),
         verdicts: pagewarden_core::engine::Verdicts::default(),
-        ignored: pagewarden_core::engine::Ignored::default(),
+        suppressions: pagewarden_core::engine::Suppressions::default(),
     };
     let mut one = Engine::new();
     for read in &reads {

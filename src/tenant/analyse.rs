@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Watch;
 use super::source::scored_sites;
 use crate::analysis;
-use crate::findings::{Judging, summarised};
+use crate::findings::{Recorder, summarised};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::storage::{NewDelivery, StoreError};
@@ -19,21 +19,21 @@ const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
 
 impl Watch {
     /// Whether events are stored that have not been judged.
-    pub fn has_unjudged(&self) -> Result<bool, StoreError> {
+    pub fn has_unanalysed(&self) -> Result<bool, StoreError> {
         self.store.has_unjudged(self.tenant)
     }
 
     /// Folds what is stored, records what is new, and puts it into the outbox; only what fixed rules find while the first
     /// history is not read yet.
-    pub fn judge(&self) -> Result<Outcome, StoreError> {
+    pub fn analyse(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
-        let untold = self.untold()?;
+        let pending_summary = self.pending_summary()?;
         let lacks_history = self.lacks_history()?;
         let policies = lacks_history.then(|| self.detect.policies()).flatten();
         if lacks_history && policies.is_none() {
             return Ok(Outcome::default());
         }
-        let judging = Judging {
+        let recorder = Recorder {
             store: &self.store,
             notifiers: &self.notifiers,
             subject: analysis::Subject {
@@ -44,23 +44,23 @@ impl Watch {
                 detect: policies.as_ref().unwrap_or(&self.detect),
             },
             now: self.clock.now(),
-            untold: &untold,
+            pending_summary: &pending_summary,
             stop: &self.stop,
         };
         let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
         if policies.is_some() {
             // It has not seen what these rules were shown.
             *analyst = analysis::Analyst::resident();
-            judging.judge_policies()
+            recorder.analyse_policies()
         } else {
-            judging.judge_with(&mut analyst)
+            recorder.analyse_with(&mut analyst)
         }
     }
 
     /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.
-    pub async fn judged(&self) -> Result<Outcome, StoreError> {
+    pub async fn analysed(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
-        self.beside(move || watch.judge()).await
+        self.beside(move || watch.analyse()).await
     }
 
     /// Looks at our own sight, beside everything else.
