@@ -62,7 +62,10 @@ fn is_bounded(event: &Event) {
         assert!(text.len() <= LONGEST, "{} bytes", text.len());
     }
     for change in &event.changes {
-        assert!(change.account.as_str().len() <= LONGEST && change.grant_source.label().len() <= LONGEST);
+        assert!(
+            change.account.as_str().len() <= LONGEST
+                && change.grant_source.label().len() <= LONGEST
+        );
     }
     // Whatever the moment, it can be told.
     assert!(!rfc3339(event.at).is_empty());

@@ -1,4 +1,4 @@
-//! What is new is recorded, and its messages with it in one transaction.
+//! Records what an analysis found, with its messages in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::storage::{Changes, NewDelivery, Posted, Recorded, Store, StoreError, 
 use pagewarden_core::model::{Finding, FindingId};
 use pagewarden_core::time::{Window, after};
 
-/// Which history a summary is still to tell: findings about it are recorded, and no message is sent for each.
+/// The history that a summary is still to cover: findings about it are recorded, and no message is sent for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PendingSummary {
     /// When the tenant was installed.
@@ -45,18 +45,18 @@ impl PendingSummary {
     }
 }
 
-/// Everything that judging a tenant needs.
+/// Analyses one tenant and records what is new.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorder<'a> {
     /// Where everything is.
     pub store: &'a Store,
-    /// Who is told.
+    /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant, by which rules.
     pub subject: analysis::Subject<'a>,
     /// The present moment.
     pub now: DateTime<Utc>,
-    /// Says that nobody waits for the result any more: then nothing is recorded.
+    /// Cancelled when nobody waits for the result any more: then nothing is recorded.
     pub stop: &'a CancellationToken,
     /// What is left to a summary.
     pub pending_summary: &'a PendingSummary,
@@ -68,7 +68,7 @@ impl Recorder<'_> {
         self.analyse_with(&mut Analyst::once())
     }
 
-    /// The same with an analyst that may know what was analysed before.
+    /// Analyses with an analyst that may know what was analysed before.
     pub fn analyse_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
         let Analysis {
             changed,
@@ -93,7 +93,7 @@ impl Recorder<'_> {
         Ok(outcome)
     }
 
-    /// The same while history is still being read, by rules that need none: nothing that was recorded by other rules is
+    /// Analyses while history is still being read, by policy detectors that need none: nothing that was recorded by other rules is
     /// touched, and no working state is kept, because these rules are not those of the next analysis.
     pub fn analyse_policies(&self) -> Result<Outcome, StoreError> {
         let Analysis { mut changed, .. } = analysis::analyse(self.store, &self.subject)?;
@@ -139,7 +139,7 @@ impl Recorder<'_> {
                 .as_ref()
                 .is_none_or(|before| finding.revision > before.revision);
             if escalated || (grown && !history) {
-                // What comes in late is waited for: then the first message tells it too.
+                // Late events are waited for, so that the first message covers them too.
                 let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
                 messages.report(finding, due)?;
             } else if before.is_some() {
@@ -190,11 +190,15 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// Adds a message about a finding for each notifier that is told of such, in the place of one that waits.
+    /// Adds a message about a finding for each notifier that it is routed to, in the place of one that waits.
     ///
     /// Its revision is that of the finding, or one more than a receiver may have seen: a finding that was taken back and
     /// holds again is not taken for the message that was taken back.
-    pub(crate) fn report(&mut self, finding: &Finding, due: DateTime<Utc>) -> Result<(), StoreError> {
+    pub(crate) fn report(
+        &mut self,
+        finding: &Finding,
+        due: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let posted = self.store.posted(&finding.id)?;
         let mut finding = self.store.with_verdicts(finding.clone())?;
         finding.revision = finding.revision.max(unseen_revision(&posted));
@@ -210,8 +214,8 @@ impl<'a> Messages<'a> {
         Ok(())
     }
 
-    /// Lets the messages about a finding that wait tell what holds now, or withdraws them where their notifier is not told
-    /// of anything so slight. They stay due when they were.
+    /// Brings the waiting messages about a finding up to date, or withdraws them where the finding is not routed to their
+    /// notifier any more. They stay due when they were.
     pub(crate) fn refresh(&mut self, finding: &Finding) -> Result<(), StoreError> {
         let posted = self.store.posted(&finding.id)?;
         if unsent(&posted).next().is_none() {
@@ -224,7 +228,7 @@ impl<'a> Messages<'a> {
                 self.withdraw(&finding.id, waiting);
                 continue;
             }
-            // What a receiver may have seen keeps its words; it is replaced where it was graver than what holds.
+            // A message that a receiver may have seen is kept; it is replaced where its severity was higher than the present one.
             finding.revision = match (waiting.is_unseen(), waiting.severity > finding.severity) {
                 (true, _) => waiting.revision,
                 (false, true) => unseen_revision(&posted),
@@ -236,17 +240,17 @@ impl<'a> Messages<'a> {
         Ok(())
     }
 
-    /// Adds a correction for each notifier that was told of a finding which no longer holds, unless it was corrected since.
+    /// Adds a correction for each notifier that was sent a finding which no longer holds, unless it was corrected since.
     pub(crate) fn retract(&mut self, id: &FindingId) -> Result<(), StoreError> {
         let posted = self.store.posted(id)?;
-        let mut told: BTreeMap<&str, &Posted> = BTreeMap::new();
+        let mut sent: BTreeMap<&str, &Posted> = BTreeMap::new();
         for message in posted.iter().filter(|one| one.sent && !one.retraction) {
-            let last = told.entry(&message.notifier).or_insert(message);
+            let last = sent.entry(&message.notifier).or_insert(message);
             if message.revision > last.revision {
                 *last = message;
             }
         }
-        if told.is_empty() {
+        if sent.is_empty() {
             return Ok(());
         }
         let Some(Recorded { finding, .. }) = self.store.recorded_finding(id)? else {
@@ -257,7 +261,7 @@ impl<'a> Messages<'a> {
             Posted {
                 revision, severity, ..
             },
-        ) in told
+        ) in sent
         {
             // The same correction again is not put into the outbox: its key is there.
             self.deliveries.push(NewDelivery {
@@ -288,7 +292,7 @@ fn unseen_revision(posted: &[Posted]) -> u32 {
     seen.map(|one| one.revision + 1).max().unwrap_or_default()
 }
 
-/// A message that tells a notifier of a finding.
+/// A message to a notifier about a finding.
 fn message(finding: &Finding, notifier: &str, due: DateTime<Utc>) -> NewDelivery {
     NewDelivery {
         id: notify::message_id(finding),
@@ -318,7 +322,7 @@ pub fn summarise(
     store.record(tenant, &changes, now)
 }
 
-/// One message about a walk of history for everybody who is told, if it found anything.
+/// One message about a walk of history for each notifier that it is routed to, if the walk found anything.
 pub fn summarised(
     store: &Store,
     tenant: TenantId,

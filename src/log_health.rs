@@ -1,4 +1,4 @@
-//! Looks at our own sight and records where it is less than it was: the `blind-spot` detector over the store.
+//! Checks log health and records where the logs show less than before: the `blind-spot` detector over the store.
 //!
 //! It depends on the clock, so it runs beside live polling only, never in `import` or `replay`.
 
@@ -12,7 +12,7 @@ use crate::findings::{Messages, PendingSummary};
 use crate::outcome::Outcome;
 use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
 use pagewarden_core::detect::blind_spot::{
-    self, Blindness, Deed, Failing, Key, META, LogHealth, USUAL_DAYS, Views,
+    self, Blindness, Deed, Failing, Key, LogHealth, META, USUAL_DAYS, Views,
 };
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -20,7 +20,7 @@ use pagewarden_core::model::{
 };
 use pagewarden_core::time::{DAY_SECONDS, moment};
 
-/// For how long what was done to a log is told.
+/// For how many days a change to a log is reported.
 const DEEDS_DAYS: i64 = 35;
 
 /// How long Atlassian keeps the organisation's events.
@@ -44,7 +44,7 @@ pub struct Looked<'a> {
 pub struct Looking<'a> {
     /// Where everything is.
     pub store: &'a Store,
-    /// Who is told.
+    /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant.
     pub tenant: TenantId,
@@ -83,7 +83,7 @@ impl Looking<'_> {
         }
     }
 
-    /// What is known of our sight.
+    /// What is known of the health of the tenant's logs.
     fn log_health(&self) -> Result<LogHealth, StoreError> {
         let rows = self.store.tenants()?;
         let row = rows.iter().find(|row| row.id == self.tenant);
@@ -182,7 +182,8 @@ impl Looking<'_> {
         let mut messages = Messages::new(self.store, self.notifiers, self.now);
         for (id, blindness) in self.by_id(found) {
             let before = recorded.remove(&id);
-            let history = blindness.over && self.pending_summary.covers(blindness.since, blindness.seen);
+            let history =
+                blindness.over && self.pending_summary.covers(blindness.since, blindness.seen);
             let now = self.finding(id, blindness, before.as_ref());
             if before.as_ref() == Some(&now) {
                 continue;

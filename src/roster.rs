@@ -8,7 +8,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
 use crate::config::Admins;
 use crate::storage::{Store, StoreError, TenantId};
-use pagewarden_core::model::{AccountId, Group, Privilege, Snapshot, GrantSource};
+use pagewarden_core::model::{AccountId, GrantSource, Group, Privilege, Snapshot};
 
 /// What makes an account privileged, ready to be asked.
 #[derive(Debug)]
@@ -179,7 +179,7 @@ pub async fn refresh(
 }
 
 fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
-    // Being told to stop says nothing about the directories.
+    // A stop says nothing about the directories.
     if matches!(&why, RosterError::Api(error) if error.is_stop()) {
         return Err(why);
     }

@@ -4,9 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden_core::baseline::threshold_in_force;
 use pagewarden_core::baseline::readers::READER_DAYS;
-use pagewarden_core::engine::{DayScore, Engine, Suppressions, Rules};
+use pagewarden_core::baseline::threshold_in_force;
+use pagewarden_core::engine::{DayScore, Engine, Rules, Suppressions};
 use pagewarden_core::model::settings::Detect;
 use pagewarden_core::model::{ActorKind, Auth, Class, RosterHistory, WordId};
 use pagewarden_core::session::{REST_SECONDS, Read};

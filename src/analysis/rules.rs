@@ -219,7 +219,7 @@ fn rules(
     })
 }
 
-/// What accounts are called, where the logs told it: cut and in quotes, so that no name can pass for more than one; an id
+/// The names of accounts, where the logs have them: cut and in quotes, so that no name can pass for more than one; an id
 /// goes with a name that two of them have.
 fn names<'a>(
     store: &Store,

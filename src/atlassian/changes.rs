@@ -1,4 +1,4 @@
-//! Who joined or left what, as the logs tell it.
+//! Membership changes in the logs: who joined or left which role or group.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 use super::classify::{MembershipChange, MembershipOf, role_word};
 use super::map::clip;
 use super::{find, wire};
-use pagewarden_core::model::{AccountId, Change, Membership, GrantSource};
+use pagewarden_core::model::{AccountId, Change, GrantSource, Membership};
 
 /// The most changes of one record: one that names a thousand accounts and as many groups is not a million changes.
 const MOST: usize = 1_000;

@@ -1,8 +1,8 @@
 use crate::atlassian::Mapper;
-use pagewarden_core::model::{Membership, GrantSource};
+use pagewarden_core::model::{GrantSource, Membership};
 use serde_json::{Value, json};
 
-/// Account, group or role, and way of each change, as `account>via` or `account<via`.
+/// Account, group or role, and way of each change, as `account>source` or `account<source`.
 fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
     let one = |change: &pagewarden_core::model::Change| {
         let via = match &change.grant_source {

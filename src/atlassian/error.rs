@@ -55,7 +55,7 @@ impl Error {
         }
     }
 
-    /// Whether it is only that we were told to stop.
+    /// Whether the only reason is that the program stops.
     pub const fn is_stop(&self) -> bool {
         matches!(self, Self::Http(http::Error::Stopped))
     }

@@ -1,5 +1,5 @@
 use super::*;
-use pagewarden_core::model::{Membership, GrantSource};
+use pagewarden_core::model::{GrantSource, Membership};
 use serde_json::json;
 
 /// The least that an event must have.
@@ -323,13 +323,9 @@ fn memberships_are_taken_from_the_event() {
         (event.class, accounts),
         (Class::Group, vec!["712020:bob", "712020:eve"])
     );
-    assert!(
-        event
-            .changes
-            .iter()
-            .all(|change| change.grant_source == GrantSource::Group("site-admins".into())
-                && change.to == Membership::Joined)
-    );
+    assert!(event.changes.iter().all(|change| change.grant_source
+        == GrantSource::Group("site-admins".into())
+        && change.to == Membership::Joined));
 }
 
 #[test]

@@ -321,7 +321,7 @@ impl Site {
     }
 }
 
-/// How often a page was viewed, as the site tells.
+/// How often a page was viewed, as the site counts.
 #[derive(Deserialize)]
 struct Views {
     count: u32,
@@ -333,7 +333,7 @@ struct TenantInfo<'a> {
     cloud_id: wire::Text<'a>,
 }
 
-/// The cloud id that a site tells, if it looks like one: it becomes part of a path.
+/// The cloud id that a site gives, if it looks like one: it becomes part of a path.
 fn read_cloud_id(answer: &Answer) -> Result<String, Malformed> {
     let text = page::text(&answer.bytes);
     let info: TenantInfo<'_> =

@@ -1,6 +1,6 @@
 //! One POST to an address that is itself a secret: for notifiers. Knows nothing of what is sent.
 //!
-//! Follows nothing, believes nothing but the status and the hint when to come again, and tells no one the address.
+//! Follows nothing, believes nothing but the status and the hint when to come again, and shows the address to nobody.
 
 use std::fmt;
 use std::time::Duration;

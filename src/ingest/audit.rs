@@ -162,7 +162,7 @@ struct Reading {
     twins: Vec<(AuditRecord, u32)>,
     /// Whether a page showed what an earlier page had shown.
     shifted: bool,
-    /// When it began, by the server's clock, where that is told.
+    /// When it began, by the server's clock, where the answer has it.
     began: Option<DateTime<Utc>>,
 }
 

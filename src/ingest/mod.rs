@@ -106,7 +106,8 @@ pub struct Read {
     pub committed: Committed,
 }
 
-/// Told after each page: what was read so far, and how far (event or processing time) it came. False pauses the walk.
+/// Progress callback, called after each page: what was read so far, and how far (event or processing time) it came.
+/// Returning `false` pauses the walk.
 pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool + Send);
 
 /// What was read and not committed yet.

@@ -25,16 +25,16 @@ pub struct Replay {
     pub events: u64,
     /// How many findings stay as they are recorded.
     pub same: u64,
-    /// What would be found and is not recorded, gravest first.
+    /// Findings that would be new, most severe first.
     pub appears: Vec<Finding>,
-    /// What is recorded and would not be found, gravest first.
+    /// Recorded findings that would not be found, most severe first.
     pub disappears: Vec<Finding>,
-    /// What is recorded and would be graver, less grave, or of other bits: as it is, and as it would be.
+    /// Recorded findings that would have another severity or other bits: as recorded, and as they would be.
     pub changes: Vec<(Finding, Finding)>,
 }
 
 impl Replay {
-    /// Holds what would be found against what is recorded; what is about our own sight belongs to neither.
+    /// Holds what would be found against what is recorded; findings about log health belong to neither.
     pub fn compare(tenant: &str, events: u64, recorded: Vec<Finding>, found: Vec<Finding>) -> Self {
         let mut replay = Self {
             tenant: tenant.to_owned(),
@@ -67,7 +67,7 @@ impl Replay {
     }
 }
 
-/// Whether two forms of a finding say the same to a reader: who says it, how grave, and with how many bits over which line.
+/// Whether two forms of a finding say the same to a reader: same detector, severity, bits and threshold.
 fn same(one: &Finding, other: &Finding) -> bool {
     let form = |finding: &Finding| {
         let bits = [tenths(finding.bits), tenths(finding.threshold)].map(f64::to_bits);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_goes_and_changes_is_told_apart() {
+    fn what_comes_goes_and_changes_is_distinguished() {
         let graver = Finding {
             severity: Severity::Critical,
             bits: 21.0,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_part_of_what_is_told() {
+    fn a_threshold_is_a_part_of_what_is_compared() {
         let moved = Finding {
             threshold: harvest().threshold + 1.0,
             ..named("a")

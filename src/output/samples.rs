@@ -16,7 +16,7 @@ pub(super) fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_140_845, 0).unwrap()
 }
 
-/// A harvest by an administrator's token.
+/// A bulk collection by an administrator's token.
 pub(super) fn harvest() -> Finding {
     let end = after(start(), Duration::from_mins(22));
     let page = |n: u32| PageRead {
@@ -105,7 +105,7 @@ pub(super) fn blindness() -> Finding {
     }
 }
 
-/// A finding whose words try to take over the terminal, judged as expected.
+/// A finding whose words try to take over the terminal, with the verdict expected.
 pub(super) fn hostile() -> Finding {
     let account = Account {
         id: AccountId::new("712020:evil\u{1b}]0;owned\u{7}"),

@@ -11,7 +11,7 @@ use pagewarden_core::model::{EventKey, Finding, Severity};
 use pagewarden_core::text;
 use pagewarden_core::time::{Window, rfc3339};
 
-/// How many findings a summary tells in full.
+/// How many findings a summary has in full.
 const MOST_SEVERE: usize = 10;
 
 /// Which reading of history a summary is about.
@@ -50,7 +50,7 @@ pub struct Summary {
     pub by_detector: BTreeMap<String, u32>,
     /// How many findings there were by severity, lowest first.
     pub by_severity: [(Severity, u32); 4],
-    /// The most severe findings, at most ten, gravest first.
+    /// The most severe findings, at most ten, most severe first.
     pub most_severe: Vec<Finding>,
 }
 
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_the_counts_and_the_gravest() {
+    fn a_summary_has_the_counts_and_the_most_severe() {
         let mut gravest = hostile();
         gravest.evidence.pages.clear();
         let summary = Summary::new("acme", History::Backfill, span(), &[blindness(), gravest]);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_ten_are_told_in_full_gravest_first_in_any_order_of_arrival() {
+    fn at_most_ten_are_in_full_most_severe_first_in_any_order_of_arrival() {
         let mut findings: Vec<Finding> = (0..30)
             .map(|n| Finding {
                 id: FindingId::new(format!("{n:032}")),

@@ -30,7 +30,7 @@ const MARGIN: usize = 11;
 /// The column at which the facts of a finding begin.
 const FACTS: usize = 14;
 
-/// Writes findings as a list, gravest first, the newer first among equals, and a last line that counts them. `program` is
+/// Writes findings as a list, most severe first, the newer first among equals, and a last line that counts them. `program` is
 /// what a command that can be typed begins with: the program, and the options that it was given.
 pub fn list(
     findings: &[Finding],
@@ -85,7 +85,7 @@ pub fn list(
     writeln!(out, "All of one: {command}")
 }
 
-/// Writes one finding of the list: severity, who, when; what it says; by what it can be told apart.
+/// Writes one finding of the list: severity, who, when; its reason; its id.
 pub(super) fn entry(
     finding: &Finding,
     tenant: bool,
@@ -381,7 +381,7 @@ fn privileged(finding: &Finding) -> String {
     sources.join(", ")
 }
 
-/// When it was: from and until, the day told once where it is the same.
+/// When it was: from and until, the day written once where it is the same.
 fn when(finding: &Finding, long: bool) -> String {
     let Some((start, end)) = finding.window else {
         return format!("{} UTC", moment(finding.last_seen, long));

@@ -9,7 +9,7 @@ use super::terms::{Cache, Place, number, position};
 use super::{Store, StoreError, StreamId, TWINS_WITHIN, TenantId};
 use pagewarden_core::detect::{Single, joining, watched};
 use pagewarden_core::model::{
-    Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, GrantSource, Walk,
+    Auth, Checkpoint, Class, Event, EventId, GrantSource, Membership, Unusable, Walk,
 };
 use pagewarden_core::time::day_of;
 

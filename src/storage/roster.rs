@@ -5,7 +5,9 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, TenantId};
-use pagewarden_core::model::{AccountId, Change, Group, Membership, Privilege, Snapshot, GrantSource};
+use pagewarden_core::model::{
+    AccountId, Change, GrantSource, Group, Membership, Privilege, Snapshot,
+};
 
 /// A snapshot as stored.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use pagewarden_core::engine::State;
 use pagewarden_core::model::{
-    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey, Group,
-    Membership, PageId, Privilege, Snapshot, Stream, StreamName, Unusable, GrantSource, Walk,
+    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey,
+    GrantSource, Group, Membership, PageId, Privilege, Snapshot, Stream, StreamName, Unusable,
+    Walk,
 };
 use pagewarden_core::session::Read;
 use pagewarden_core::time::{Window, moment};

@@ -1,4 +1,4 @@
-//! What is stored is judged, beside everything else.
+//! Analysis of what is stored, beside everything else.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use pagewarden_core::time::Window;
 const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
 
 impl Watch {
-    /// Whether events are stored that have not been judged.
+    /// Whether events are stored that have not been analysed.
     pub fn has_unanalysed(&self) -> Result<bool, StoreError> {
         self.store.has_unjudged(self.tenant)
     }
 
-    /// Folds what is stored, records what is new, and puts it into the outbox; only what fixed rules find while the first
+    /// Analyses what is stored, records what is new, and puts it into the outbox; only what policy detectors find while the first
     /// history is not read yet.
     pub fn analyse(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
@@ -49,7 +49,7 @@ impl Watch {
         };
         let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
         if policies.is_some() {
-            // It has not seen what these rules were shown.
+            // The analyst in memory has not seen the findings of these rules.
             *analyst = analysis::Analyst::resident();
             recorder.analyse_policies()
         } else {
@@ -57,19 +57,19 @@ impl Watch {
         }
     }
 
-    /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.
+    /// Analyses beside everything else. Once the program stops, the analysis is not waited for and records nothing.
     pub async fn analysed(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
         self.beside(move || watch.analyse()).await
     }
 
-    /// Looks at our own sight, beside everything else.
+    /// Checks log health, beside everything else.
     pub async fn looked(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
         self.beside(move || watch.look()).await
     }
 
-    /// Does long work on a thread of its own, until it ends or we are told to stop.
+    /// Runs long work on a thread of its own, until it ends or the program stops.
     async fn beside(
         &self,
         work: impl FnOnce() -> Result<Outcome, StoreError> + Send + 'static,

@@ -1,6 +1,6 @@
 //! Canary pages of a tenant whose log holds no page views: the site is asked how often they were opened.
 //!
-//! Like looking at our own sight it depends on the clock, so it runs beside live polling only.
+//! Like the check of log health it depends on the clock, so it runs beside live polling only.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ const VIEWLESS_DAYS: i64 = 14;
 /// How many reasons one finding names.
 const REASONS: usize = 50;
 
-/// A count that rose.
+/// A view count that rose.
 struct Rise {
     page: String,
     site: String,
@@ -38,7 +38,7 @@ struct Rise {
 }
 
 impl Watch {
-    /// Asks how often canary pages were opened, where the log does not tell, and records where that is more than before.
+    /// Asks for the view counts of canary pages where the log holds no page views, and records each count that rose.
     pub async fn look_at_canaries(&self) -> Result<Outcome, StoreError> {
         let known = self.store.canary_views(self.tenant)?;
         let counts = self.counts_canaries()?;
@@ -80,11 +80,11 @@ impl Watch {
             }
         }
         if !counts {
-            // The log tells from now on; what was opened since the last look is told by this one.
+            // The log holds page views from now on; this last count reports what was opened since the count before.
             views.clear();
         }
         leave_to_others(&mut views);
-        self.tell_refusals(&views, &known);
+        self.log_refusals(&views, &known);
         outcome.add(self.keep_canaries(&views, rises)?);
         Ok(outcome)
     }
@@ -150,12 +150,12 @@ impl Watch {
     }
 
     /// Says what is not counted, once when it begins; the status goes on saying it.
-    fn tell_refusals(&self, views: &[CanaryView], known: &[CanaryView]) {
+    fn log_refusals(&self, views: &[CanaryView], known: &[CanaryView]) {
         for view in views {
-            let told = known.iter().any(|old| {
+            let known = known.iter().any(|old| {
                 (&old.site, &old.page) == (&view.site, &view.page) && old.refused.is_some()
             });
-            if let Some(what) = canary_note(view).filter(|_| !told) {
+            if let Some(what) = canary_note(view).filter(|_| !known) {
                 let tenant = self.name();
                 CoverageMissing {
                     tenant,

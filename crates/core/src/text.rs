@@ -349,7 +349,11 @@ mod tests {
             ["1 hour", "3 h 5 min"]
         );
         assert_eq!(
-            [shown(86_399), shown(2 * 86_400), shown(2 * 86_400 + 4 * 3600)],
+            [
+                shown(86_399),
+                shown(2 * 86_400),
+                shown(2 * 86_400 + 4 * 3600)
+            ],
             ["1 day", "2 days", "2 days 4 h"]
         );
     }

@@ -17,10 +17,10 @@ const VALUES: usize = 14;
 /// The longest untrusted text that is shown.
 const WORDS: usize = 300;
 
-/// The days before its end from which a credential is told as ending.
+/// How many days before its end a credential is shown as ending.
 const ENDING_DAYS: i64 = 30;
 
-/// Writes the status for people; `now` tells how long keys still work.
+/// Writes the status for people; `now` decides how long keys still work.
 pub fn write_text(
     status: &Status,
     now: DateTime<Utc>,
@@ -267,7 +267,7 @@ fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
     }
 }
 
-/// What one ignore rule leaves out, why, and until when.
+/// What one suppression leaves out, why, and until when.
 fn suppression_line(rule: &Suppression) -> Line {
     let Suppression {
         kind,
