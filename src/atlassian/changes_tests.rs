@@ -42,7 +42,7 @@ fn of_audit(record: &Value) -> Vec<String> {
 }
 
 #[test]
-fn groups_are_told_by_name_then_by_id_wherever_they_stand() {
+fn groups_are_named_by_name_then_by_id_wherever_they_stand() {
     let ada = json!({ "id": "712020:ada", "type": "users" });
     for (context, container, via) in [
         (
@@ -74,7 +74,7 @@ fn groups_are_told_by_name_then_by_id_wherever_they_stand() {
 }
 
 #[test]
-fn roles_are_told_by_their_word() {
+fn roles_are_named_by_their_word() {
     let ada = json!({ "id": "ari:cloud:identity::user/712020:ada", "type": "users", "attributes": { "role": "atlassian/site-admin" } });
     assert_eq!(
         of_event("user_granted_role", &json!([ada]), &json!([])),

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_captcha_is_told_from_a_wrong_token() {
+    fn a_captcha_is_distinguished_from_a_wrong_token() {
         assert!(explained(Api::Audit, 401, "", Some("AUTHENTICATION_DENIED")).contains("CAPTCHA"));
         assert!(!explained(Api::Audit, 401, "", Some("AUTHENTICATED_FAILED")).contains("CAPTCHA"));
     }

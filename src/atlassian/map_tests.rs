@@ -146,7 +146,7 @@ fn the_site_is_not_the_admin_hub() {
 }
 
 #[test]
-fn people_apps_and_the_system_are_told_apart() {
+fn people_apps_and_the_system_are_distinguished() {
     for (actor, kind) in [
         (json!({ "id": "712020:ada" }), ActorKind::Person),
         (

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_asked_for_is_told() {
+    fn the_rest_asked_for_is_reported() {
         let error = Error::Throttled {
             wait: Some(Duration::from_hours(1)),
             until: Some(pagewarden_core::time::moment(1_800_000_000)),

@@ -135,7 +135,11 @@ async fn read_window(
 }
 
 /// Says that a log of which nothing was ever seen claims to hold records: they may be withheld from us.
-fn tell_withheld(pending: &Pending<'_>, start: usize, page: &AuditPage) -> Result<(), IngestError> {
+fn report_withheld(
+    pending: &Pending<'_>,
+    start: usize,
+    page: &AuditPage,
+) -> Result<(), IngestError> {
     let told = page.told;
     let withheld = start == 0 && page.received == 0 && told > 0;
     if withheld && pending.store.extent(pending.stream)?.is_none() {
@@ -206,7 +210,7 @@ async fn read_once(
             .await??;
         pending.latest(page.server_time);
         reading.began = reading.began.or(page.server_time);
-        tell_withheld(pending, start, &page)?;
+        report_withheld(pending, start, &page)?;
         let shown: Vec<[u8; 16]> = page
             .records
             .iter()

@@ -187,7 +187,7 @@ impl<'a> Pending<'a> {
         }
         self.since = None;
         let batch = std::mem::take(&mut self.batch);
-        self.tell_unusable(&batch);
+        self.report_unusable(&batch);
         let moved = self.moved.take();
         let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
         let committed = self
@@ -200,7 +200,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Says how many records could not be used, by reason.
-    fn tell_unusable(&self, batch: &Batch) {
+    fn report_unusable(&self, batch: &Batch) {
         let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
         for record in &batch.unusable {
             *reasons.entry(record.reason).or_default() += 1;

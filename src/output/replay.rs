@@ -202,7 +202,7 @@ fn more(length: usize, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{blindness, harvest};
+    use super::super::samples::{blindness, collection};
     use super::*;
     use pagewarden_core::model::{FindingId, Severity};
 
@@ -215,7 +215,7 @@ mod tests {
     fn named(id: &str) -> Finding {
         Finding {
             id: FindingId::new(id),
-            ..harvest()
+            ..collection()
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_threshold_is_a_part_of_what_is_compared() {
         let moved = Finding {
-            threshold: harvest().threshold + 1.0,
+            threshold: collection().threshold + 1.0,
             ..named("a")
         };
         let replay = Replay::compare("acme", 1, vec![named("a")], vec![moved]);

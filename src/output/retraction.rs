@@ -40,12 +40,12 @@ struct V1Retraction<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::harvest;
+    use super::super::samples::collection;
     use super::*;
 
     #[test]
     fn a_retraction_has_every_field_of_version_1() {
-        let body = String::from_utf8(body(&harvest(), 3, Severity::High)).unwrap();
+        let body = String::from_utf8(body(&collection(), 3, Severity::High)).unwrap();
         insta::assert_snapshot!(body);
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn start() -> DateTime<Utc> {
 }
 
 /// A bulk collection by an administrator's token.
-pub(super) fn harvest() -> Finding {
+pub(super) fn collection() -> Finding {
     let end = after(start(), Duration::from_mins(22));
     let page = |n: u32| PageRead {
         id: PageId::new(format!("{}", 98_304 + n)),
@@ -128,7 +128,7 @@ pub(super) fn hostile() -> Finding {
             pages: 1,
             views: 1,
             spaces: 1,
-            ..harvest().observed
+            ..collection().observed
         },
         expected: None,
         bits: 0.0,
@@ -138,6 +138,6 @@ pub(super) fn hostile() -> Finding {
             reason: "31 pages, 25 are allowed.".into(),
         }],
         continues: None,
-        ..harvest()
+        ..collection()
     }
 }

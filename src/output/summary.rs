@@ -210,7 +210,7 @@ struct V1Span {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{blindness, harvest, hostile, start};
+    use super::super::samples::{blindness, collection, hostile, start};
     use super::*;
     use pagewarden_core::model::FindingId;
     use pagewarden_core::time::before;
@@ -246,7 +246,7 @@ mod tests {
                 } else {
                     Severity::Low
                 },
-                ..harvest()
+                ..collection()
             })
             .collect();
         let forth = Summary::new("acme", History::Import, span(), &findings);
@@ -285,7 +285,7 @@ mod tests {
             |tenant, walk, findings: &[Finding]| Summary::new(tenant, walk, span(), findings).id();
         assert_eq!(
             id("acme", History::Scan, &[]),
-            id("acme", History::Scan, &[harvest()])
+            id("acme", History::Scan, &[collection()])
         );
         assert_ne!(
             id("acme", History::Scan, &[]),

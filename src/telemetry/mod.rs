@@ -237,7 +237,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn no_verbosity_lets_libraries_tell_addresses() {
+    fn no_verbosity_lets_libraries_log_addresses() {
         let all = [
             said(2, None),
             said(100, None),

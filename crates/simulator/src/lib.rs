@@ -1,4 +1,4 @@
-//! An Atlassian tenant on loopback: real API shapes, people with habits, harvesters hidden among them, faults on request.
+//! An Atlassian tenant on loopback: real API shapes, people with habits, bulk collectors hidden among them, faults on request.
 //!
 //! One fake for the demo, the tests and the benchmarks, in two parts. The [`World`] is what is true: pure, made from a
 //! seed, without a clock. The [`Simulator`] shows it over HTTP, up to a simulated now, as the organisation's interface,

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn views_come_in_three_shapes_and_each_tells_the_page() {
+    fn views_come_in_three_shapes_and_each_names_the_page() {
         let world = World::new(WorldSettings::small(1));
         let ids: std::collections::HashSet<_> =
             world.pages().map(|(id, _)| id.to_owned()).collect();

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roster_tells_roles_and_groups_as_of_the_moment() {
+    fn the_roster_lists_roles_and_groups_as_of_the_moment() {
         let world = world();
         let joins = &world.people.all[index(world.people.admins.joins)].account;
         let admins = |at: i64| {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test]
-async fn a_throttled_request_is_told_to_wait_in_every_form() {
+async fn a_throttled_request_is_asked_to_wait_in_every_form() {
     let tenant = Tenant::new(Options::default());
     let names = ["retry-after", "x-retry-after", "x-ratelimit-reset"];
     let mut told = BTreeMap::new();

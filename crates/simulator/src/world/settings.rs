@@ -23,7 +23,7 @@ pub struct WorldSettings {
     pub repeats: f64,
     /// The share of site audit records that have a twin, equal in every byte.
     pub twins: f64,
-    /// Whether harvesters hide among the people.
+    /// Whether bulk collectors hide among the people.
     pub planted: bool,
 }
 
