@@ -126,7 +126,7 @@ pub(super) fn entry(
     Ok(())
 }
 
-/// Writes one finding in full: what it says, the facts, the measures that spoke, the pages, and what to do next.
+/// Writes one finding in full: what it says, the facts, the signals, the pages, and what to do next.
 pub fn show(
     finding: &Finding,
     verdicts: &[Verdict],
@@ -226,7 +226,7 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Writes the measures that spoke.
+/// Writes the signals.
 fn signals(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
     if finding.signals.is_empty() {
         return Ok(());
@@ -438,7 +438,7 @@ fn seen(observed: &Observed) -> String {
             text::number(u64::from(*new))
         ));
     }
-    parts.push(count(u64::from(*views), "opening"));
+    parts.push(count(u64::from(*views), "page view"));
     if *exports > 0 {
         let noun = if *exports == 1 {
             "export or download"

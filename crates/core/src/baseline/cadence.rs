@@ -22,7 +22,7 @@ const HASTY: f64 = 6.0;
 /// Times that are all multiples of so many seconds are rounded, and say nothing of pauses.
 const COARSE: u64 = 10;
 
-/// What speaks for a program.
+/// Evidence of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// How many pauses.

@@ -37,7 +37,7 @@ pub use histogram::Histogram;
 pub use mixture::{EPS, bits, blend, cap, surprise};
 pub use peers::{PeerWindow, Peers, Survival};
 pub use readers::{FirstViews, Rarity, Readers};
-pub use scoring::{Experience, Pooled, Scoring, Signals, Worth};
+pub use scoring::{Calibrated, Experience, Pooled, Scoring, Signals};
 pub use seen::Seen;
 pub use session_sizes::{SessionSizes, Spread};
 pub use slow::{Slow, SlowDay};

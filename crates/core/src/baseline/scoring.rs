@@ -19,12 +19,12 @@ pub struct Signals {
     pub slow: f64,
 }
 
-/// What the signals are worth, in bits.
+/// The signals in calibrated bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Worth {
+pub struct Calibrated {
     /// Each alone.
     pub each: Signals,
-    /// The mean of the four that speak of one day.
+    /// The mean of the four that are about one day.
     pub mean: f64,
     /// The strongest of the day, rarity alone and slow excess, each with its share of the alarms.
     pub strongest: f64,
@@ -94,9 +94,9 @@ impl Default for Scoring {
 
 impl Scoring {
     /// The bits of an app's day, which has no peers: against its own past alone.
-    pub fn score_alone(&self, signals: &Signals) -> Worth {
+    pub fn score_alone(&self, signals: &Signals) -> Calibrated {
         let own = self.own.k(signals.own);
-        Worth {
+        Calibrated {
             each: Signals {
                 own,
                 ..Signals::default()
@@ -108,7 +108,7 @@ impl Scoring {
     }
 
     /// The bits of a person-day.
-    pub fn weigh(&self, experience: Experience, signals: &Signals) -> Worth {
+    pub fn score(&self, experience: Experience, signals: &Signals) -> Calibrated {
         let each = Signals {
             peers: self.peers.k(signals.peers),
             own: self.own.k(signals.own),
@@ -122,7 +122,7 @@ impl Scoring {
             .max(each.rare + rare)
             .max(each.slow + slow)
             .max(0.0);
-        Worth {
+        Calibrated {
             each,
             mean,
             strongest,
@@ -145,7 +145,13 @@ pub struct Pooled {
 
 impl Pooled {
     /// Counts one person-day that is over.
-    pub fn record(&mut self, week: i64, experience: Experience, signals: &Signals, worth: &Worth) {
+    pub fn record(
+        &mut self,
+        week: i64,
+        experience: Experience,
+        signals: &Signals,
+        calibrated: &Calibrated,
+    ) {
         self.peers.record(week, signals.peers);
         self.own.record(week, signals.own);
         experience
@@ -155,8 +161,8 @@ impl Pooled {
             .of_list_mut(&mut self.rare)
             .record(week, signals.rare);
         self.slow.record(week, signals.slow);
-        self.mean.record(week, worth.mean);
-        self.strongest.record(week, worth.strongest);
+        self.mean.record(week, calibrated.mean);
+        self.strongest.record(week, calibrated.strongest);
     }
 
     /// What the window before week `until` makes of signals.

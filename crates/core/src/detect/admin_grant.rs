@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -67,11 +67,11 @@ impl DayDetector for AdminGrant {
         settings.admin_grant.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
         // A day of ordinary reading adds nothing to what was reported.
-        let granted = subject
+        let granted = tested
             .granted
-            .filter(|_| subject.new_pages >= settings.min_pages)?;
+            .filter(|_| tested.new_pages >= settings.min_pages)?;
         let least = settings.admin_grant.pages;
         let limit = match granted.usual {
             Some(usual) => {
@@ -81,8 +81,8 @@ impl DayDetector for AdminGrant {
         };
         let pages = f64::from(granted.new_pages);
         (pages >= limit).then(|| Score {
-            bits: subject.worth.score,
-            threshold: subject.threshold,
+            bits: tested.calibrated.score,
+            threshold: tested.threshold,
             severity: if pages >= f64::from(FACTOR) * limit {
                 Severity::High
             } else {
@@ -91,16 +91,21 @@ impl DayDetector for AdminGrant {
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
         vec![Signal {
             name: "admin-grant".to_owned(),
             bits: 0.0,
-            reason: self.reason(subject, usual, settings),
+            reason: self.reason(tested, expectation, settings),
         }]
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
-        let Some(granted) = subject.granted else {
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, _: &Detect) -> String {
+        let Some(granted) = tested.granted else {
             return String::new();
         };
         let before = granted.usual.map_or_else(
@@ -119,7 +124,7 @@ impl DayDetector for AdminGrant {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(new_pages: u32, days: u32, usual: Option<f64>) -> Option<Severity> {
@@ -131,13 +136,13 @@ mod tests {
             new_pages,
             usual,
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
             new_pages: new_pages.min(5),
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         AdminGrant
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
@@ -158,12 +163,12 @@ mod tests {
             new_pages: 80,
             usual: Some(1.0),
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
             new_pages: 4,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
-        assert_eq!(AdminGrant.inspect(&subject, &Detect::default()), None);
+        assert_eq!(AdminGrant.inspect(&tested, &Detect::default()), None);
     }
 
     #[test]
@@ -177,8 +182,8 @@ mod tests {
     #[test]
     fn an_account_without_a_grant_is_not_reported() {
         let tally = tally(500, 10);
-        let subject = subject(&tally, 30.0);
-        assert_eq!(AdminGrant.inspect(&subject, &Detect::default()), None);
+        let tested = tested(&tally, 30.0);
+        assert_eq!(AdminGrant.inspect(&tested, &Detect::default()), None);
     }
 
     #[test]
@@ -191,12 +196,12 @@ mod tests {
             new_pages: 64,
             usual: Some(1.23),
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            AdminGrant.reason(&subject, &USUAL, &Detect::default()),
+            AdminGrant.reason(&tested, &EXPECTATION, &Detect::default()),
             "Became privileged on 2024-10-04 (UTC; site-admins), and since then opened 64 pages that it never opened before, on 2 \
              days; before that it opened 1.2 on a usual day of reading."
         );

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::baseline::bits;
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -81,13 +81,13 @@ impl DayDetector for BulkExport {
         settings.bulk_export.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let threshold = subject.threshold + SHARE;
-        let bits = subject.exported.bits;
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        let threshold = tested.threshold + SHARE;
+        let bits = tested.exported.bits;
         let severity = [
-            backup(&subject.exported),
-            space(&subject.exported),
-            pieces(subject, settings),
+            backup(&tested.exported),
+            space(&tested.exported),
+            pieces(tested, settings),
         ]
         .into_iter()
         .flatten()
@@ -99,13 +99,18 @@ impl DayDetector for BulkExport {
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
-        said(subject, settings)
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        _: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
+        said(tested, settings)
             .into_iter()
             .map(|(name, reason)| Signal {
                 name: name.to_owned(),
                 bits: if name == "export-volume" {
-                    subject.exported.bits
+                    tested.exported.bits
                 } else {
                     0.0
                 },
@@ -114,8 +119,8 @@ impl DayDetector for BulkExport {
             .collect()
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
-        let said: Vec<String> = said(subject, settings)
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, settings: &Detect) -> String {
+        let said: Vec<String> = said(tested, settings)
             .into_iter()
             .map(|(_, reason)| reason)
             .collect();
@@ -141,15 +146,15 @@ fn space(exported: &Exported) -> Option<Severity> {
     })
 }
 
-fn pieces(subject: &Subject<'_>, settings: &Detect) -> Option<Severity> {
-    let excess = subject.exported.bits - subject.threshold - SHARE;
-    (subject.exported.pieces >= settings.min_pages && excess >= 0.0)
+fn pieces(tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Severity> {
+    let excess = tested.exported.bits - tested.threshold - SHARE;
+    (tested.exported.pieces >= settings.min_pages && excess >= 0.0)
         .then(|| Severity::of_excess(excess))
 }
 
 /// What is reported, by name, most severe first.
-fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
-    let exported = &subject.exported;
+fn said(tested: &DayUnderTest<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
+    let exported = &tested.exported;
     let mut said = Vec::new();
     if backup(exported).is_some() {
         said.push((
@@ -183,7 +188,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
             ),
         ));
     }
-    if pieces(subject, settings).is_some() {
+    if pieces(tested, settings).is_some() {
         said.push((
             "export-volume",
             format!(
@@ -212,17 +217,17 @@ fn earlier(days: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(exported: Exported) -> Option<Severity> {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             exported,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         BulkExport
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn the_sentence_has_every_number() {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             exported: Exported {
                 backups: 2,
                 backup_days: 1,
@@ -306,10 +311,10 @@ mod tests {
                 peers_share: 1.0 / 9_000.0,
                 ..Exported::default()
             },
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            BulkExport.reason(&subject, &USUAL, &Detect::default()),
+            BulkExport.reason(&tested, &EXPECTATION, &Detect::default()),
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
              whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
              spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \

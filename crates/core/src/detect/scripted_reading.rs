@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::baseline::Pace;
 use crate::model::settings::Detect;
 use crate::model::{Auth, Family, Severity, Signal};
@@ -14,7 +14,7 @@ const SOME: u32 = 20;
 /// The least number of different pages of a bulk collection.
 const MANY: u32 = 100;
 
-/// What in an account's day speaks for a program.
+/// Evidence of a program in an account's day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scripted {
     /// Pauses as even as no person's.
@@ -67,20 +67,25 @@ impl DayDetector for ScriptedReading {
         settings.scripted_reading.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let severity = said(&subject.scripted, settings)
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        let severity = said(&tested.scripted, settings)
             .into_iter()
             .map(|(_, severity, _)| severity)
             .max()?;
         Some(Score {
-            bits: subject.worth.score,
-            threshold: subject.threshold,
+            bits: tested.calibrated.score,
+            threshold: tested.threshold,
             severity,
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
-        said(&subject.scripted, settings)
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        _: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
+        said(&tested.scripted, settings)
             .into_iter()
             .map(|(name, _, reason)| Signal {
                 name: name.to_owned(),
@@ -90,8 +95,8 @@ impl DayDetector for ScriptedReading {
             .collect()
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
-        let said: Vec<String> = said(&subject.scripted, settings)
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, settings: &Detect) -> String {
+        let said: Vec<String> = said(&tested.scripted, settings)
             .into_iter()
             .map(|(_, _, reason)| reason)
             .collect();
@@ -169,17 +174,17 @@ const fn of_pages(pages: u32) -> Severity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(scripted: Scripted) -> Option<Severity> {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             scripted,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         ScriptedReading
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn the_sentence_has_every_number() {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             scripted: Scripted {
                 steady: Some(PACE),
                 hasty: Some(Pace {
@@ -237,10 +242,10 @@ mod tests {
                 days_before: 31.0,
                 new_app_pages: 0,
             },
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            ScriptedReading.reason(&subject, &USUAL, &Detect::default()),
+            ScriptedReading.reason(&tested, &EXPECTATION, &Detect::default()),
             "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
              different pages in one session, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
              the 31 days on which it read before it had not."

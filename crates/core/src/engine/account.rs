@@ -119,8 +119,8 @@ impl AccountState {
             return;
         };
         if run.extend(read, self, reach) {
-            let subject = run.subject();
-            for (detector, score) in run.scores(read.account, &subject, reach.rules) {
+            let tested = run.tested();
+            for (detector, score) in run.scores(read.account, &tested, reach.rules) {
                 let period = period_of(run.reading.day, reach.rules.stable(read.account));
                 let out = (&mut self.signs, &mut reach.out.drafts);
                 let tracker = tracker(&mut self.trackers, detector, period, read, out);
@@ -167,7 +167,7 @@ impl AccountState {
             days.push(DayScore {
                 account,
                 day: run.reading.day,
-                bits: run.worth.score,
+                bits: run.calibrated.score,
                 person_days_a_week: run.person_days_a_week,
             });
         }
@@ -207,7 +207,7 @@ impl AccountState {
         reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
         reach
             .tenant
-            .pool_day(self.group, day, experience, &run.signals, &run.worth);
+            .pool_day(self.group, day, experience, &run.signals, &run.calibrated);
     }
 
     /// Whether there is anything to [`settle`](Self::settle) at a moment.

@@ -10,8 +10,8 @@ use super::scripted::ScriptDay;
 use super::shared::Shared;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
-use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{DayDetector, Granted, REGISTRY, Score, Subject, Unit, Usual};
+use crate::baseline::{Calibrated, History, Predictive, Readers, Signals, SlowDay, Spread, bits};
+use crate::detect::{DayDetector, DayUnderTest, Expectation, Granted, REGISTRY, Score, Unit};
 use crate::model::{Expected, Family, WordId};
 use crate::session::{OpenDay, Read};
 use crate::time::day_of;
@@ -45,7 +45,7 @@ pub(super) struct Running {
     rarity: f64,
     /// The strongest signals so far.
     pub(super) signals: Signals,
-    pub(super) worth: Worth,
+    pub(super) calibrated: Calibrated,
     /// The roles and groups that made the account privileged when its session began.
     session_grant_sources: Vec<String>,
     /// The roles and groups that made the account privileged in any session of the day.
@@ -86,7 +86,7 @@ impl Running {
             stale_pages: 0,
             rarity: 0.0,
             signals: Signals::default(),
-            worth: Worth::default(),
+            calibrated: Calibrated::default(),
             day_grant_sources: sources.clone(),
             session_grant_sources: sources,
             privileged_pages: 0,
@@ -142,7 +142,7 @@ impl Running {
         }
         if new.to_session {
             let habits = reach.tenant.habits(account.group, self.refits);
-            self.weigh(account, habits);
+            self.update_score(account, habits);
         }
         new.to_session || canary || exported
     }
@@ -182,7 +182,7 @@ impl Running {
     }
 
     /// What the day has come to by now.
-    fn weigh(&mut self, account: &AccountState, habits: &Habits) {
+    fn update_score(&mut self, account: &AccountState, habits: &Habits) {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = x(self.reading.session.pages);
         let peers = bits(habits.session.survival.at(session))
@@ -198,19 +198,19 @@ impl Running {
             rare: (1.0 + self.rarity).log2(),
             slow: account.slow.signal(self.reading.day, surprise),
         };
-        self.worth = match account.group {
-            PeerGroup::People => habits.scoring.weigh(account.experience(), &self.signals),
+        self.calibrated = match account.group {
+            PeerGroup::People => habits.scoring.score(account.experience(), &self.signals),
             PeerGroup::Apps => habits.scoring.score_alone(&self.signals),
         };
     }
 
     /// The day as detectors see it.
-    pub(super) fn subject(&self) -> Subject<'_> {
-        Subject {
+    pub(super) fn tested(&self) -> DayUnderTest<'_> {
+        DayUnderTest {
             session: &self.reading.session,
             day: &self.reading.whole,
             signals: self.signals,
-            worth: self.worth,
+            calibrated: self.calibrated,
             threshold: self.threshold,
             new_pages: self.new_pages,
             stale_pages: self.stale_pages,
@@ -227,7 +227,7 @@ impl Running {
     pub(super) fn scores<'s>(
         &'s self,
         account: WordId,
-        subject: &'s Subject<'s>,
+        tested: &'s DayUnderTest<'s>,
         rules: &'s Rules,
     ) -> impl Iterator<Item = (&'static dyn DayDetector, Score)> + 's {
         let began = self.reading.whole.first;
@@ -235,7 +235,7 @@ impl Running {
             .into_iter()
             .filter(|detector| detector.enabled(&rules.detect))
             .filter_map(|detector| {
-                let score = detector.inspect(subject, &rules.detect)?;
+                let score = detector.inspect(tested, &rules.detect)?;
                 Some((detector, score))
             })
             .filter(move |(detector, score)| {
@@ -252,12 +252,12 @@ impl Running {
         rules: &Rules,
         tenant: &TenantState,
     ) -> Vec<Reported> {
-        let subject = self.subject();
-        let scores: Vec<_> = self.scores(id, &subject, rules).collect();
+        let tested = self.tested();
+        let scores: Vec<_> = self.scores(id, &tested, rules).collect();
         if scores.is_empty() {
             return Vec::new();
         }
-        let usual = self.usual(account, tenant.habits(account.group, self.refits));
+        let expectation = self.expectation(account, tenant.habits(account.group, self.refits));
         scores
             .into_iter()
             .map(|(detector, score)| Reported {
@@ -266,15 +266,15 @@ impl Running {
                 bits: score.bits,
                 threshold: score.threshold,
                 severity: score.severity,
-                reason: detector.reason(&subject, &usual, &rules.detect),
-                signals: detector.signals(&subject, &usual, &rules.detect),
+                reason: detector.reason(&tested, &expectation, &rules.detect),
+                signals: detector.signals(&tested, &expectation, &rules.detect),
                 expected: Expected {
-                    pages: usual.mean.unwrap_or(usual.newcomer),
-                    pages_p99: usual.p99,
+                    pages: expectation.mean.unwrap_or(expectation.newcomer),
+                    pages_p99: expectation.p99,
                 },
                 new_pages: self.new_pages,
                 grant_sources: self.day_grant_sources.clone(),
-                tally: match (detector.meta().family, usual.unit) {
+                tally: match (detector.meta().family, expectation.unit) {
                     (Family::Export, _) => self.exports.tally(&self.reading.whole),
                     (_, Unit::Session) => self.reading.session.clone(),
                     (_, Unit::Day) => self.reading.whole.clone(),
@@ -284,7 +284,7 @@ impl Running {
     }
 
     /// What is usual, for the sentence.
-    fn usual(&self, account: &AccountState, habits: &Habits) -> Usual {
+    fn expectation(&self, account: &AccountState, habits: &Habits) -> Expectation {
         let law = Predictive::new(
             &habits.session.shape,
             &account.sessions.history.decayed(self.reading.day),
@@ -299,7 +299,7 @@ impl Running {
             (Unit::Day, day)
         };
         let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
-        Usual {
+        Expectation {
             unit,
             mean: mean(&account.sessions.history).map(|x| x + 1.0),
             // The mean of an app without a past is infinite; half of its sessions stay under the median.

@@ -11,8 +11,8 @@ use super::privileged_weeks::PrivilegedWeeks;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::threshold::WARM_UP_DAYS;
 use crate::baseline::{
-    Experience, FirstViews, Histogram, Peers, Person, Pooled, Rarity, Readers, Scale, Scoring,
-    Shape, Signals, Spread, Survival, Worth, fit, threshold, threshold_in_force, week_of,
+    Calibrated, Experience, FirstViews, Histogram, Peers, Person, Pooled, Rarity, Readers, Scale,
+    Scoring, Shape, Signals, Spread, Survival, fit, threshold, threshold_in_force, week_of,
 };
 
 /// How many days back active people are counted.
@@ -22,14 +22,14 @@ const WEEK: f64 = 7.0;
 
 /// What is usual on one scale.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Usual {
+pub(super) struct ScaleHabits {
     /// The prior of one account.
     pub(super) shape: Shape,
     /// What peers do.
     pub(super) survival: Survival,
 }
 
-impl Usual {
+impl ScaleHabits {
     fn of(shape: Shape) -> Self {
         Self {
             shape,
@@ -41,9 +41,9 @@ impl Usual {
 /// What is usual among peers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Habits {
-    pub(super) session: Usual,
+    pub(super) session: ScaleHabits,
     pub(super) day: Survival,
-    pub(super) rarity: Usual,
+    pub(super) rarity: ScaleHabits,
     /// The sessions of all, for whoever has few of their own.
     pub(super) session_spread: Spread,
     pub(super) scoring: Scoring,
@@ -61,12 +61,12 @@ struct GroupState {
 
 impl GroupState {
     fn new(session: Shape, day: Shape) -> Self {
-        let session = Usual::of(session);
+        let session = ScaleHabits::of(session);
         let now = Habits {
             session_spread: everybody(&Histogram::default()),
             session,
             day: Survival::of_shape(&day),
-            rarity: Usual::of(Shape::usual(Scale::Rarity)),
+            rarity: ScaleHabits::of(Shape::usual(Scale::Rarity)),
             scoring: Scoring::default(),
         };
         Self {
@@ -81,12 +81,12 @@ impl GroupState {
     fn refit(&mut self, until: i64, sessions: &[Person], rarities: &[Person], usual: &Habits) {
         let window = self.pooled.window(until);
         let habits = Habits {
-            session: Usual {
+            session: ScaleHabits {
                 shape: fit(self.pooled.ever_sessions(), sessions, &usual.session.shape),
                 survival: Survival::fitted(&window.sessions, &usual.session.survival),
             },
             day: Survival::fitted(&window.days, &usual.day),
-            rarity: Usual {
+            rarity: ScaleHabits {
                 shape: fit(self.pooled.ever_rarities(), rarities, &usual.rarity.shape),
                 survival: Survival::fitted(&window.rarities, &usual.rarity.survival),
             },
@@ -258,11 +258,11 @@ impl TenantState {
         day: i64,
         experience: Experience,
         signals: &Signals,
-        worth: &Worth,
+        calibrated: &Calibrated,
     ) {
         self.group(group)
             .days
-            .record(week_of(day), experience, signals, worth);
+            .record(week_of(day), experience, signals, calibrated);
     }
 
     /// How many bits the first view of a page by a person is worth, and whether the page is stale: there for days, and

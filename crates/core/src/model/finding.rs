@@ -57,7 +57,7 @@ pub enum Family {
     Export,
     /// Privileges granted and used.
     Admin,
-    /// A page that nobody has a reason to open.
+    /// A canary page was opened.
     Canary,
     /// About the health of the logs.
     Blind,
@@ -266,7 +266,7 @@ pub struct Finding {
     /// Why, in a sentence.
     #[serde(alias = "because")]
     pub reason: String,
-    /// Every measure that spoke, strongest first.
+    /// Every signal, strongest first.
     pub signals: Vec<Signal>,
     /// What it rests on.
     pub evidence: Evidence,

@@ -17,7 +17,7 @@ pub struct Detect {
     pub settle: Duration,
     /// The least number of different pages in a session or day for a finding of its own.
     pub min_pages: u32,
-    /// Pages that nobody has a reason to open.
+    /// The canary pages: pages that nobody has a reason to open.
     pub canary_pages: Vec<Placed<PageId>>,
     /// The `volume-anomaly` detector.
     pub volume_anomaly: VolumeAnomaly,
