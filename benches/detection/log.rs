@@ -17,7 +17,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Over how many lines a record may run: an odd quote in a bad line does not swallow the rest of the file.
 const MOST_LINES: usize = 16;
 
-/// One opening of an item.
+/// One view of an item.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
     /// When, in seconds since 1970.
@@ -35,7 +35,7 @@ pub(crate) struct Event {
 pub(crate) struct Log {
     /// The name of the file.
     pub(crate) name: String,
-    /// All openings, by time, then by place in the file.
+    /// All views, by time, then by place in the file.
     pub(crate) events: Vec<Event>,
     /// The names of the readers, by number.
     pub(crate) users: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Log {
     pub(crate) by_user: Vec<Vec<(i64, u32)>>,
     /// Lines that could not be read.
     pub(crate) bad: usize,
-    /// Lines about something else than an opening.
+    /// Lines about something else than a view.
     pub(crate) skipped: usize,
     /// The place of the first event of each day from the first on, and the end.
     starts: Vec<usize>,

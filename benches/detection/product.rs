@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     roster: RosterHistory,
 }
 
-/// The product's rules for a log: its defaults, nobody privileged, nothing ignored.
+/// The product's rules for a log: its defaults, nobody privileged, no suppression.
 pub(crate) fn rules(settings: &Settings, log: &Log) -> Rules {
     let newcomers = (0..NEWCOMERS).map(|number| format!("newcomer {number}"));
     let names = log.users.iter().cloned().chain(newcomers);

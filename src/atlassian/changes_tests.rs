@@ -3,7 +3,7 @@ use pagewarden_core::model::{GrantSource, Membership};
 use serde_json::{Value, json};
 
 /// Account, group or role, and way of each change, as `account>source` or `account<source`.
-fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
+fn listed(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
     let one = |change: &pagewarden_core::model::Change| {
         let via = match &change.grant_source {
             GrantSource::Role(role) => format!("role {role}"),
@@ -22,7 +22,7 @@ fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
 
 fn of_event(action: &str, context: &Value, container: &Value) -> Vec<String> {
     let event = json!({ "id": "e", "attributes": { "time": 1_778_612_400, "action": action, "context": context, "container": container } });
-    told(&Mapper::default().event(&event.to_string()).unwrap().changes)
+    listed(&Mapper::default().event(&event.to_string()).unwrap().changes)
 }
 
 fn of_audit(record: &Value) -> Vec<String> {
@@ -32,7 +32,7 @@ fn of_audit(record: &Value) -> Vec<String> {
         .as_object_mut()
         .unwrap()
         .extend(record.as_object().unwrap().clone());
-    told(
+    listed(
         &Mapper::default()
             .audit(&whole.to_string())
             .unwrap()

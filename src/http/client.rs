@@ -36,7 +36,7 @@ pub struct Answer {
     pub status: u16,
     /// The body, decompressed.
     pub bytes: Vec<u8>,
-    /// What the server's clock says, where it tells.
+    /// What the server's clock says, where the answer has it.
     pub server_time: Option<DateTime<Utc>>,
 }
 

@@ -140,13 +140,13 @@ fn report_withheld(
     start: usize,
     page: &AuditPage,
 ) -> Result<(), IngestError> {
-    let told = page.told;
-    let withheld = start == 0 && page.received == 0 && told > 0;
+    let announced = page.announced;
+    let withheld = start == 0 && page.received == 0 && announced > 0;
     if withheld && pending.store.extent(pending.stream)?.is_none() {
         let Stream { tenant, site, .. } = pending.of;
         let site = site.as_deref().unwrap_or_default();
         let what = format!(
-            "the audit log of {site} says that it holds {told} records, and shows none of them; check the permissions and \
+            "the audit log of {site} says that it holds {announced} records, and shows none of them; check the permissions and \
              scopes of its token"
         );
         CoverageMissing {

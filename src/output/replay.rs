@@ -59,10 +59,10 @@ impl Replay {
             }
         }
         replay.disappears = recorded.into_values().collect();
-        let grave = |finding: &Finding| (std::cmp::Reverse(finding.severity), finding.id.clone());
-        replay.appears.sort_by_key(grave);
-        replay.disappears.sort_by_key(grave);
-        replay.changes.sort_by_key(|(_, now)| grave(now));
+        let order = |finding: &Finding| (std::cmp::Reverse(finding.severity), finding.id.clone());
+        replay.appears.sort_by_key(order);
+        replay.disappears.sort_by_key(order);
+        replay.changes.sort_by_key(|(_, now)| order(now));
         replay
     }
 }
@@ -221,24 +221,24 @@ mod tests {
 
     #[test]
     fn what_comes_goes_and_changes_is_distinguished() {
-        let graver = Finding {
+        let more_severe = Finding {
             severity: Severity::Critical,
             bits: 21.0,
             ..named("b")
         };
         // A verdict, or another name, is no change.
-        let judged = Finding {
+        let with_verdict = Finding {
             revision: 9,
             reason: "Read more.".to_owned(),
             ..named("c")
         };
         let recorded = vec![named("a"), named("b"), named("c")];
-        let found = vec![graver.clone(), judged, named("d")];
+        let found = vec![more_severe.clone(), with_verdict, named("d")];
         let replay = Replay::compare("acme", 48_210, recorded, found);
         assert_eq!(replay.same, 1);
         assert_eq!(replay.appears, [named("d")]);
         assert_eq!(replay.disappears, [named("a")]);
-        assert_eq!(replay.changes, [(named("b"), graver)]);
+        assert_eq!(replay.changes, [(named("b"), more_severe)]);
         insta::assert_snapshot!(text(|out| write_text(&[replay], Look::default(), out)));
     }
 

@@ -69,8 +69,8 @@ impl Summary {
         };
         let by_severity = Severity::ALL
             .map(|severity| (severity, u32::try_from(count(severity)).unwrap_or(u32::MAX)));
-        let mut gravest: Vec<&Finding> = findings.iter().collect();
-        gravest.sort_by(|one, other| {
+        let mut sorted: Vec<&Finding> = findings.iter().collect();
+        sorted.sort_by(|one, other| {
             let excess = |finding: &Finding| finding.bits - finding.threshold;
             other
                 .severity
@@ -84,7 +84,7 @@ impl Summary {
             span,
             by_detector,
             by_severity,
-            most_severe: gravest.into_iter().take(MOST_SEVERE).cloned().collect(),
+            most_severe: sorted.into_iter().take(MOST_SEVERE).cloned().collect(),
         }
     }
 
@@ -224,9 +224,14 @@ mod tests {
 
     #[test]
     fn a_summary_has_the_counts_and_the_most_severe() {
-        let mut gravest = hostile();
-        gravest.evidence.pages.clear();
-        let summary = Summary::new("acme", History::Backfill, span(), &[blindness(), gravest]);
+        let mut most_severe = hostile();
+        most_severe.evidence.pages.clear();
+        let summary = Summary::new(
+            "acme",
+            History::Backfill,
+            span(),
+            &[blindness(), most_severe],
+        );
         let mut out = Vec::new();
         summary.write_json(&mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap());

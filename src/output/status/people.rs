@@ -121,18 +121,18 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         sent,
         given_up,
     } = deliveries;
-    let told = format!(
+    let line = format!(
         "{} sent, {} waiting, {} given up",
         number(*sent),
         number(*waiting),
         number(*given_up)
     );
-    let told = if *given_up > 0 {
-        Line::warning(told)
+    let line = if *given_up > 0 {
+        Line::warning(line)
     } else {
-        Line::fact(told)
+        Line::fact(line)
     };
-    lines.push(("deliveries".into(), vec![told]));
+    lines.push(("deliveries".into(), vec![line]));
     if !credentials.is_empty() {
         lines.push((
             "keys".into(),

@@ -188,7 +188,7 @@ pub(crate) fn sent_in_time(
         let Some(place) = known.iter().position(|known| known.name == about.tenant) else {
             continue;
         };
-        // Those about our own sight are of no event, and the weekly sum comes when the week is over.
+        // Those about log health follow from no event, and the weekly sum comes when the week is over.
         if !seen.insert((one.receiver, about.id)) || about.family == "blind" || about.weekly {
             continue;
         }

@@ -247,7 +247,7 @@ impl Run {
                 if matches!(stopped, Stopped::Failed(_)) {
                     return Err(self.failure(&format!("stopped: {stopped:?}")));
                 }
-                self.gone(away);
+                self.be_away(away);
                 life.end().await;
             }
             Blow::Reload => {
@@ -261,7 +261,7 @@ impl Run {
     }
 
     async fn kill(&mut self, away: TimeDelta) {
-        self.gone(away);
+        self.be_away(away);
         if let Some(life) = self.life.take() {
             life.end().await;
         }
@@ -269,7 +269,7 @@ impl Run {
     }
 
     /// Notes that the service is away.
-    fn gone(&mut self, away: TimeDelta) {
+    fn be_away(&mut self, away: TimeDelta) {
         let now = self.scene.now();
         self.blows.push(now);
         self.back = now + away;
@@ -281,7 +281,7 @@ impl Run {
         });
     }
 
-    /// The organisation takes another key, which the file does not tell yet; or tells now.
+    /// The organisation takes another key, which the file does not have yet; or has now.
     fn rotate(&self, whose: usize, reported: bool) {
         let host = &self.scene.network.hosts[whose];
         let mut key = host.key.lock().unwrap();

@@ -1,6 +1,6 @@
 //! What the detectors beside `volume-anomaly` report of days of reading, and what they do not.
 
-use super::tests::{MONDAY, fold, quiet, read, rules, with};
+use super::tests::{MONDAY, quiet, read, rules, run_engine, with};
 use super::*;
 use crate::model::settings::Detect;
 use crate::model::{Auth, Change, Class, Extent, Family, GrantSource, Membership, Severity};
@@ -34,7 +34,7 @@ fn a_backup_that_is_made_every_week_is_reported_three_times_and_one_out_of_turn_
     let rules = rules(&detect, &roster);
     let weekly = (0..8).map(|week| export(7, week * 7 + 1, Extent::Site, None));
     let reads = with(quiet(60), weekly.chain([export(7, 52, Extent::Site, None)]));
-    let reported = reported_of(Family::Export, &fold(&rules, &reads, &[]));
+    let reported = reported_of(Family::Export, &run_engine(&rules, &reads, &[]));
     assert_eq!(
         reported,
         [1, 8, 15, 52].map(|day| (7, Severity::High, day)).to_vec()
@@ -55,7 +55,7 @@ fn the_export_of_a_space_is_more_severe_where_the_account_never_read_in_it() {
             export(9, 15, Extent::Space, None),
         ],
     );
-    let drafts = fold(&rules, &reads, &[]);
+    let drafts = run_engine(&rules, &reads, &[]);
     assert_eq!(
         reported_of(Family::Export, &drafts),
         vec![
@@ -80,7 +80,7 @@ fn many_downloads_are_reported_and_a_few_are_not() {
         })
     };
     let reads = with(quiet(30), downloads(7, 4).chain(downloads(8, 60)));
-    let reported = reported_of(Family::Export, &fold(&rules, &reads, &[]));
+    let reported = reported_of(Family::Export, &run_engine(&rules, &reads, &[]));
     assert!(matches!(reported.as_slice(), [(8, _, 20)]), "{reported:?}");
 }
 
@@ -135,7 +135,7 @@ fn a_crawler_is_reported_by_its_pace_and_a_person_who_reads_as_much_is_not() {
     let person = run(8, 20, 40, uneven, Auth::Session);
     let reads = with(quiet(28), crawler.into_iter().chain(person));
     assert_eq!(
-        by("scripted-reading", &fold(&rules, &reads, &[])),
+        by("scripted-reading", &run_engine(&rules, &reads, &[])),
         [(7, 20)]
     );
 }
@@ -150,7 +150,7 @@ fn a_log_without_seconds_shows_no_pace() {
             read.at -= read.at % 60;
         }
         reads.sort_by_key(|read| (read.at, read.key));
-        assert_eq!(by("scripted-reading", &fold(&rules, &reads, &[])), []);
+        assert_eq!(by("scripted-reading", &run_engine(&rules, &reads, &[])), []);
     }
 }
 
@@ -167,7 +167,7 @@ fn a_token_is_reported_when_it_is_new_to_the_account_and_not_again() {
         [token, few, newcomer].into_iter().flatten().flatten(),
     );
     assert_eq!(
-        by("scripted-reading", &fold(&rules, &reads, &[])),
+        by("scripted-reading", &run_engine(&rules, &reads, &[])),
         [(7, 20)]
     );
 }
@@ -179,11 +179,11 @@ fn an_app_is_reported_when_it_first_reads_unless_it_was_there_when_the_log_began
     let nights = |app, from| (from..42).flat_map(move |day| run(app, day, 40, |_| 2, Auth::Oauth));
     let reads = with(quiet(42), nights(60, 0).chain(nights(61, 20)));
     assert_eq!(
-        by("scripted-reading", &fold(&rules, &reads, &[])),
+        by("scripted-reading", &run_engine(&rules, &reads, &[])),
         [(61, 20)]
     );
     rules.integrations.insert(61);
-    assert_eq!(by("scripted-reading", &fold(&rules, &reads, &[])), []);
+    assert_eq!(by("scripted-reading", &run_engine(&rules, &reads, &[])), []);
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
     // Monday of the third week: the second is not over, for a session may run into it.
     let first = 30_000 + 120;
     let one = "In the week from 1970-01-05 (UTC) 1 privileged account opened 9 different pages in 5 spaces: admin 9.";
-    assert_eq!(weeks(fold(&rules, &quiet(8), &[])), vec![]);
+    assert_eq!(weeks(run_engine(&rules, &quiet(8), &[])), vec![]);
     assert_eq!(
-        weeks(fold(&rules, &quiet(9), &[])),
+        weeks(run_engine(&rules, &quiet(9), &[])),
         vec![(first, false, one.to_owned())]
     );
     let two = one.replace("01-05", "01-12");
@@ -216,11 +216,11 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
     };
     let called = one.replace("admin 9", "Ada 9");
     assert_eq!(
-        weeks(fold(&named, &quiet(9), &[])),
+        weeks(run_engine(&named, &quiet(9), &[])),
         vec![(first, false, called)]
     );
     assert_eq!(
-        weeks(fold(&rules, &quiet(20), &[])),
+        weeks(run_engine(&rules, &quiet(20), &[])),
         vec![
             (first, false, one.to_owned()),
             (first + 7 * DAY_SECONDS, true, two)
@@ -231,7 +231,7 @@ fn what_privileged_accounts_read_is_summed_up_when_the_week_is_over() {
         roster: nobody,
         ..rules
     };
-    assert_eq!(weeks(fold(&rules, &quiet(20), &[])), vec![]);
+    assert_eq!(weeks(run_engine(&rules, &quiet(20), &[])), vec![]);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn who_becomes_privileged_and_then_reads_what_it_never_read_is_reported() {
     let reported = |joined_on: i64, pages| {
         let roster = joined(joined_on);
         let rules = rules(&detect, &roster);
-        let mut drafts = fold(&rules, &reads(pages), &[]);
+        let mut drafts = run_engine(&rules, &reads(pages), &[]);
         drafts.retain(|draft| draft.account.is_some());
         by("admin-grant", &drafts)
     };

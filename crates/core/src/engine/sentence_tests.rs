@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::tests::{MONDAY, collection, fold, quiet, rules, with};
+use super::tests::{MONDAY, collection, quiet, rules, run_engine, with};
 use super::*;
 use crate::baseline::{
     Histogram, History, Person, Predictive, Scale, Shape, Survival, bits, fit, week_of,
@@ -216,7 +216,7 @@ proptest! {
             ..read
         });
         let reads = with(reads, old);
-        let drafts = fold(&rules, &reads, &[]);
+        let drafts = run_engine(&rules, &reads, &[]);
         let collection = drafts
             .iter()
             .filter(|draft| draft.account == Some(account))

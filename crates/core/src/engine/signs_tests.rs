@@ -22,7 +22,12 @@ fn token(account: WordId, at: i64) -> (Read, &'static str) {
 }
 
 /// Takes everything in order, with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-fn fold(rules: &Rules, reads: &[Read], singles: &[(Read, &str)], stops: &[usize]) -> Vec<Draft> {
+fn run_engine(
+    rules: &Rules,
+    reads: &[Read],
+    singles: &[(Read, &str)],
+    stops: &[usize],
+) -> Vec<Draft> {
     let mut all: Vec<Taken<'_>> = reads.iter().map(Taken::Reading).collect();
     all.extend(
         singles
@@ -49,7 +54,7 @@ fn fold(rules: &Rules, reads: &[Read], singles: &[(Read, &str)], stops: &[usize]
 fn signals(singles: &[(Read, &str)]) -> Vec<String> {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    let drafts = fold(
+    let drafts = run_engine(
         &rules,
         &with(quiet(28), collection(7, 24, 200)),
         singles,
@@ -110,15 +115,15 @@ fn alone_it_is_nothing_and_changes_nothing_else() {
             )
         })
         .collect();
-    assert_eq!(fold(&rules, &quiet(28), &tokens, &[]), vec![]);
+    assert_eq!(run_engine(&rules, &quiet(28), &tokens, &[]), vec![]);
     let reads = with(quiet(28), collection(7, 24, 200));
-    let mut drafts = fold(&rules, &reads, &tokens, &[]);
+    let mut drafts = run_engine(&rules, &reads, &tokens, &[]);
     for reported in drafts.iter_mut().flat_map(|draft| &mut draft.reported) {
         reported
             .signals
             .retain(|signal| signal.name != "token-created");
     }
-    assert_eq!(drafts, fold(&rules, &reads, &[], &[]));
+    assert_eq!(drafts, run_engine(&rules, &reads, &[], &[]));
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn a_token_after_the_week_of_the_finding_is_over_still_joins_it() {
     for day in 20..27 {
         let reads = with(quiet(40), collection(7, day, 200));
         let at = HARVEST + (day - 24) * DAY_SECONDS + 20 * HOUR;
-        let drafts = fold(&rules, &reads, &[token(7, at)], &[]);
+        let drafts = run_engine(&rules, &reads, &[token(7, at)], &[]);
         let [draft] = drafts.as_slice() else {
             panic!("{drafts:?}")
         };
@@ -153,7 +158,7 @@ fn a_stop_after_any_event_changes_nothing() {
         token(7, HARVEST - HOUR),
         token(7, HARVEST + 20 * HOUR),
     ];
-    let whole = fold(&rules, &reads, &tokens, &[]);
+    let whole = run_engine(&rules, &reads, &tokens, &[]);
     let stops: Vec<usize> = (0..reads.len()).step_by(37).collect();
-    assert_eq!(fold(&rules, &reads, &tokens, &stops), whole);
+    assert_eq!(run_engine(&rules, &reads, &tokens, &stops), whole);
 }

@@ -69,7 +69,7 @@ pub(super) fn rules(detect: &Detect, roster: &RosterHistory) -> Rules {
 }
 
 /// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-pub(super) fn fold(rules: &Rules, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
+pub(super) fn run_engine(rules: &Rules, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
     let mut engine = Engine::new();
     let mut kept = State::default();
     let mut drafts = Vec::new();
@@ -115,8 +115,8 @@ pub(super) fn collection(account: WordId, day: i64, pages: u32) -> impl Iterator
 fn a_quiet_month_is_not_reported_and_a_bulk_collection_in_it_is() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    assert_eq!(fold(&rules, &quiet(28), &[]), vec![]);
-    let drafts = fold(&rules, &with(quiet(28), collection(7, 24, 200)), &[]);
+    assert_eq!(run_engine(&rules, &quiet(28), &[]), vec![]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(7, 24, 200)), &[]);
     let [draft] = drafts.as_slice() else {
         panic!("{drafts:?}")
     };
@@ -136,7 +136,7 @@ fn an_account_is_scored_by_what_it_was_at_that_time() {
     detect.privileged_reading.weekly = false;
     let roster = RosterHistory::default().listing(&[AccountId::new("admin")]);
     let rules = rules(&detect, &roster);
-    let drafts = fold(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
     assert!(drafts.iter().any(|draft| {
         draft
             .reported
@@ -148,7 +148,7 @@ fn an_account_is_scored_by_what_it_was_at_that_time() {
         roster: nobody,
         ..rules
     };
-    let drafts = fold(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
     assert!(drafts.iter().all(|draft| {
         draft
             .reported
@@ -170,9 +170,9 @@ fn a_canary_is_reported_at_its_first_view_and_a_suppressed_account_never() {
     );
     let mut rules = rules(&detect, &roster);
     let reads = with(quiet(3), [read(7, MONDAY + 2 * DAY_SECONDS, 999)]);
-    assert_eq!(fold(&rules, &reads, &[]).len(), 1);
+    assert_eq!(run_engine(&rules, &reads, &[]).len(), 1);
     rules.suppressions.accounts.insert(7, i64::MAX);
-    assert_eq!(fold(&rules, &reads, &[]), vec![]);
+    assert_eq!(run_engine(&rules, &reads, &[]), vec![]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_second_day_is_a_revision_and_the_next_week_continues() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
     let reads = (20..30).fold(quiet(31), |reads, day| with(reads, collection(7, day, 150)));
-    let drafts: Vec<Draft> = fold(&rules, &reads, &[])
+    let drafts: Vec<Draft> = run_engine(&rules, &reads, &[])
         .into_iter()
         .filter(|draft| draft.account == Some(7))
         .collect();
@@ -204,7 +204,7 @@ fn said(status: Status, day: i64, bits: f64) -> Marked {
 
 /// The reading of account 7 that is reported, by the day of its last event.
 fn reported_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
-    let drafts = fold(rules, reads, &[]).into_iter();
+    let drafts = run_engine(rules, reads, &[]).into_iter();
     let drafts = drafts.filter(|draft| draft.account == Some(7));
     drafts
         .map(|draft| {
@@ -271,6 +271,6 @@ proptest! {
         let (detect, roster) = (Detect::default(), RosterHistory::default());
         let rules = rules(&detect, &roster);
         let reads = days.iter().fold(quiet(30), |reads, day| with(reads, collection(3 + u32::try_from(*day).unwrap() % 4, *day, 120)));
-        prop_assert_eq!(fold(&rules, &reads, &stops), fold(&rules, &reads, &[]));
+        prop_assert_eq!(run_engine(&rules, &reads, &stops), run_engine(&rules, &reads, &[]));
     }
 }

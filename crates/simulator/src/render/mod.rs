@@ -119,7 +119,7 @@ impl<'w> Pen<'w> {
         to.flush()
     }
 
-    /// Writes one event; the stream also tells when it was processed.
+    /// Writes one event; the stream also decides the processing time.
     pub(crate) fn event(&self, entry: &Entry, stream: bool, out: &mut Vec<u8>) {
         let deed = entry.deed;
         let form = Form(entry.form);

@@ -43,9 +43,9 @@ pub(crate) struct Search {
     emails: Vec<String>,
     /// Only with this in the name or the address, lower case.
     term: Option<String>,
-    /// Whether to tell roles.
+    /// Whether to list roles.
     roles: bool,
-    /// Whether to tell groups.
+    /// Whether to list groups.
     groups: bool,
 }
 
@@ -126,7 +126,7 @@ impl Search {
             && self.term.as_ref().is_none_or(|term| text.contains(term))
     }
 
-    /// Somebody as the directory tells.
+    /// Somebody as the directory shows it.
     pub(crate) fn user(&self, world: &World, number: u32, at: i64) -> Option<Value> {
         let person = world.people.get(number)?;
         let mut user = json!({

@@ -29,14 +29,14 @@ async fn a_key_that_is_not_good_is_distinguished() {
         let body: Value = answer.json().await.unwrap();
         assert_eq!(body["message"].as_str().unwrap_or_default(), word);
     }
-    let told: Vec<_> = tenant
+    let sent: Vec<_> = tenant
         .simulator
         .requests()
         .iter()
         .map(|request| (request.authorised, request.status))
         .collect();
     assert_eq!(
-        told,
+        sent,
         [
             (false, 401),
             (false, 401),

@@ -83,8 +83,8 @@ impl World {
         } else {
             Vec::new()
         };
-        let told = settings.start_ms()..settings.end().timestamp_millis();
-        deeds.retain(|deed| told.contains(&deed.at));
+        let span = settings.start_ms()..settings.end().timestamp_millis();
+        deeds.retain(|deed| span.contains(&deed.at));
         let log = deliver(deeds, &settings);
         let twins = notes.twinned;
         Self {
@@ -105,7 +105,7 @@ impl World {
         &self.settings
     }
 
-    /// What was hidden, and nobody is told.
+    /// What was hidden from the program.
     pub fn truth(&self) -> &[Planted] {
         &self.truth
     }
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// How many of what both logs show at a moment; twins are told of the whole only and left at nothing here.
+    /// How many of what both logs show at a moment; twins are part of the whole only and left at nothing here.
     pub fn counts_until(&self, now: DateTime<Utc>) -> Counts {
         let (entries, records) = self.shown(now.timestamp_millis());
         Counts {
