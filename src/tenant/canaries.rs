@@ -67,9 +67,9 @@ impl Watch {
                 }
                 match site.views(page).await {
                     Ok(count) => {
-                        let (now, risen) = self.counted(&host, page, count, before);
+                        let (now, more) = self.counted(&host, page, count, before);
                         views.push(now);
-                        rises.extend(risen);
+                        rises.extend(more);
                     }
                     Err(error) if error.is_stop() => return Ok(Outcome::default()),
                     Err(error) => {
@@ -129,7 +129,7 @@ impl Watch {
         before: Option<&CanaryView>,
     ) -> (CanaryView, Option<Rise>) {
         let last = before.and_then(|before| before.counted);
-        let risen = last.and_then(|(was, since)| {
+        let more = last.and_then(|(was, since)| {
             let by = rise(Some(was), count)?;
             let of = (self.sites().count() > 1).then_some(host);
             Some(Rise {
@@ -146,7 +146,7 @@ impl Watch {
             counted: Some((count, self.clock.now())),
             refused: None,
         };
-        (now, risen)
+        (now, more)
     }
 
     /// Says what is not counted, once when it begins; the status goes on saying it.
