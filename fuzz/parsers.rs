@@ -62,9 +62,12 @@ fn is_bounded(event: &Event) {
         assert!(text.len() <= LONGEST, "{} bytes", text.len());
     }
     for change in &event.changes {
-        assert!(change.account.as_str().len() <= LONGEST && change.via.label().len() <= LONGEST);
+        assert!(
+            change.account.as_str().len() <= LONGEST
+                && change.grant_source.label().len() <= LONGEST
+        );
     }
-    // Whatever the moment, it can be told.
+    // Every moment can be shown.
     assert!(!rfc3339(event.at).is_empty());
 }
 
@@ -209,7 +212,7 @@ pub(crate) fn people(bytes: &[u8]) {
     }
 }
 
-/// A config: all that is wrong is told, on lines that are there.
+/// A config: all that is wrong is reported, on lines that are there.
 pub(crate) fn config(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
@@ -221,10 +224,10 @@ pub(crate) fn config(bytes: &[u8]) {
             let lines = text.split('\n').count();
             for problem in &problems.list {
                 assert!((1..=lines).contains(&problem.line), "{problem} of {lines}");
-                let told = problem.to_string();
+                let shown = problem.to_string();
                 assert!(
-                    !told.contains(|char: char| char.is_control() && char != '\n'),
-                    "{told:?}"
+                    !shown.contains(|char: char| char.is_control() && char != '\n'),
+                    "{shown:?}"
                 );
             }
         }
@@ -252,17 +255,17 @@ pub(crate) fn import(bytes: &[u8]) {
         let from = unpacked(Cursor::new(bytes.to_vec())).unwrap();
         let name = Path::new("events.ndjson");
         if let Ok(summary) = read_from(from, name, format, &Mapper::default(), &mut each) {
-            let told = [summary.events, summary.audit, summary.unusable];
-            assert_eq!(told.map(usize::try_from), given.map(Ok));
+            let shown = [summary.events, summary.audit, summary.unusable];
+            assert_eq!(shown.map(usize::try_from), given.map(Ok));
         }
     }
 }
 
 /// What a server says when it refuses: one short line that steers no terminal. Any text, too.
 pub(crate) fn refusal(bytes: &[u8]) {
-    let told = words_of_refusal(bytes);
-    assert!(told.len() <= 300);
-    assert_eq!(text::plain(&told, 300), told);
+    let shown = words_of_refusal(bytes);
+    assert!(shown.len() <= 300);
+    assert_eq!(text::plain(&shown, 300), shown);
     let foreign = String::from_utf8_lossy(bytes);
     let shown = text::plain(&foreign, 60);
     assert!(shown.chars().count() <= 60 && !shown.contains(char::is_control));

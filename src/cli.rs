@@ -24,7 +24,7 @@ Examples:
   pagewarden init                         write pagewarden.toml to start from
   pagewarden check --offline              look at the config and the secrets
   pagewarden scan --fail-on high          one cycle, for a scheduled job
-  pagewarden findings list                what was found and not judged yet
+  pagewarden findings list                findings without a verdict
 
 Exit codes:
   0    done; for scan, backfill and import: nothing new at or above --fail-on
@@ -111,7 +111,7 @@ pub enum Command {
         #[command(flatten)]
         fail_on: FailOn,
     },
-    /// Reads and judges the history of every stream; goes on where it stopped.
+    /// Reads and analyses the history of every stream; goes on where it stopped.
     Backfill {
         /// Where it begins, inclusive: YYYY-MM-DD (midnight UTC) or RFC 3339.
         #[arg(long, value_name = "DATE", value_parser = date)]
@@ -123,7 +123,7 @@ pub enum Command {
         #[command(flatten)]
         fail_on: FailOn,
     },
-    /// Reads and judges files of events; asks nobody on the network.
+    /// Reads and analyses files of events; asks nobody on the network.
     Import {
         /// Files of organisation events or site audit records (NDJSON, a JSON array, or API answers; gzip too), `-` for standard input.
         #[arg(required = true, value_name = "PATH")]
@@ -197,7 +197,7 @@ pub struct FailOn {
 pub enum Findings {
     /// Lists the open findings, the most severe first.
     List {
-        /// Lists the judged ones too.
+        /// Lists findings with a verdict too.
         #[arg(long)]
         all: bool,
     },

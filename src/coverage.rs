@@ -56,7 +56,7 @@ pub fn coverage(
     coverage
 }
 
-/// What is said where the roster was read and names nobody: then every reading is judged as that of anybody.
+/// What is said where the roster was read and names nobody: then every account is scored as unprivileged.
 pub fn nobody_privileged(accounts: usize) -> Option<&'static str> {
     (accounts == 0).then_some(
         "nobody counts as privileged: the directories name no account with one of the roles or groups of [tenant.admins]; \
@@ -64,7 +64,7 @@ pub fn nobody_privileged(accounts: usize) -> Option<&'static str> {
     )
 }
 
-/// What is said of a canary page that only a count of views can tell of, where the site refuses to tell it.
+/// The note about a canary page that only a view count can report on, where the site refuses the count.
 pub fn canary_note(view: &CanaryView) -> Option<String> {
     let CanaryView {
         site,

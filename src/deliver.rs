@@ -68,7 +68,7 @@ impl Notifiers {
         self.named.len()
     }
 
-    /// Whether nobody is told.
+    /// Whether no notifier is configured.
     pub const fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
@@ -227,7 +227,7 @@ fn note(
     };
     let again = again(&error, delivery, base, now);
     store.not_delivered(delivery, &error.to_string(), again)?;
-    tell(delivery, &error, again, now);
+    say(delivery, &error, again, now);
     match again {
         Some(_) => delivered.waiting = 1,
         None => delivered.given_up = 1,
@@ -236,7 +236,7 @@ fn note(
 }
 
 /// Logs that a message was not taken.
-fn tell(delivery: &Delivery, error: &SendError, again: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+fn say(delivery: &Delivery, error: &SendError, again: Option<DateTime<Utc>>, now: DateTime<Utc>) {
     let (notifier, message) = (delivery.notifier.as_str(), delivery.id.as_str());
     let (attempts, why) = (delivery.attempts + 1, error.to_string());
     let why = why.as_str();

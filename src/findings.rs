@@ -1,4 +1,4 @@
-//! What is new is recorded, and its messages with it in one transaction.
+//! Records what an analysis found, with its messages in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use crate::storage::{Changes, NewDelivery, Posted, Recorded, Store, StoreError, 
 use pagewarden_core::model::{Finding, FindingId};
 use pagewarden_core::time::{Window, after};
 
-/// Which history a summary is still to tell: findings about it are recorded, and no message is sent for each.
+/// The history that a summary is still to cover: findings about it are recorded, and no message is sent for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Untold {
+pub struct PendingSummary {
     /// When the tenant was installed.
     pub installed: DateTime<Utc>,
     /// The spans of event time.
     pub spans: Vec<Window>,
 }
 
-impl Untold {
+impl PendingSummary {
     /// What is left to a summary of these spans, and all history before a first reading of the tenant was summed up.
     pub fn of(store: &Store, tenant: TenantId, mut spans: Vec<Window>) -> Result<Self, StoreError> {
         if !store.is_present(tenant)? {
@@ -45,34 +45,34 @@ impl Untold {
     }
 }
 
-/// Everything that judging a tenant needs.
+/// Analyses one tenant and records what is new.
 #[derive(Debug, Clone, Copy)]
-pub struct Judging<'a> {
+pub struct Recorder<'a> {
     /// Where everything is.
     pub store: &'a Store,
-    /// Who is told.
+    /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant, by which rules.
     pub subject: analysis::Subject<'a>,
     /// The present moment.
     pub now: DateTime<Utc>,
-    /// Says that nobody waits for the result any more: then nothing is recorded.
+    /// Cancelled when nobody waits for the result any more: then nothing is recorded.
     pub stop: &'a CancellationToken,
     /// What is left to a summary.
-    pub untold: &'a Untold,
+    pub pending_summary: &'a PendingSummary,
 }
 
-impl Judging<'_> {
+impl Recorder<'_> {
     /// Analyses what is stored, records what is new, and puts it into the outbox.
-    pub fn judge(&self) -> Result<Outcome, StoreError> {
-        self.judge_with(&mut Analyst::once())
+    pub fn analyse(&self) -> Result<Outcome, StoreError> {
+        self.analyse_with(&mut Analyst::once())
     }
 
-    /// The same with an analyst that may know what was analysed before.
-    pub fn judge_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
+    /// Analyses with an analyst that may know what was analysed before.
+    pub fn analyse_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
         let Analysis {
             changed,
-            gone,
+            retracted,
             state,
         } = analyst.analyse(self.store, &self.subject)?;
         let Some((state, anew)) = state else {
@@ -81,21 +81,21 @@ impl Judging<'_> {
         if self.stop.is_cancelled() {
             return Ok(Outcome::default());
         }
-        let (outcome, mut mail) = self.tell(&changed)?;
-        for id in &gone {
-            mail.retract(id)?;
+        let (outcome, mut messages) = self.report(&changed)?;
+        for id in &retracted {
+            messages.retract(id)?;
         }
         let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        let all = mail.with(&changed, &gone);
+        let all = messages.with(&changed, &retracted);
         self.store
             .record_analysis(self.subject.tenant, (&state, anew), &all, self.now)?;
         analyst.recorded();
         Ok(outcome)
     }
 
-    /// The same while history is still being read, by rules that need none: nothing that was recorded by other rules is
+    /// Analyses while history is still being read, by policy detectors that need none: nothing that was recorded by other rules is
     /// touched, and no working state is kept, because these rules are not those of the next analysis.
-    pub fn judge_policies(&self) -> Result<Outcome, StoreError> {
+    pub fn analyse_policies(&self) -> Result<Outcome, StoreError> {
         let Analysis { mut changed, .. } = analysis::analyse(self.store, &self.subject)?;
         if self.stop.is_cancelled() {
             return Ok(Outcome::default());
@@ -106,53 +106,53 @@ impl Judging<'_> {
                 .as_ref()
                 .is_none_or(|before| before.detector == *detector)
         });
-        let (outcome, mail) = self.tell(&changed)?;
+        let (outcome, messages) = self.report(&changed)?;
         let mut changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
         for recorded in &mut changed {
             // The next analysis hands out everything again.
             recorded.settled = false;
         }
-        let all = mail.with(&changed, &[]);
+        let all = messages.with(&changed, &[]);
         self.store.record(self.subject.tenant, &all, self.now)?;
         Ok(outcome)
     }
 
     /// What is new of the findings that changed, each with what was recorded before, and the messages about it.
-    fn tell(
+    fn report(
         &self,
         changed: &[(Recorded, Option<Finding>)],
-    ) -> Result<(Outcome, Mail<'_>), StoreError> {
+    ) -> Result<(Outcome, Messages<'_>), StoreError> {
         let mut outcome = Outcome::default();
-        let mut mail = Mail::new(self.store, self.notifiers, self.now);
+        let mut messages = Messages::new(self.store, self.notifiers, self.now);
         for (Recorded { finding, .. }, before) in changed {
-            let rose = before
+            let escalated = before
                 .as_ref()
                 .is_some_and(|before| finding.severity > before.severity);
-            if rose || before.is_none() {
+            if escalated || before.is_none() {
                 outcome.note(finding);
             }
             // History does not page people: a walk through it ends with one summary. A rise in severity always does.
             let history = finding
                 .window
-                .is_some_and(|(start, end)| self.untold.covers(start, end));
+                .is_some_and(|(start, end)| self.pending_summary.covers(start, end));
             let grown = before
                 .as_ref()
                 .is_none_or(|before| finding.revision > before.revision);
-            if rose || (grown && !history) {
-                // What comes in late is waited for: then the first message tells it too.
+            if escalated || (grown && !history) {
+                // Late events are waited for, so that the first message covers them too.
                 let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
-                mail.tell(finding, due)?;
+                messages.report(finding, due)?;
             } else if before.is_some() {
-                mail.refresh(finding)?;
+                messages.refresh(finding)?;
             }
         }
-        Ok((outcome, mail))
+        Ok((outcome, messages))
     }
 }
 
 /// Messages about findings, collected to be put into the outbox with them.
 #[derive(Debug)]
-pub(crate) struct Mail<'a> {
+pub(crate) struct Messages<'a> {
     store: &'a Store,
     notifiers: &'a [config::Notifier],
     now: DateTime<Utc>,
@@ -160,7 +160,7 @@ pub(crate) struct Mail<'a> {
     withdrawn: Vec<(FindingId, String)>,
 }
 
-impl<'a> Mail<'a> {
+impl<'a> Messages<'a> {
     /// An empty collection.
     pub(crate) const fn new(
         store: &'a Store,
@@ -180,21 +180,25 @@ impl<'a> Mail<'a> {
     pub(crate) fn with<'b>(
         &'b self,
         changed: &'b [Recorded],
-        gone: &'b [FindingId],
+        retracted: &'b [FindingId],
     ) -> Changes<'b> {
         Changes {
             changed,
-            gone,
+            gone: retracted,
             withdrawn: &self.withdrawn,
             deliveries: &self.deliveries,
         }
     }
 
-    /// Adds a message about a finding for each notifier that is told of such, in the place of one that waits.
+    /// Adds a message about a finding for each notifier that it is routed to, in the place of one that waits.
     ///
     /// Its revision is that of the finding, or one more than a receiver may have seen: a finding that was taken back and
     /// holds again is not taken for the message that was taken back.
-    pub(crate) fn tell(&mut self, finding: &Finding, due: DateTime<Utc>) -> Result<(), StoreError> {
+    pub(crate) fn report(
+        &mut self,
+        finding: &Finding,
+        due: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let posted = self.store.posted(&finding.id)?;
         let mut finding = self.store.with_verdicts(finding.clone())?;
         finding.revision = finding.revision.max(unseen_revision(&posted));
@@ -210,8 +214,8 @@ impl<'a> Mail<'a> {
         Ok(())
     }
 
-    /// Lets the messages about a finding that wait tell what holds now, or withdraws them where their notifier is not told
-    /// of anything so slight. They stay due when they were.
+    /// Brings the waiting messages about a finding up to date, or withdraws them where the finding is not routed to their
+    /// notifier any more. They stay due when they were.
     pub(crate) fn refresh(&mut self, finding: &Finding) -> Result<(), StoreError> {
         let posted = self.store.posted(&finding.id)?;
         if unsent(&posted).next().is_none() {
@@ -224,7 +228,7 @@ impl<'a> Mail<'a> {
                 self.withdraw(&finding.id, waiting);
                 continue;
             }
-            // What a receiver may have seen keeps its words; it is replaced where it was graver than what holds.
+            // A message that a receiver may have seen is kept; it is replaced where its severity was higher than the present one.
             finding.revision = match (waiting.is_unseen(), waiting.severity > finding.severity) {
                 (true, _) => waiting.revision,
                 (false, true) => unseen_revision(&posted),
@@ -236,17 +240,17 @@ impl<'a> Mail<'a> {
         Ok(())
     }
 
-    /// Adds a correction for each notifier that was told of a finding which no longer holds, unless it was corrected since.
+    /// Adds a correction for each notifier that was sent a finding which no longer holds, unless it was corrected since.
     pub(crate) fn retract(&mut self, id: &FindingId) -> Result<(), StoreError> {
         let posted = self.store.posted(id)?;
-        let mut told: BTreeMap<&str, &Posted> = BTreeMap::new();
+        let mut sent: BTreeMap<&str, &Posted> = BTreeMap::new();
         for message in posted.iter().filter(|one| one.sent && !one.retraction) {
-            let last = told.entry(&message.notifier).or_insert(message);
+            let last = sent.entry(&message.notifier).or_insert(message);
             if message.revision > last.revision {
                 *last = message;
             }
         }
-        if told.is_empty() {
+        if sent.is_empty() {
             return Ok(());
         }
         let Some(Recorded { finding, .. }) = self.store.recorded_finding(id)? else {
@@ -257,7 +261,7 @@ impl<'a> Mail<'a> {
             Posted {
                 revision, severity, ..
             },
-        ) in told
+        ) in sent
         {
             let content = Content::Retraction {
                 finding: finding.clone(),
@@ -293,7 +297,7 @@ fn unseen_revision(posted: &[Posted]) -> u32 {
     seen.map(|one| one.revision + 1).max().unwrap_or_default()
 }
 
-/// A message that tells a notifier of a finding.
+/// A message to a notifier about a finding.
 fn message(
     finding: &Finding,
     notifier: &str,
@@ -334,7 +338,7 @@ pub fn summarise(
     store.record(tenant, &changes, now)
 }
 
-/// One message about a walk of history for everybody who is told, if it found anything.
+/// One message about a walk of history for each notifier that it is routed to, if the walk found anything.
 pub fn summarised(
     store: &Store,
     tenant: TenantId,

@@ -1,5 +1,5 @@
 //! pagewarden reads what Atlassian records about a Confluence Cloud tenant, learns how much each person usually reads,
-//! and tells a human, with reasons, when somebody is carrying the wiki away.
+//! and alerts a human, with reasons, when somebody collects the wiki in bulk.
 //!
 //! Pure values and the engine are in [`pagewarden_core`]. Floors of this crate; imports only point down, and adapters
 //! never import each other (`tests/it/architecture.rs` checks it):
@@ -12,7 +12,7 @@
 //! 4. top: [`service`], [`commands`], [`cli`].
 //!
 //! The life of an event: polled or imported, mapped to an event, stored once together with the checkpoint,
-//! folded in event-time order into sessions and baselines, inspected by detectors, recorded as a finding with its
+//! taken in event-time order into sessions and baselines, inspected by detectors, recorded as a finding with its
 //! deliveries in one transaction, and delivered.
 
 pub mod analysis;

@@ -1,4 +1,4 @@
-//! Looks at our own sight and records where it is less than it was: the `blind-spot` detector over the store.
+//! Checks log health and records where the logs show less than before: the `blind-spot` detector over the store.
 //!
 //! It depends on the clock, so it runs beside live polling only, never in `import` or `replay`.
 
@@ -8,11 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::atlassian::{Mapper, log_change};
 use crate::config;
-use crate::findings::{Mail, Untold};
+use crate::findings::{Messages, PendingSummary};
 use crate::outcome::Outcome;
 use crate::storage::{Recorded, Store, StoreError, StreamId, TenantId};
 use pagewarden_core::detect::blind_spot::{
-    self, Blindness, Deed, Failing, Key, META, Sight, USUAL_DAYS, Views,
+    self, Blindness, Deed, Failing, Key, LogHealth, META, USUAL_DAYS, Views,
 };
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -20,7 +20,7 @@ use pagewarden_core::model::{
 };
 use pagewarden_core::time::{DAY_SECONDS, moment};
 
-/// For how long what was done to a log is told.
+/// For how many days a change to a log is reported.
 const DEEDS_DAYS: i64 = 35;
 
 /// How long Atlassian keeps the organisation's events.
@@ -44,7 +44,7 @@ pub struct Looked<'a> {
 pub struct Looking<'a> {
     /// Where everything is.
     pub store: &'a Store,
-    /// Who is told.
+    /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant.
     pub tenant: TenantId,
@@ -59,13 +59,13 @@ pub struct Looking<'a> {
     /// The present moment.
     pub now: DateTime<Utc>,
     /// What is left to a summary.
-    pub untold: &'a Untold,
+    pub pending_summary: &'a PendingSummary,
 }
 
 impl Looking<'_> {
     /// Looks at everything, records what is new or over, and puts it into the outbox.
     pub fn look(&self) -> Result<Outcome, StoreError> {
-        let found = blind_spot::inspect(&self.sight()?);
+        let found = blind_spot::inspect(&self.log_health()?);
         self.record(found, true)
     }
 
@@ -83,15 +83,15 @@ impl Looking<'_> {
         }
     }
 
-    /// What is known of our sight.
-    fn sight(&self) -> Result<Sight, StoreError> {
+    /// What is known of the health of the tenant's logs.
+    fn log_health(&self) -> Result<LogHealth, StoreError> {
         let rows = self.store.tenants()?;
         let row = rows.iter().find(|row| row.id == self.tenant);
         let counted = match row {
             Some(row) => self.store.stream_status(row)?,
             None => Vec::new(),
         };
-        let mut sight = Sight {
+        let mut log_health = LogHealth {
             now: self.now,
             installed: self.store.installed(self.tenant)?,
             views: None,
@@ -104,7 +104,7 @@ impl Looking<'_> {
                 continue;
             };
             let newest = counted.newest.map(|newest| newest.timestamp());
-            sight
+            log_health
                 .failing
                 .extend(counted.last_error.as_ref().map(|why| Failing {
                     stream: looked.words.to_owned(),
@@ -112,7 +112,7 @@ impl Looking<'_> {
                     why: why.clone(),
                 }));
             if looked.name == StreamName::Access {
-                sight.views = Some(Views {
+                log_health.views = Some(Views {
                     ever: counted.reading,
                     stored: counted.stored,
                     kinds: self.kinds()?,
@@ -121,13 +121,13 @@ impl Looking<'_> {
             }
             if let Some(newest) = newest {
                 let from = newest - DEEDS_DAYS * DAY_SECONDS;
-                sight.deeds.extend(self.deeds(looked, from)?);
+                log_health.deeds.extend(self.deeds(looked, from)?);
             }
         }
-        sight
+        log_health
             .deeds
             .sort_by(|one, other| (one.at, &one.event).cmp(&(other.at, &other.event)));
-        Ok(sight)
+        Ok(log_health)
     }
 
     /// How many kinds of event the tenant says it has, and whether page views are among them.
@@ -179,10 +179,11 @@ impl Looking<'_> {
             .collect();
         let mut outcome = Outcome::default();
         let mut changed = Vec::new();
-        let mut mail = Mail::new(self.store, self.notifiers, self.now);
+        let mut messages = Messages::new(self.store, self.notifiers, self.now);
         for (id, blindness) in self.by_id(found) {
             let before = recorded.remove(&id);
-            let history = blindness.over && self.untold.covers(blindness.since, blindness.seen);
+            let history =
+                blindness.over && self.pending_summary.covers(blindness.since, blindness.seen);
             let now = self.finding(id, blindness, before.as_ref());
             if before.as_ref() == Some(&now) {
                 continue;
@@ -195,22 +196,22 @@ impl Looking<'_> {
                 outcome.note(&now.finding);
             }
             if !history && was.is_none_or(|was| revision > was.revision) {
-                mail.tell(&now.finding, self.now)?;
+                messages.report(&now.finding, self.now)?;
             } else if was.is_some() {
-                mail.refresh(&now.finding)?;
+                messages.refresh(&now.finding)?;
             }
             changed.push(now);
         }
         if all {
             let standing = recorded.into_values().filter(|one| !one.settled);
             for one in standing.map(|one| self.ended(one)) {
-                mail.refresh(&one.finding)?;
+                messages.refresh(&one.finding)?;
                 changed.push(one);
             }
         }
         if !changed.is_empty() {
             self.store
-                .record(self.tenant, &mail.with(&changed, &[]), self.now)?;
+                .record(self.tenant, &messages.with(&changed, &[]), self.now)?;
         }
         Ok(outcome)
     }

@@ -1,4 +1,4 @@
-//! What polling and judging came to, for exit codes and for what is listed at the end.
+//! What polling and analysis came to, for exit codes and for what is listed at the end.
 
 use crate::telemetry::events::FindingRecorded;
 use pagewarden_core::model::{Finding, FindingId, Severity};
@@ -10,7 +10,7 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// The highest severity of what is new.
     pub highest: Option<Severity>,
-    /// Findings that are new or have become graver.
+    /// Findings that are new or escalated.
     pub news: Vec<FindingId>,
 }
 
@@ -22,7 +22,7 @@ impl Outcome {
         self.news.extend(other.news);
     }
 
-    /// Counts a finding that is new or has become graver, and logs it.
+    /// Counts a finding that is new or escalated, and logs it.
     pub fn note(&mut self, finding: &Finding) {
         self.highest = self.highest.max(Some(finding.severity));
         self.news.push(finding.id.clone());

@@ -8,7 +8,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
 use crate::config::Admins;
 use crate::storage::{Store, StoreError, TenantId};
-use pagewarden_core::model::{AccountId, Group, Privilege, Snapshot, Via};
+use pagewarden_core::model::{AccountId, GrantSource, Group, Privilege, Snapshot};
 
 /// What makes an account privileged, ready to be asked.
 #[derive(Debug)]
@@ -35,11 +35,11 @@ impl Privileging {
     }
 
     /// Whether a role or group makes privileged by its name.
-    pub fn makes(&self, via: &Via) -> bool {
-        match via {
-            Via::Role(role) => self.roles.iter().any(|named| named == role),
-            Via::Group(name) => self.group(name),
-            Via::Listed => true,
+    pub fn makes(&self, source: &GrantSource) -> bool {
+        match source {
+            GrantSource::Role(role) => self.roles.iter().any(|named| named == role),
+            GrantSource::Group(name) => self.group(name),
+            GrantSource::Listed => true,
         }
     }
 
@@ -85,10 +85,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, account: &AccountId, via: Via) {
+    fn add(&mut self, account: &AccountId, source: GrantSource) {
         self.privileges.insert(Privilege {
             account: account.clone(),
-            via,
+            grant_source: source,
         });
     }
 
@@ -96,9 +96,9 @@ impl Gathered {
         for role in user
             .roles
             .iter()
-            .filter(|role| privileging.makes(&Via::Role((*role).clone())))
+            .filter(|role| privileging.makes(&GrantSource::Role((*role).clone())))
         {
-            self.add(&user.id, Via::Role(role.clone()));
+            self.add(&user.id, GrantSource::Role(role.clone()));
         }
         for group in user
             .groups
@@ -106,7 +106,7 @@ impl Gathered {
             .filter(|group| privileging.group(&group.name))
         {
             self.groups.insert(group.clone());
-            self.add(&user.id, Via::Group(group.name.clone()));
+            self.add(&user.id, GrantSource::Group(group.name.clone()));
         }
     }
 }
@@ -179,7 +179,7 @@ pub async fn refresh(
 }
 
 fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
-    // Being told to stop says nothing about the directories.
+    // A stop says nothing about the directories.
     if matches!(&why, RosterError::Api(error) if error.is_stop()) {
         return Err(why);
     }
@@ -252,7 +252,7 @@ async fn from_site(
             continue;
         }
         for account in &members {
-            gathered.add(account, Via::Group(group.name.clone()));
+            gathered.add(account, GrantSource::Group(group.name.clone()));
         }
         gathered.groups.insert(group);
     }

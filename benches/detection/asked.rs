@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use crate::Done;
 use crate::injector::{Kind, STANDARD};
 
-/// What `--help` tells.
+/// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Holds the detector against harvests that are put into a log of who opened what when.
+Holds the detector against bulk collections that are put into a log of who opened what when.
 
 cargo bench --bench detection -- LOG.. [OPTIONS]
 
 LOG is CSV with the columns user, ts (seconds since 1970) and item, or Deskdrop's own; gzip is seen by itself.
 
-  --kind KIND       a kind of harvest; may be given several times. The name of a standard kind, or
+  --kind KIND       a kind of bulk collection; may be given several times. The name of a standard kind, or
                     NAME:pages=60,minutes=60[,days=1][,who=active|dormant|new][,prefer=any|popular]
                     [,jitter=0.1][,share=1][,start=HOUR]: pages a day, spread over the minutes
-  --injections N    harvests per kind, dose and seed [1000]
-  --seeds A,B..C    seeds, one by one or from..to; their harvests are pooled [1]
+  --injections N    bulk collections per kind, dose and seed [1000]
+  --seeds A,B..C    seeds, one by one or from..to; their bulk collections are pooled [1]
   --budgets A,B     alarms asked for per 1,000 active people and week [1,5]
   --burn-in WEEKS   active weeks that are not counted [a third of them, at least 8]
   --only PARTS      of recall, dose, clean, what is wanted [all]
@@ -34,9 +34,9 @@ pub(crate) const PARTS: [&str; 3] = ["recall", "dose", "clean"];
 pub(crate) struct Asked {
     /// The logs.
     pub(crate) logs: Vec<PathBuf>,
-    /// The kinds of harvests.
+    /// The kinds of bulk collections.
     pub(crate) kinds: Vec<Kind>,
-    /// Harvests per kind and seed.
+    /// Bulk collections per kind and seed.
     pub(crate) injections: usize,
     /// Where chance begins.
     pub(crate) seeds: Vec<u64>,

@@ -128,8 +128,8 @@ impl Baselines {
         ]
     }
 
-    /// The scores of the days of one reader's part of a harvest, in a log that holds it.
-    pub(crate) fn harvest(
+    /// The scores of the days of one reader's part of a bulk collection, in a log that holds it.
+    pub(crate) fn collection(
         &self,
         log: &Log,
         injection: &Injection,

@@ -28,7 +28,7 @@ pub(crate) struct Clean {
     days: Vec<Scored>,
     /// How many active days each account had before, in the same order.
     earlier: Vec<usize>,
-    /// For each account, day and how far it lies above the line for a budget of 1.
+    /// For each account, day and how far it lies above the threshold for a budget of 1.
     by_user: HashMap<u32, Vec<(i64, f64)>>,
     size: Size,
 }
@@ -52,7 +52,7 @@ impl Clean {
         })
     }
 
-    /// How far an account rises above the line on some days.
+    /// How far an account rises above the threshold on some days.
     pub(crate) fn highest(&self, user: u32, first: i64, last: i64) -> f64 {
         self.by_user
             .get(&user)
@@ -70,13 +70,13 @@ impl Clean {
         budget: f64,
         of: impl Fn(&Scored, usize) -> bool,
     ) -> (usize, usize) {
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         let (mut days, mut alarms) = (0, 0);
         for (scored, earlier) in self.days.iter().zip(&self.earlier) {
             let counts = of(scored, *earlier);
             days += usize::from(counts);
             if scored.excess >= threshold(budget)
-                && told.insert((scored.user, period(log, scored.user, scored.day)))
+                && reported.insert((scored.user, period(log, scored.user, scored.day)))
                 && counts
             {
                 alarms += 1;
@@ -102,7 +102,7 @@ pub(crate) fn tables(
 /// Whether as many alarms come as were asked for.
 fn promise(clean: &Clean, (log, span): (&Log, &Span), asked: &Asked, report: &Report<'_>) -> Done {
     let widths = [12, 8, 8, 8, 12, 4, 8, 4];
-    report.title("Alarms, with the line set by the knob alone")?;
+    report.title("Alarms, with the threshold set by the knob alone")?;
     Report::row(
         &widths,
         &[

@@ -1,4 +1,4 @@
-//! The smallest harvest that is found nine times in ten, in a sitting and day by day.
+//! The smallest bulk collection that is found nine times in ten, in a session and day by day.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::trial::{Bench, METHODS, OURS, Trial};
 /// Which share is to be found.
 const WANTED: (usize, usize) = (9, 10);
 
-/// A harvest that is made larger and larger.
+/// A bulk collection that is made larger and larger.
 struct Curve {
     title: &'static str,
     name: &'static str,
@@ -20,8 +20,8 @@ struct Curve {
 
 const CURVES: [Curve; 2] = [
     Curve {
-        title: "pages in a sitting",
-        name: "sitting",
+        title: "pages in a session",
+        name: "session",
         kind: Kind::session,
         most: 40,
     },
@@ -52,8 +52,8 @@ pub(crate) fn tables(bench: &Bench<'_>, report: &Report<'_>) -> Done {
         let mut wanted: Vec<(usize, usize, bool)> = Vec::new();
         for (place, curve) in CURVES.iter().enumerate() {
             for lines in &thresholds {
-                for (method, line) in lines.iter().enumerate() {
-                    if let Search::Try(dose) = search(&tried, (place, curve), method, *line) {
+                for (method, threshold) in lines.iter().enumerate() {
+                    if let Search::Try(dose) = search(&tried, (place, curve), method, *threshold) {
                         wanted.push((place, dose, method == OURS));
                     }
                 }
@@ -89,14 +89,14 @@ enum Search {
 }
 
 /// Halves between the largest dose that is not found enough and the smallest that is.
-fn search(tried: &Tried, (place, curve): (usize, &Curve), method: usize, line: f64) -> Search {
+fn search(tried: &Tried, (place, curve): (usize, &Curve), method: usize, threshold: f64) -> Search {
     let (mut low, mut high) = (LEAST - 1, curve.most + 1);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);
         let Some(trials) = tried.get(&(place, middle, method == OURS)) else {
             return Search::Try(middle);
         };
-        if count(trials, method, line) * WANTED.1 >= trials.len() * WANTED.0 {
+        if count(trials, method, threshold) * WANTED.1 >= trials.len() * WANTED.0 {
             high = middle;
         } else {
             low = middle;
@@ -105,23 +105,23 @@ fn search(tried: &Tried, (place, curve): (usize, &Curve), method: usize, line: f
     Search::Done((high <= curve.most).then_some(high))
 }
 
-fn count(trials: &[Trial], method: usize, line: f64) -> usize {
+fn count(trials: &[Trial], method: usize, threshold: f64) -> usize {
     trials
         .iter()
-        .filter(|trial| trial.any(method, line))
+        .filter(|trial| trial.any(method, threshold))
         .count()
 }
 
 fn print(bench: &Bench<'_>, thresholds: &[[f64; 4]], tried: &Tried, report: &Report<'_>) -> Done {
     let widths = [22, 8, 6, 6, 6, 6];
-    report.title("The smallest harvest found nine times in ten; > more than was tried")?;
+    report.title("The smallest bulk collection found nine times in ten; > more than was tried")?;
     let heads: Vec<&str> = ["", "budget"].into_iter().chain(METHODS).collect();
     Report::row(&widths, &heads)?;
     for (place, curve) in CURVES.iter().enumerate() {
-        for (budget, lines) in bench.asked.budgets.iter().zip(thresholds) {
+        for (budget, thresholds) in bench.asked.budgets.iter().zip(thresholds) {
             let mut cells = vec![curve.title.to_owned(), budget.to_string()];
-            for (method, line) in lines.iter().enumerate() {
-                cells.push(match search(tried, (place, curve), method, *line) {
+            for (method, threshold) in thresholds.iter().enumerate() {
+                cells.push(match search(tried, (place, curve), method, *threshold) {
                     Search::Done(Some(dose)) => dose.to_string(),
                     Search::Done(None) | Search::Try(_) => format!(">{}", curve.most),
                 });
@@ -134,11 +134,11 @@ fn print(bench: &Bench<'_>, thresholds: &[[f64; 4]], tried: &Tried, report: &Rep
         let Some(curve) = CURVES.get(*place) else {
             continue;
         };
-        for (budget, lines) in bench.asked.budgets.iter().zip(thresholds) {
-            for (method, (name, line)) in METHODS.iter().zip(lines).enumerate() {
+        for (budget, thresholds) in bench.asked.budgets.iter().zip(thresholds) {
+            for (method, (name, threshold)) in METHODS.iter().zip(thresholds).enumerate() {
                 if (method == OURS) == *product {
                     let kind = format!("{}-{dose}", curve.name);
-                    let found = count(trials, method, *line);
+                    let found = count(trials, method, *threshold);
                     report.figure((&kind, name), *budget, found, trials.len())?;
                 }
             }

@@ -17,7 +17,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Over how many lines a record may run: an odd quote in a bad line does not swallow the rest of the file.
 const MOST_LINES: usize = 16;
 
-/// One opening of an item.
+/// One view of an item.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
     /// When, in seconds since 1970.
@@ -35,7 +35,7 @@ pub(crate) struct Event {
 pub(crate) struct Log {
     /// The name of the file.
     pub(crate) name: String,
-    /// All openings, by time, then by place in the file.
+    /// All views, by time, then by place in the file.
     pub(crate) events: Vec<Event>,
     /// The names of the readers, by number.
     pub(crate) users: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Log {
     pub(crate) by_user: Vec<Vec<(i64, u32)>>,
     /// Lines that could not be read.
     pub(crate) bad: usize,
-    /// Lines about something else than an opening.
+    /// Lines about something else than a view.
     pub(crate) skipped: usize,
     /// The place of the first event of each day from the first on, and the end.
     starts: Vec<usize>,
@@ -55,8 +55,8 @@ pub(crate) struct Log {
 impl Log {
     /// Reads a file, packed or not.
     pub(crate) fn read(path: &Path) -> Done<Self> {
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let mut file = BufReader::new(std::fs::File::open(path).map_err(|error| told(&error))?);
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let mut file = BufReader::new(std::fs::File::open(path).map_err(|error| named(&error))?);
         let packed = file.fill_buf()?.starts_with(&GZIP);
         let mut bytes = Vec::new();
         if packed {
@@ -69,7 +69,7 @@ impl Log {
             name.to_string_lossy().into_owned(),
             &String::from_utf8_lossy(&bytes),
         )
-        .map_err(|error| told(&error).into())
+        .map_err(|error| named(&error).into())
     }
 
     /// Puts the lines of a log in order.
@@ -99,7 +99,7 @@ impl Log {
 
     /// A log of rows that are in order: time, place, reader, item.
     fn of(name: String, rows: Vec<(i64, u64, String, String)>) -> Done<Self> {
-        let first = rows.first().ok_or("no line tells of an opening")?.0;
+        let first = rows.first().ok_or("no line has a page view")?.0;
         let mut log = Self {
             name,
             events: Vec::with_capacity(rows.len()),
@@ -208,7 +208,7 @@ impl Log {
     }
 }
 
-/// What a line tells.
+/// The content of a line.
 enum Row {
     Opening { user: String, at: i64, item: String },
     Other,

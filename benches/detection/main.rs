@@ -1,12 +1,12 @@
-//! How well the detector finds harvests, and whether the knob holds what it promises: on any log of who opened what.
+//! How well the detector finds bulk collections, and whether the knob holds what it promises: on any log of who opened what.
 //!
 //! `cargo bench --bench detection -- LOG.. [--kind KIND].. [--injections N] [--seeds A,B..C] [--budgets A,B] [--burn-in WEEKS]
 //! [--only recall,dose,clean] [--threads N] [--tsv] [--self-check] [--help]`; [`asked::HELP`] explains them. Logs, kinds
 //! and seeds are arguments, so that anybody can try what nobody has tuned for.
 //!
-//! A log is replayed once, forward, through the product's own fold. For each harvest the fold is copied at the midnight before,
-//! takes the events of the log with those of the harvest among them, and tells what the harvester's days came to. An
-//! alarm is a day whose bits reach a line that follows from the budget alone and from what was known before the day;
+//! A log is replayed once, forward, through the product's own engine. For each bulk collection the engine is copied at the midnight before,
+//! takes the events of the log with those of the bulk collection among them, and shows what the bulk collector's days came to. An
+//! alarm is a day whose bits reach a threshold that follows from the budget alone and from what was known before the day;
 //! one for each account and week of its own. Nothing is learnt from the counted weeks but the thresholds of the three simple
 //! rules ([`baselines`]), to their advantage. The injector and those rules are fixed files.
 //!
@@ -37,7 +37,7 @@ use crate::report::{Report, say};
 use crate::span::Span;
 use crate::trial::Bench;
 
-/// What goes wrong is told and ends it.
+/// An error is reported and ends the program.
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {

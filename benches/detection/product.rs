@@ -1,12 +1,12 @@
-//! The product's own judgement: its engine over a log, clean or with a harvest in it.
+//! The product's own scores: its engine over a log, clean or with a bulk collection in it.
 //!
 //! Everything that knows how the product is called is here.
 
 use std::collections::{HashMap, HashSet};
 
-use pagewarden_core::baseline::line_in_force;
 use pagewarden_core::baseline::readers::READER_DAYS;
-use pagewarden_core::engine::{DayScore, Engine, Ignored, Rules};
+use pagewarden_core::baseline::threshold_in_force;
+use pagewarden_core::engine::{DayScore, Engine, Rules, Suppressions};
 use pagewarden_core::model::settings::Detect;
 use pagewarden_core::model::{ActorKind, Auth, Class, RosterHistory, WordId};
 use pagewarden_core::session::{REST_SECONDS, Read};
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     roster: RosterHistory,
 }
 
-/// The product's rules for a log: its defaults, nobody privileged, nothing ignored.
+/// The product's rules for a log: its defaults, nobody privileged, no suppression.
 pub(crate) fn rules(settings: &Settings, log: &Log) -> Rules {
     let newcomers = (0..NEWCOMERS).map(|number| format!("newcomer {number}"));
     let names = log.users.iter().cloned().chain(newcomers);
@@ -49,7 +49,7 @@ pub(crate) fn rules(settings: &Settings, log: &Log) -> Rules {
         sites: None,
         canaries: HashSet::default(),
         integrations: HashSet::default(),
-        ignored: Ignored::default(),
+        suppressions: Suppressions::default(),
         verdicts: pagewarden_core::engine::Verdicts::default(),
     }
 }
@@ -72,13 +72,13 @@ pub(crate) fn period(log: &Log, user: u32, day: i64) -> i64 {
     (day + i64::try_from(shift).unwrap_or_default()).div_euclid(7)
 }
 
-/// How far a day's bits lie above the line for 1 alarm per 1,000 active people and week: above `-log2(b)` it is an
+/// How far a day's bits lie above the threshold for 1 alarm per 1,000 active people and week: above `-log2(b)` it is an
 /// alarm at a budget of b.
 fn excess(score: &DayScore, log: &Log, active: &Active) -> f64 {
     // An active week has one to seven active days; where nobody was active in the four weeks before, seven.
     let days = (score.person_days_a_week / active.a_week(score.day)).clamp(1.0, 7.0);
     let days = if days.is_nan() { 7.0 } else { days };
-    score.bits - line_in_force((1_000.0 * days).log2(), score.day - log.first_day())
+    score.bits - threshold_in_force((1_000.0 * days).log2(), score.day - log.first_day())
 }
 
 /// The least excess that is an alarm at a budget.
@@ -154,11 +154,11 @@ pub(crate) fn clean(rules: &Rules, log: &Log, active: &Active) -> Done<(Vec<Scor
     Ok((days, size))
 }
 
-/// The days of one reader's part of a harvest, each with how far it lies above the line for a budget of 1.
+/// The days of one reader's part of a bulk collection, each with how far it lies above the threshold for a budget of 1.
 pub(crate) type Days = Vec<(i64, f64)>;
 
-/// Replays a log with each of the harvests in turn, on so many threads: the days of every part of each.
-pub(crate) fn harvests(
+/// Replays a log with each of the bulk collections in turn, on so many threads: the days of every part of each.
+pub(crate) fn collections(
     rules: &Rules,
     (log, active): (&Log, &Active),
     injections: &[Injection],
@@ -215,7 +215,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Goes on to 00:00 of a day, and scores a harvest that begins on it.
+    /// Goes on to 00:00 of a day, and scores a bulk collection that begins on it.
     fn score(&mut self, injection: &Injection) -> Vec<Days> {
         let until = self.log.start(injection.first);
         for event in self.log.events.get(self.next..until).unwrap_or_default() {
@@ -249,7 +249,7 @@ impl<'a> Replay<'a> {
             .collect()
     }
 
-    /// Lets every harvester open a page after the harvest, which closes its day without waiting for a refit.
+    /// Lets every bulk collector open a page after the bulk collection, which closes its day without waiting for a refit.
     fn close(&self, engine: &mut Engine, injection: &Injection) {
         let midnight = (injection.last + 1) * DAY_SECONDS;
         let mut last: Vec<Event> = injection
@@ -299,13 +299,13 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Lets a engine take events and a harvest, in order of time.
+/// Lets a engine take events and a bulk collection, in order of time.
 fn merge(rules: &Rules, engine: &mut Engine, events: &[Event], injection: &Injection) {
-    let mut harvest: Vec<Event> = Vec::new();
+    let mut collection: Vec<Event> = Vec::new();
     for part in &injection.parts {
         for (at, item) in &part.reads {
-            let ordinal = u64::try_from(harvest.len()).unwrap_or_default();
-            harvest.push(Event {
+            let ordinal = u64::try_from(collection.len()).unwrap_or_default();
+            collection.push(Event {
                 at: *at,
                 user: part.user,
                 item: *item,
@@ -313,15 +313,15 @@ fn merge(rules: &Rules, engine: &mut Engine, events: &[Event], injection: &Injec
             });
         }
     }
-    harvest.sort_unstable_by_key(|event| (event.at, event.ordinal));
-    let mut harvest = harvest.iter().peekable();
+    collection.sort_unstable_by_key(|event| (event.at, event.ordinal));
+    let mut collection = collection.iter().peekable();
     for event in events {
-        while let Some(first) = harvest.next_if(|read| read.at < event.at) {
+        while let Some(first) = collection.next_if(|read| read.at < event.at) {
             engine.take(rules, &read(first));
         }
         engine.take(rules, &read(event));
     }
-    for event in harvest {
+    for event in collection {
         engine.take(rules, &read(event));
     }
 }

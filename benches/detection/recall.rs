@@ -1,4 +1,4 @@
-//! How many harvests of each kind are found, beside the simple rules, and how soon.
+//! How many bulk collections of each kind are found, beside the simple rules, and how soon.
 
 use crate::Done;
 use crate::injector::Kind;
@@ -71,7 +71,7 @@ fn row(
     report: &Report<'_>,
 ) -> Done {
     let tried = trials.len();
-    let line = thresholds.get(OURS).copied().unwrap_or(f64::INFINITY);
+    let threshold = thresholds.get(OURS).copied().unwrap_or(f64::INFINITY);
     let by_method = |all: bool| -> Vec<Vec<bool>> {
         (0..)
             .zip(thresholds)
@@ -87,10 +87,13 @@ fn row(
             })
             .collect()
     };
-    let without = trials.iter().filter(|trial| trial.without(line)).count();
+    let without = trials
+        .iter()
+        .filter(|trial| trial.without(threshold))
+        .count();
     let mut days: Vec<i64> = trials
         .iter()
-        .filter_map(|trial| trial.days(OURS, line))
+        .filter_map(|trial| trial.days(OURS, threshold))
         .collect();
     days.sort_unstable();
     let day = days.get(days.len() / 2).filter(|_| kind.days > 1);

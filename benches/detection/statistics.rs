@@ -102,7 +102,7 @@ pub(crate) fn poisson_mean(count: usize) -> (f64, f64) {
     (low, solve(SIDE, count))
 }
 
-/// Holds the formulas against values from tables; tells the first that is wrong.
+/// Holds the formulas against values from tables; returns the first that is wrong.
 pub(crate) fn self_check() -> Result<(), String> {
     let near = |what: &str, is: f64, should: f64| {
         if (is - should).abs() < 5e-4 {

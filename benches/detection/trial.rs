@@ -1,4 +1,4 @@
-//! Puts harvests into a log, and tells by which method each was found.
+//! Puts bulk collections into a log, and shows by which method each was found.
 
 use pagewarden_core::engine::Rules;
 
@@ -8,7 +8,7 @@ use crate::baselines::{Baselines, NAMES};
 use crate::clean::Clean;
 use crate::injector::{Injection, Kind, draw};
 use crate::log::Log;
-use crate::product::{harvests, threshold};
+use crate::product::{collections, threshold};
 use crate::span::Span;
 use crate::statistics::float;
 
@@ -34,15 +34,15 @@ pub(crate) struct Bench<'a> {
     pub(crate) baselines: Baselines,
 }
 
-/// The scores of one part of a harvest: for each method, day and score.
+/// The scores of one part of a bulk collection: for each method, day and score.
 type Scored = [Vec<(i64, f64)>; 4];
 
-/// A harvest that was put into the log.
+/// A bulk collection that was put into the log.
 pub(crate) struct Trial {
     first: i64,
     /// By part.
     parts: Vec<Scored>,
-    /// How far the same days of the accounts rise above the line without the harvest.
+    /// How far the same days of the accounts rise above the threshold without the bulk collection.
     without: f64,
 }
 
@@ -61,7 +61,7 @@ impl Trial {
             .all(|part| found_on(part, method, threshold).is_some())
     }
 
-    /// On which day of the harvest, from 1, a method finds it.
+    /// On which day of the bulk collection, from 1, a method finds it.
     pub(crate) fn days(&self, method: usize, threshold: f64) -> Option<i64> {
         let days = self.parts.iter();
         days.filter_map(|part| found_on(part, method, threshold))
@@ -69,7 +69,7 @@ impl Trial {
             .map(|day| (day - self.first + 1).max(1))
     }
 
-    /// Whether the product tells of the same accounts and days without the harvest.
+    /// Whether the product reports the same accounts and days without the bulk collection.
     pub(crate) fn without(&self, threshold: f64) -> bool {
         self.without >= threshold
     }
@@ -91,7 +91,7 @@ impl Bench<'_> {
         [threshold(budget), hour, own, global]
     }
 
-    /// Draws harvests of a kind.
+    /// Draws bulk collections of a kind.
     pub(crate) fn draw(&self, kind: &Kind) -> Done<Vec<Injection>> {
         draw(
             kind,
@@ -101,12 +101,12 @@ impl Bench<'_> {
         )
     }
 
-    /// Tries harvests of several kinds in one replay; without the product, only the simple rules.
+    /// Tries bulk collections of several kinds in one replay; without the product, only the simple rules.
     pub(crate) fn try_all(&self, drawn: Vec<Vec<Injection>>, product: bool) -> Vec<Vec<Trial>> {
         let lengths: Vec<usize> = drawn.iter().map(Vec::len).collect();
         let flat: Vec<Injection> = drawn.into_iter().flatten().collect();
         let ours = if product {
-            harvests(
+            collections(
                 self.rules,
                 (self.log, &self.span.active),
                 &flat,
@@ -134,7 +134,7 @@ impl Bench<'_> {
             .map(|part| {
                 let last = part.last_day().unwrap_or(injection.last);
                 without = without.max(self.clean.highest(part.user, injection.first, last));
-                let days = self.baselines.harvest(self.log, injection, part);
+                let days = self.baselines.collection(self.log, injection, part);
                 let rule = |score: &dyn Fn(&[f64; 3]) -> f64| {
                     days.iter()
                         .map(|(day, scores)| (*day, score(scores)))

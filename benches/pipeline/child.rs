@@ -131,7 +131,7 @@ fn floor(folder: &Path) -> Done {
     })
 }
 
-/// Parses, then commits, then folds: each by itself.
+/// Parses, then commits, then analyses: each by itself.
 fn parts(folder: &Path, meter: &mut Meter) -> Done {
     let (path, mapper) = (folder.join(EVENTS), Mapper::new(&[], &[]));
     import::read::<std::convert::Infallible>(&path, Format::Auto, &mapper, &mut |_| Ok(()))?;

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench pipeline [-- --events N --weeks N --runs N --only NAME --keep FOLDER --gzip]`. Each measurement is a process of
 //! its own (this program again, see [`child`]), so that the simulated tenant's work is not counted. CPU time hardly
-//! depends on what else the machine does; elapsed time does, so it is not told.
+//! depends on what else the machine does; elapsed time does, so it is not reported.
 //!
 //! With `--instructions` it counts instructions instead, under valgrind: slowly, but the same on every machine and run.
 
@@ -21,7 +21,7 @@ use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 use crate::child::Work;
 use crate::table::Table;
 
-/// What goes wrong is told and ends it.
+/// An error is reported and ends the program.
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The argument that makes this program the one that is measured.
@@ -172,7 +172,7 @@ fn measure(asked: &Asked) -> Done {
     table.print()
 }
 
-/// Writes what the measured programs need; tells how many records there are.
+/// Writes what the measured programs need; returns how many records there are.
 fn prepare(folder: &Path, simulator: &Simulator) -> Done<u64> {
     std::fs::create_dir_all(folder)?;
     let config = CONFIG

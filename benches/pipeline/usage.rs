@@ -1,4 +1,4 @@
-//! What a process used, as Linux tells it under `/proc/self`.
+//! What a process used, as Linux reports it under `/proc/self`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Meter {
         })
     }
 
-    /// Ends a piece of work and begins the next. `bounded` tells whether its memory says anything.
+    /// Ends a piece of work and begins the next. `bounded` says whether its memory is meaningful.
     pub(crate) fn lap(&mut self, name: &str, bounded: bool) -> Done {
         let (user, system) = cpu()?;
         let peak = memory("VmHWM:")?;

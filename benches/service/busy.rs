@@ -1,4 +1,4 @@
-//! A harvest at a busy tenant, in real time: 20 events a second, 10 requests a minute of 500 events each.
+//! A bulk collection at a busy tenant, in real time: 20 events a second, 10 requests a minute of 500 events each.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::process::{self, start};
 use crate::{Done, say};
 
-/// How long before the harvest the service starts.
+/// How long before the bulk collection the service starts.
 const BEFORE: TimeDelta = TimeDelta::seconds(60);
 
 /// How long reading history may take.
@@ -22,8 +22,8 @@ const READING: TimeDelta = TimeDelta::minutes(6);
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_mins(16);
 
-/// A world in which somebody begins to harvest when history has been read; when, and who.
-fn harvested(people: u32) -> Done<(World, DateTime<Utc>, AccountId)> {
+/// A world in which somebody begins to collect in bulk when history has been read; when, and who.
+fn world_with_collection(people: u32) -> Done<(World, DateTime<Utc>, AccountId)> {
     let mut settings = WorldSettings {
         people,
         ..WorldSettings::default()
@@ -32,10 +32,10 @@ fn harvested(people: u32) -> Done<(World, DateTime<Utc>, AccountId)> {
         let planted = world.truth().iter().find(|one| one.name == "script");
         planted.map(|one| (one.from, one.account.clone()))
     };
-    let (from, _) = script(&World::new(settings.clone())).ok_or("no harvest")?;
+    let (from, _) = script(&World::new(settings.clone())).ok_or("no bulk collection")?;
     settings.start += SystemClock.now() + READING - from;
     let world = World::new(settings);
-    let (from, account) = script(&world).ok_or("no harvest")?;
+    let (from, account) = script(&world).ok_or("no bulk collection")?;
     Ok((world, from, account))
 }
 
@@ -43,7 +43,7 @@ fn harvested(people: u32) -> Done<(World, DateTime<Utc>, AccountId)> {
 pub(crate) fn measure(program: &Path, people: u32) -> Done {
     let runtime = tokio::runtime::Runtime::new()?;
     let within = runtime.enter();
-    let (world, from, account) = harvested(people)?;
+    let (world, from, account) = world_with_collection(people)?;
     let simulator = Simulator::start(world, Options::default())?;
     drop(within);
     simulator.show_until(SystemClock.now());
@@ -68,8 +68,8 @@ pub(crate) fn measure(program: &Path, people: u32) -> Done {
     let mut service = start(program, folder.path(), "run")?;
     let (began, first) = (Instant::now(), stored(program, folder.path())?);
     let (mut last, mut changed, mut longest) = (first, Instant::now(), Duration::ZERO);
-    let mut told: Option<DateTime<Utc>> = None;
-    while began.elapsed() < WATCHED && told.is_none() {
+    let mut reported: Option<DateTime<Utc>> = None;
+    while began.elapsed() < WATCHED && reported.is_none() {
         simulator.show_until(SystemClock.now());
         std::thread::sleep(Duration::from_millis(500));
         let now = stored(program, folder.path())?;
@@ -79,18 +79,18 @@ pub(crate) fn measure(program: &Path, people: u32) -> Done {
         }
         let about = |body: &[u8]| String::from_utf8_lossy(body).contains(account.as_str());
         if simulator.received().iter().any(|one| about(&one.body)) {
-            told = Some(SystemClock.now());
+            reported = Some(SystemClock.now());
         }
     }
     service.kill()?;
     service.wait()?;
     let rate = (last - first) / began.elapsed().as_secs().max(1);
     let requests = simulator.requests().len();
-    let after = told.map_or("never".to_owned(), |told| {
-        format!("{} s", (told - from).num_seconds())
+    let after = reported.map_or("never".to_owned(), |reported| {
+        format!("{} s", (reported - from).num_seconds())
     });
     say(&format!(
-        "busy: {rate} events a second stored, {requests} requests; the harvest told {after} after it began, {} s between commits at most",
+        "busy: {rate} events a second stored, {requests} requests; the bulk collection was reported {after} after it began, {} s between commits at most",
         longest.as_secs()
     ))?;
     Ok(())

@@ -12,7 +12,7 @@ use crate::{Done, say};
 /// Between two polls, really; a minute passes at the tenant.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// How long the service is left alone before it is measured, so that it has judged what there was.
+/// How long the service is left alone before it is measured, so that it has analysed what there was.
 const SETTLE: Duration = Duration::from_secs(30);
 
 /// Reads two weeks as history but for the last days, then lets the service poll a minute at a time on a Thursday morning.

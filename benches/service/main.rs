@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What goes wrong is told and ends it.
+/// An error is reported and ends the program.
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// What was asked for on the command line.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::process::{self, start};
 use crate::{Done, say};
 
-/// Starts the service so often, and tells how long it took.
+/// Starts the service so often, and returns how long it took.
 pub(crate) fn first_requests(program: &Path, starts: usize) -> Done {
     let mut times: Vec<Duration> = (0..starts)
         .map(|_| first_request(program))

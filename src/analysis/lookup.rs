@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::feed::Feed;
 use super::{Analysis, Subject};
 use crate::storage::{Place, Recorded, Store, StoreError};
-use pagewarden_core::engine::{Draft, Told};
+use pagewarden_core::engine::{Draft, Reported};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
     Account, AccountId, EventKey, Evidence, Finding, FindingId, Observed, PageId, PageRead, Signal,
@@ -19,7 +19,7 @@ use pagewarden_core::time::moment;
 /// What is known in memory of a recorded finding.
 #[derive(Debug, Clone)]
 struct Known {
-    settled: bool,
+    is_final: bool,
     account: Option<Account>,
     /// Of the finding as recorded.
     digest: [u8; 16],
@@ -30,7 +30,7 @@ impl Known {
         let body = serde_json::to_vec(&recorded.finding)
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         Ok(Self {
-            settled: recorded.settled,
+            is_final: recorded.settled,
             account: recorded.finding.account.clone(),
             digest: digest16(&[&body]),
         })
@@ -78,7 +78,7 @@ impl Memory {
         Ok(finding)
     }
 
-    /// What is new against what is recorded: each draft with whether it is settled, and whether these are all drafts there
+    /// What is new against what is recorded: each draft with whether it is final, and whether these are all drafts there
     /// ever were.
     pub(super) fn compare<'d>(
         &mut self,
@@ -87,32 +87,35 @@ impl Memory {
         anew: bool,
     ) -> Result<Analysis, StoreError> {
         let mut analysis = Analysis::default();
-        let mut told = FxHashSet::default();
+        let mut reported = FxHashSet::default();
         let mut standing = FxHashSet::default();
-        for (draft, settled) in drafts {
+        for (draft, is_final) in drafts {
             let finding = self.finding(lookup, draft)?;
             let key = (draft.account, draft.family.as_str(), draft.period);
-            if settled {
+            if is_final {
                 self.drafts.remove(&key);
             } else {
                 standing.insert(key);
             }
-            told.insert(finding.id.clone());
-            let now = Recorded { finding, settled };
+            reported.insert(finding.id.clone());
+            let now = Recorded {
+                finding,
+                settled: is_final,
+            };
             self.note(lookup, now, &mut analysis)?;
         }
         self.drafts.retain(|key, _| standing.contains(key));
         self.known.retain(|id, known| {
-            let stays = told.contains(id) || (known.settled && !anew);
+            let stays = reported.contains(id) || (known.is_final && !anew);
             if !stays {
-                analysis.gone.push(id.clone());
+                analysis.retracted.push(id.clone());
             }
             stays
         });
         let renamed: Vec<FindingId> = self
             .known
             .iter()
-            .filter(|(id, _)| !told.contains(*id))
+            .filter(|(id, _)| !reported.contains(*id))
             .filter_map(|(id, known)| Some((id, known.account.as_ref()?)))
             .filter_map(|(id, account)| {
                 let now = lookup
@@ -147,7 +150,7 @@ impl Memory {
         let known = Known::of(&now)?;
         let id = now.finding.id.clone();
         let before = match self.known.get(&id) {
-            Some(before) if before.digest == known.digest && before.settled == known.settled => {
+            Some(before) if before.digest == known.digest && before.is_final == known.is_final => {
                 return Ok(());
             }
             Some(_) => lookup.store.recorded_finding(&id)?,
@@ -168,7 +171,7 @@ pub(super) struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// A settled finding whose account the log calls differently by now; none where nothing changed.
+    /// A final finding whose account the log calls differently by now; none where nothing changed.
     fn renamed(&self, kept: &Recorded) -> Result<Option<Recorded>, StoreError> {
         let Some(account) = &kept.finding.account else {
             return Ok(None);
@@ -192,7 +195,7 @@ impl Lookup<'_> {
         };
         let whose = actor.as_ref().map(|actor| &actor.id);
         let id = |period| finding_id(self.subject.name, draft, whose, period);
-        let [strongest, ..] = draft.told.as_slice() else {
+        let [strongest, ..] = draft.reported.as_slice() else {
             return Err(StoreError::Unreadable(
                 "a finding without a signal".to_owned(),
             ));
@@ -207,7 +210,7 @@ impl Lookup<'_> {
             bits: strongest.bits,
             threshold: strongest.threshold,
             status: Status::Open,
-            privileged_via: strongest.via.clone(),
+            privileged_via: strongest.grant_sources.clone(),
             window: Some((moment(strongest.tally.first), moment(strongest.tally.last))),
             observed: Observed {
                 // A sum over accounts does not count what was new to each.
@@ -225,8 +228,8 @@ impl Lookup<'_> {
         })
     }
 
-    fn evidence(&self, told: &Told) -> Result<Evidence, StoreError> {
-        let seen = &told.tally.evidence;
+    fn evidence(&self, reported: &Reported) -> Result<Evidence, StoreError> {
+        let seen = &reported.tally.evidence;
         let events: Vec<(i64, [u8; 16])> = seen.iter().map(|seen| (seen.at, seen.key)).collect();
         let mut pages = Vec::new();
         for seen in seen {
@@ -246,15 +249,15 @@ impl Lookup<'_> {
         Ok(Evidence {
             event_ids: self.feed.event_ids(self.store, &events)?,
             pages,
-            omitted: told.tally.omitted,
+            omitted: reported.tally.omitted,
         })
     }
 }
 
-/// Every signal once, each as loud as it spoke, strongest detector first.
+/// Every signal once, with its bits, strongest detector first.
 fn signals(draft: &Draft) -> Vec<Signal> {
     let mut signals: Vec<Signal> = Vec::new();
-    for signal in draft.told.iter().flat_map(|told| &told.signals) {
+    for signal in draft.reported.iter().flat_map(|reported| &reported.signals) {
         if signals.iter().all(|kept| kept.name != signal.name) {
             signals.push(signal.clone());
         }

@@ -46,14 +46,14 @@ pub struct Subject<'a> {
 pub struct Analysis {
     /// Findings that are new or have changed, with what was recorded before.
     pub changed: Vec<(Recorded, Option<Finding>)>,
-    /// Findings that are no more.
-    pub gone: Vec<FindingId>,
+    /// Findings that no longer hold.
+    pub retracted: Vec<FindingId>,
     /// The working state at its line, and whether it was made anew; to be kept together with the findings.
     pub state: Option<(EngineState, bool)>,
 }
 
-/// Analyses everything that is stored and says what is new, once: for commands that end. Records nothing: findings that are
-/// told for good here are handed out once, so they and the working state behind them must be kept in one transaction.
+/// Analyses everything that is stored and says what is new, once: for commands that end. Records nothing: final findings
+/// are handed out once, so they and the working state behind them must be kept in one transaction.
 pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
     Analyst::once().analyse(store, subject)
 }
@@ -83,7 +83,7 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
     let changes = store.changes(subject.tenant)?;
     let privileging = crate::roster::Privileging::new(subject.admins);
     Ok(
-        RosterHistory::new(&snapshots, &changes, |via| privileging.makes(via))
+        RosterHistory::new(&snapshots, &changes, |source| privileging.makes(source))
             .listing(&subject.admins.accounts),
     )
 }

@@ -198,11 +198,11 @@ impl Resident {
         let (state, done) = self.settle(lookup, newest.saturating_sub(settle))?;
         self.read_tail(lookup, newest)?;
         let rules = &self.context.rules;
-        let ignored = self.tail.engine.ignored();
-        if self.counted.is_none_or(|(_, before)| before != ignored) {
-            store.keep_ignored(subject.tenant, ignored)?;
+        let suppressed = self.tail.engine.suppressed();
+        if self.counted.is_none_or(|(_, before)| before != suppressed) {
+            store.keep_suppressed(subject.tenant, suppressed)?;
         }
-        self.counted = Some((stored, ignored));
+        self.counted = Some((stored, suppressed));
         let standing = self.tail.engine.standing(rules);
         let growing = self.tail.engine.unclaimed().iter().chain(&standing);
         let drafts = done

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Subject, VERSION, roster};
 use crate::config::Suppressed;
 use crate::storage::{Numbers, Place, Store, StoreError, TenantId};
-use pagewarden_core::engine::{Ignored, Judged, Rules, Verdicts};
+use pagewarden_core::engine::{Marked, Rules, Suppressions, Verdicts};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{AccountId, Actor, Matter, RosterHistory, Status, Verdict, WordId};
 use pagewarden_core::text;
@@ -125,12 +125,12 @@ fn verdicts(store: &Store, subject: &Subject<'_>) -> Result<Vec<Verdict>, StoreE
 }
 
 /// The last word on each finding, as the engine knows it.
-fn judged(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
+fn marked(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
     let numbers: FxHashMap<&AccountId, WordId> = accounts
         .iter()
         .map(|(number, account)| (account, *number))
         .collect();
-    let mut judged = Verdicts::default();
+    let mut marked = Verdicts::default();
     let mut known = FxHashSet::default();
     for verdict in verdicts
         .iter()
@@ -147,9 +147,9 @@ fn judged(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
             ..
         } = &verdict.matter;
         if let Some(account) = account.as_ref().and_then(|account| numbers.get(account)) {
-            judged.add(
+            marked.add(
                 *account,
-                Judged {
+                Marked {
                     status: verdict.status,
                     at: verdict.at.timestamp(),
                     family: *family,
@@ -160,7 +160,7 @@ fn judged(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
             );
         }
     }
-    judged
+    marked
 }
 
 /// The rules for these accounts; `stable` holds the stable numbers known so far.
@@ -213,13 +213,13 @@ fn rules(
             })
             .map(|(id, _)| *id)
             .collect(),
-        ignored: ignored(store, subject, accounts)?,
-        verdicts: judged(verdicts, accounts),
+        suppressions: suppressions(store, subject, accounts)?,
+        verdicts: marked(verdicts, accounts),
         roster,
     })
 }
 
-/// What accounts are called, where the logs told it: cut and in quotes, so that no name can pass for more than one; an id
+/// The names of accounts, where the logs have them: cut and in quotes, so that no name can pass for more than one; an id
 /// goes with a name that two of them have.
 fn names<'a>(
     store: &Store,
@@ -257,12 +257,12 @@ fn stable_number(account: &AccountId) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn ignored(
+fn suppressions(
     store: &Store,
     subject: &Subject<'_>,
     accounts: &[(WordId, AccountId)],
-) -> Result<Ignored, StoreError> {
-    let mut ignored = Ignored::default();
+) -> Result<Suppressions, StoreError> {
+    let mut suppressions = Suppressions::default();
     for rule in &subject.detect.suppress {
         let last = rule
             .until
@@ -275,11 +275,11 @@ fn ignored(
                     .iter()
                     .filter(|(_, account)| account == named)
                     .map(|(id, _)| (*id, until));
-                keep_latest(&mut ignored.accounts, ids);
+                keep_latest(&mut suppressions.accounts, ids);
             }
-            Suppressed::Group(group) => ignored.groups.push((group.clone(), until)),
+            Suppressed::Group(group) => suppressions.groups.push((group.clone(), until)),
             Suppressed::Space(space) => keep_latest(
-                &mut ignored.spaces,
+                &mut suppressions.spaces,
                 store
                     .place_nos(
                         subject.tenant,
@@ -294,13 +294,13 @@ fn ignored(
                     crate::config::network_holds(network, text)
                 })?;
                 keep_latest(
-                    &mut ignored.addresses,
+                    &mut suppressions.addresses,
                     ids.into_iter().map(|id| (id, until)),
                 );
             }
         }
     }
-    Ok(ignored)
+    Ok(suppressions)
 }
 
 fn keep_latest(kept: &mut FxHashMap<WordId, i64>, found: impl IntoIterator<Item = (WordId, i64)>) {

@@ -1,4 +1,4 @@
-//! What each ignore rule leaves out, counted over the stored events, so that nothing is kept back unseen.
+//! What each suppression leaves out, counted over the stored events, so that every suppressed event is accounted for.
 //!
 //! The same rule as the analysis has, one at a time. It reads every stored event of reading, but only where there are rules.
 
@@ -13,7 +13,7 @@ use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, Wo
 use pagewarden_core::session::Read;
 use pagewarden_core::time::DAY_SECONDS;
 
-/// Every ignore rule, in the order of the config, with how many events it leaves out.
+/// Every suppression, in the order of the config, with how many events it leaves out.
 pub fn count(
     store: &Store,
     subject: &Subject<'_>,
@@ -128,8 +128,8 @@ impl<'a> Pick<'a> {
             && match &self.what {
                 What::Account(account) => *account == Some(read.account),
                 What::Group(group) => people.accounts.get(&read.account).is_some_and(|account| {
-                    let vias = people.roster.privileged(account, read.at);
-                    vias.iter().any(|via| via.label() == *group)
+                    let sources = people.roster.privileged(account, read.at);
+                    sources.iter().any(|source| source.label() == *group)
                 }),
                 What::Spaces(ids) => read.space.is_some_and(|space| ids.contains(&space)),
                 What::Addresses(ids) => read.address.is_some_and(|address| ids.contains(&address)),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::findings::{Judging, Untold};
+use crate::findings::{PendingSummary, Recorder};
 use crate::storage::Batch;
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
@@ -41,7 +41,7 @@ fn view(number: u32, account: u32, at: i64, page: u32) -> Event {
     }
 }
 
-/// Ten days of six people, each with four pages a day, and two harvests.
+/// Ten days of six people, each with four pages a day, and two bulk collections.
 fn events() -> Vec<Event> {
     let mut events = Vec::new();
     let mut add = |account, at, page| {
@@ -56,7 +56,7 @@ fn events() -> Vec<Event> {
             }
         }
     }
-    // Tokens and public links, near the harvests and far from them, one by an account that never reads.
+    // Tokens and public links, near the bulk collections and far from them, one by an account that never reads.
     for (account, at, class, action) in [
         (
             2,
@@ -104,7 +104,7 @@ fn events() -> Vec<Event> {
     events
 }
 
-/// Stores the events in this order, cut and restarted where told, and compares after every cycle.
+/// Stores the events in this order, cut and restarted where asked, and compares after every cycle.
 fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
     check_findings(jitter, cycles, restarts).len()
 }
@@ -148,15 +148,15 @@ fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Find
         store
             .commit(stream, &batch, None, Duration::from_mins(10))
             .unwrap();
-        let judging = Judging {
+        let recorder = Recorder {
             store: &store,
             notifiers: &[],
             subject,
             now: moment(0),
-            untold: &Untold::default(),
+            pending_summary: &PendingSummary::default(),
             stop: &CancellationToken::new(),
         };
-        judging.judge_with(&mut analyst).unwrap();
+        recorder.analyse_with(&mut analyst).unwrap();
         let mut whole = from_scratch(&store, &subject).unwrap();
         whole.sort_by(|a, b| a.id.cmp(&b.id));
         let live = store.findings(None).unwrap();

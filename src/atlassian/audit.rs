@@ -10,7 +10,7 @@ use pagewarden_core::model::{
     SpaceKey, Unusable, id::digest16,
 };
 
-/// A site audit record. It has no id; equal twins are told apart by how many came before.
+/// A site audit record. It has no id; equal twins are distinguished by how many came before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     /// What identifies the record, its twins aside.
@@ -37,7 +37,7 @@ fn key(digest: &[u8; 16], ordinal: u32) -> EventKey {
 }
 
 impl Mapper {
-    /// Reads one site audit record from its JSON. It does not tell its site.
+    /// Reads one site audit record from its JSON. It does not name its site.
     pub fn audit(&self, json: &str) -> Result<AuditRecord, Unusable> {
         let unusable = |reason| unusable(reason, json);
         if let Ok(wire::Part(record)) = serde_json::from_str::<wire::Part<wire::Audit<'_>>>(json) {
@@ -96,7 +96,7 @@ fn by_category(category: &str) -> Class {
     }
 }
 
-/// Whether a retention that changed is not shorter than before, as far as the record tells both.
+/// Whether a retention that changed is not shorter than before, as far as the record has both.
 fn is_longer(record: &wire::Audit<'_>) -> bool {
     let changed = &record.changed_values.0;
     let days = |pick: &dyn Fn(&wire::Changed<'_>) -> String| {
@@ -213,7 +213,7 @@ fn values<'w>(record: &'w wire::Audit<'_>) -> impl Iterator<Item = (&'w str, &'w
     })
 }
 
-/// The page that a record is about, where it tells its id. A page's title is not asked: it may be a number.
+/// The page that a record is about, where it has its id. A page's title is not asked: it may be a number.
 fn page(record: &wire::Audit<'_>) -> Option<String> {
     let by_id = values(record).find_map(|(name, value)| {
         let name = name.to_ascii_lowercase();

@@ -147,7 +147,7 @@ fn categories_help_where_the_summary_says_nothing() {
 }
 
 #[test]
-fn sparse_and_odd_records_are_kept_and_hopeless_ones_told() {
+fn sparse_and_odd_records_are_kept_and_hopeless_ones_reported() {
     let mapper = Mapper::default();
     assert!(
         mapper

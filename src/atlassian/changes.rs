@@ -1,4 +1,4 @@
-//! Who joined or left what, as the logs tell it.
+//! Membership changes in the logs: who joined or left which role or group.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 use super::classify::{MembershipChange, MembershipOf, role_word};
 use super::map::clip;
 use super::{find, wire};
-use pagewarden_core::model::{AccountId, Change, Membership, Via};
+use pagewarden_core::model::{AccountId, Change, GrantSource, Membership};
 
 /// The most changes of one record: one that names a thousand accounts and as many groups is not a million changes.
 const MOST: usize = 1_000;
@@ -18,8 +18,8 @@ pub(super) fn of_event(
 ) -> Vec<Change> {
     let objects = || attributes.context.0.iter().chain(&attributes.container.0);
     let of_kind = |word: &'static str| objects().filter(move |object| is_kind(object, word));
-    let vias: Vec<Via> = match &change.of {
-        MembershipOf::Named(role) => vec![Via::Role((*role).into())],
+    let sources: Vec<GrantSource> = match &change.of {
+        MembershipOf::Named(role) => vec![GrantSource::Role((*role).into())],
         MembershipOf::Group => {
             let mut names: Vec<&str> = of_kind("group").filter_map(group).collect();
             if names.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn of_event(
             }
             names
                 .into_iter()
-                .map(|name| Via::Group(clip(name)))
+                .map(|name| GrantSource::Group(clip(name)))
                 .collect()
         }
         MembershipOf::Role => {
@@ -43,11 +43,11 @@ pub(super) fn of_event(
             }
             names
                 .into_iter()
-                .map(|name| Via::Role(role_word(&clip(name))))
+                .map(|name| GrantSource::Role(role_word(&clip(name))))
                 .collect()
         }
     };
-    let vias = once(vias);
+    let sources = once(sources);
     let accounts = attributes
         .context
         .0
@@ -60,12 +60,12 @@ pub(super) fn of_event(
     let accounts = once(accounts.map(find::account));
     let pairs = accounts
         .iter()
-        .flat_map(|account| vias.iter().map(move |via| (account, via)));
+        .flat_map(|account| sources.iter().map(move |source| (account, source)));
     pairs
         .take(MOST)
-        .map(|(account, via)| Change {
+        .map(|(account, source)| Change {
             account: AccountId::new(clip(account)),
-            via: via.clone(),
+            grant_source: source.clone(),
             to: change.to,
         })
         .collect()
@@ -151,7 +151,7 @@ pub(super) fn of_audit(to: Membership, record: &wire::Audit<'_>) -> Vec<Change> 
     };
     vec![Change {
         account: AccountId::new(clip(find::account(account))),
-        via: Via::Group(clip(group)),
+        grant_source: GrantSource::Group(clip(group)),
         to,
     }]
 }

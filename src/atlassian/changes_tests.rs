@@ -1,14 +1,14 @@
 use crate::atlassian::Mapper;
-use pagewarden_core::model::{Membership, Via};
+use pagewarden_core::model::{GrantSource, Membership};
 use serde_json::{Value, json};
 
-/// Account, group or role, and way of each change, as `account>via` or `account<via`.
-fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
+/// Account, group or role, and way of each change, as `account>source` or `account<source`.
+fn listed(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
     let one = |change: &pagewarden_core::model::Change| {
-        let via = match &change.via {
-            Via::Role(role) => format!("role {role}"),
-            Via::Group(group) => group.clone(),
-            Via::Listed => "listed".into(),
+        let via = match &change.grant_source {
+            GrantSource::Role(role) => format!("role {role}"),
+            GrantSource::Group(group) => group.clone(),
+            GrantSource::Listed => "listed".into(),
         };
         let way = if change.to == Membership::Joined {
             '>'
@@ -22,7 +22,7 @@ fn told(changes: &[pagewarden_core::model::Change]) -> Vec<String> {
 
 fn of_event(action: &str, context: &Value, container: &Value) -> Vec<String> {
     let event = json!({ "id": "e", "attributes": { "time": 1_778_612_400, "action": action, "context": context, "container": container } });
-    told(&Mapper::default().event(&event.to_string()).unwrap().changes)
+    listed(&Mapper::default().event(&event.to_string()).unwrap().changes)
 }
 
 fn of_audit(record: &Value) -> Vec<String> {
@@ -32,7 +32,7 @@ fn of_audit(record: &Value) -> Vec<String> {
         .as_object_mut()
         .unwrap()
         .extend(record.as_object().unwrap().clone());
-    told(
+    listed(
         &Mapper::default()
             .audit(&whole.to_string())
             .unwrap()
@@ -42,7 +42,7 @@ fn of_audit(record: &Value) -> Vec<String> {
 }
 
 #[test]
-fn groups_are_told_by_name_then_by_id_wherever_they_stand() {
+fn groups_are_named_by_name_then_by_id_wherever_they_stand() {
     let ada = json!({ "id": "712020:ada", "type": "users" });
     for (context, container, via) in [
         (
@@ -74,7 +74,7 @@ fn groups_are_told_by_name_then_by_id_wherever_they_stand() {
 }
 
 #[test]
-fn roles_are_told_by_their_word() {
+fn roles_are_named_by_their_word() {
     let ada = json!({ "id": "ari:cloud:identity::user/712020:ada", "type": "users", "attributes": { "role": "atlassian/site-admin" } });
     assert_eq!(
         of_event("user_granted_role", &json!([ada]), &json!([])),

@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_to_a_log_is_told_by_the_words() {
+    fn what_is_done_to_a_log_is_named_by_the_words() {
         for (action, expected) in [
             ("organization_audit_log_exported", Some(LogChange::Exported)),
             ("Exported organization audit log", Some(LogChange::Exported)),
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn memberships_are_told_by_the_words() {
+    fn memberships_are_named_by_the_words() {
         let change =
             |action: &str| membership_of(&Words::of(action)).map(|change| (change.of, change.to));
         for (action, expected) in [

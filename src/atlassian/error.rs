@@ -55,7 +55,7 @@ impl Error {
         }
     }
 
-    /// Whether it is only that we were told to stop.
+    /// Whether the only reason is that the program stops.
     pub const fn is_stop(&self) -> bool {
         matches!(self, Self::Http(http::Error::Stopped))
     }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_captcha_is_told_from_a_wrong_token() {
+    fn a_captcha_is_distinguished_from_a_wrong_token() {
         assert!(explained(Api::Audit, 401, "", Some("AUTHENTICATION_DENIED")).contains("CAPTCHA"));
         assert!(!explained(Api::Audit, 401, "", Some("AUTHENTICATED_FAILED")).contains("CAPTCHA"));
     }

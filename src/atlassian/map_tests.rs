@@ -1,5 +1,5 @@
 use super::*;
-use pagewarden_core::model::{Membership, Via};
+use pagewarden_core::model::{GrantSource, Membership};
 use serde_json::json;
 
 /// The least that an event must have.
@@ -146,7 +146,7 @@ fn the_site_is_not_the_admin_hub() {
 }
 
 #[test]
-fn people_apps_and_the_system_are_told_apart() {
+fn people_apps_and_the_system_are_distinguished() {
     for (actor, kind) in [
         (json!({ "id": "712020:ada" }), ActorKind::Person),
         (
@@ -323,13 +323,9 @@ fn memberships_are_taken_from_the_event() {
         (event.class, accounts),
         (Class::Group, vec!["712020:bob", "712020:eve"])
     );
-    assert!(
-        event
-            .changes
-            .iter()
-            .all(|change| change.via == Via::Group("site-admins".into())
-                && change.to == Membership::Joined)
-    );
+    assert!(event.changes.iter().all(|change| change.grant_source
+        == GrantSource::Group("site-admins".into())
+        && change.to == Membership::Joined));
 }
 
 #[test]

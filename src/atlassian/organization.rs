@@ -57,7 +57,7 @@ pub struct EventsPage {
     pub received: usize,
     /// The cursor of the next page. None says nothing: it must not erase an earlier one.
     pub next: Option<String>,
-    /// What the server's clock says, where it tells.
+    /// What the server's clock says, where the answer has it.
     pub server_time: Option<DateTime<Utc>>,
     /// How many events are of reading and name nothing that was read.
     pub unresolved: usize,
@@ -72,7 +72,7 @@ pub struct UsersPage {
     pub unusable: Vec<Unusable>,
     /// The cursor of the next page; none on the last.
     pub next: Option<String>,
-    /// What the server's clock says, where it tells.
+    /// What the server's clock says, where the answer has it.
     pub server_time: Option<DateTime<Utc>>,
 }
 
@@ -83,7 +83,7 @@ pub struct UsersWalk {
     pub accounts: usize,
     /// How many records had no account.
     pub unusable: usize,
-    /// What the server's clock said at the beginning, where it told.
+    /// What the server's clock said at the beginning, where the answer had it.
     pub as_of: Option<DateTime<Utc>>,
 }
 
@@ -244,7 +244,7 @@ fn bare_cursor(next: String, base: &Url) -> Result<String, Malformed> {
     }
 }
 
-/// The error of a page of events: a cursor that is refused is told apart.
+/// The error of a page of events: a cursor that is refused has its own error.
 fn refused(ask: &EventsAsk, error: http::Error) -> Error {
     if let http::Error::Denied {
         status: status @ (400 | 410),

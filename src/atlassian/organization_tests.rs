@@ -97,7 +97,7 @@ async fn a_last_page_may_have_a_cursor_or_none() {
 }
 
 #[tokio::test]
-async fn a_refused_cursor_is_told_apart_from_a_refused_request() {
+async fn a_refused_cursor_is_distinguished_from_a_refused_request() {
     let bad = |code: &str| {
         json!({ "errors": [{ "id": "1", "status": "400", "code": code, "title": "t", "detail": "d" }] }).to_string()
     };

@@ -47,7 +47,7 @@ pub struct End {
     /// The link to more.
     pub next: Option<String>,
     /// How many results there are, as far as the server says; some count those of the page, some all of them.
-    pub told: usize,
+    pub announced: usize,
 }
 
 impl End {
@@ -56,7 +56,7 @@ impl End {
         Self {
             limit: page.limit.get().and_then(|limit| limit.parse().ok()),
             next: page.links.0.next.get().map(Into::into),
-            told: [&page.size, &page.total]
+            announced: [&page.size, &page.total]
                 .into_iter()
                 .filter_map(|text| text.get()?.parse().ok())
                 .max()

@@ -139,7 +139,7 @@ fn the_end_of_a_list_is_known_by_what_came() {
     let end = |limit: Option<usize>, next: Option<&str>| End {
         limit,
         next: next.map(Into::into),
-        told: 0,
+        announced: 0,
     };
     assert!(end(None, Some("/x")).is_last(0));
     assert!(end(Some(1000), None).is_last(999));
@@ -161,7 +161,7 @@ fn audit_pages_are_read_with_their_end() {
         End {
             limit: Some(25),
             next: Some("/rest/api/audit?start=25".into()),
-            told: 37,
+            announced: 37,
         }
     );
     assert!(matches!(

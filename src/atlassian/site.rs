@@ -70,10 +70,10 @@ pub struct AuditPage {
     pub received: usize,
     /// Whether there is nothing behind it.
     pub last: bool,
-    /// What the server's clock says, where it tells.
+    /// What the server's clock says, where the answer has it.
     pub server_time: Option<DateTime<Utc>>,
     /// How many records there are, as far as the server says; never to be relied on.
-    pub told: usize,
+    pub announced: usize,
 }
 
 /// A whole list.
@@ -83,7 +83,7 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// How many entries had no id.
     pub unusable: usize,
-    /// What the server's clock said at the beginning, where it told.
+    /// What the server's clock said at the beginning, where the answer had it.
     pub as_of: Option<DateTime<Utc>>,
 }
 
@@ -181,7 +181,7 @@ impl Site {
                 unusable: page.unusable,
                 received: page.received,
                 last,
-                told: page.end.told,
+                announced: page.end.announced,
                 server_time: answer.server_time,
             })
         };
@@ -321,7 +321,7 @@ impl Site {
     }
 }
 
-/// How often a page was viewed, as the site tells.
+/// How often a page was viewed, as the site counts.
 #[derive(Deserialize)]
 struct Views {
     count: u32,
@@ -333,7 +333,7 @@ struct TenantInfo<'a> {
     cloud_id: wire::Text<'a>,
 }
 
-/// The cloud id that a site tells, if it looks like one: it becomes part of a path.
+/// The cloud id that a site gives, if it looks like one: it becomes part of a path.
 fn read_cloud_id(answer: &Answer) -> Result<String, Malformed> {
     let text = page::text(&answer.bytes);
     let info: TenantInfo<'_> =

@@ -204,7 +204,7 @@ async fn a_server_that_ignores_where_to_start_does_not_hold_us_up() {
 }
 
 #[tokio::test]
-async fn an_unknown_group_is_told_from_an_empty_one() {
+async fn an_unknown_group_is_distinguished_from_an_empty_one() {
     let server = Server::start(|seen, _| match seen.query("id").as_deref() {
         Some("known") => json(200, "{\"id\":\"known\"}"),
         Some("forbidden") => json(403, "{}"),

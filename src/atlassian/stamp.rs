@@ -22,7 +22,7 @@ pub fn of_text(text: &str) -> Option<DateTime<Utc>> {
     Scan(text.as_bytes()).moment()
 }
 
-/// Reads a number: seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size.
+/// Reads a number: seconds, milliseconds, microseconds or nanoseconds since 1970, distinguished by size.
 pub(crate) fn of_number(number: i64) -> Option<DateTime<Utc>> {
     match number.unsigned_abs() {
         0..100_000_000_000 => DateTime::from_timestamp(number, 0),

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_an_array_is_told_from_an_empty_one() {
+    fn a_page_without_an_array_is_distinguished_from_an_empty_one() {
         let page: DataPage<'_, Part<Event<'_>>> = serde_json::from_str(r#"{"data":{}}"#).unwrap();
         assert!(page.data.0.is_none());
         let page: DataPage<'_, Part<Event<'_>>> =

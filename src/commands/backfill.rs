@@ -1,4 +1,4 @@
-//! `pagewarden backfill`: reads and judges history; goes on where it stopped.
+//! `pagewarden backfill`: reads and analyses history; goes on where it stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn own(
     fail_on: Severity,
 ) -> Result<Exit, Trouble> {
     let stop = bench.stop.clone();
-    bench.tell_failures_once(global);
+    bench.show_failures_once(global);
     let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         let mut progress = Progress::new();
@@ -127,8 +127,8 @@ fn ask_service(
                     progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
                     left |= !kept.told;
                 }
-                // Read is not judged yet.
-                left |= watch.has_unjudged()?;
+                // Read is not analysed yet.
+                left |= watch.has_unanalysed()?;
             }
             if !left || stop.is_cancelled() {
                 progress.done();

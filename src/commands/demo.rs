@@ -31,7 +31,7 @@ const TENANT: &str = "demo";
 /// The simulated API has no need of rest.
 const REQUESTS_PER_MINUTE: u32 = 60_000;
 
-/// Runs it and tells.
+/// Runs the demo and prints what was found.
 pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
     let began = Instant::now();
     let folder = std::env::temp_dir().join(format!("pagewarden-demo-{seed}"));
@@ -58,7 +58,7 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
     let store = store?;
     let findings = store.findings(None)?;
     let mut out = io::stdout().lock();
-    let told = Told {
+    let report = Report {
         findings: &findings,
         world: &world,
         state: &state,
@@ -66,7 +66,7 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         seed,
         took: began.elapsed(),
     };
-    told.write(&store, look(global), &mut out)?;
+    report.write(&store, look(global), &mut out)?;
     out.flush()?;
     Ok(Exit::Done)
 }
@@ -213,8 +213,8 @@ fn keep_secret(folder: &Path, name: &str, words: &str) -> Result<PathBuf, Troubl
     Ok(path)
 }
 
-/// What is told at the end.
-struct Told<'a> {
+/// What is printed at the end.
+struct Report<'a> {
     findings: &'a [Finding],
     world: &'a World,
     state: &'a Path,
@@ -223,7 +223,7 @@ struct Told<'a> {
     took: Duration,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     fn write(&self, store: &Store, look: Look, out: &mut dyn io::Write) -> Result<(), Trouble> {
         let mut stored = 0;
         for tenant in store.tenants()? {
@@ -238,7 +238,7 @@ impl Told<'_> {
         let people = number(settings.people.into());
         writeln!(
             out,
-            "{people} people, {weeks}, {} read over HTTP and judged in {}.\n",
+            "{people} people, {weeks}, {} read over HTTP and analysed in {}.\n",
             count(stored, "event"),
             duration(self.took)
         )?;
@@ -316,7 +316,7 @@ impl Told<'_> {
     }
 }
 
-/// Whether a finding is about a planted harvest.
+/// Whether a finding is about a planted bulk collection.
 fn is_of(finding: &Finding, planted: &Planted) -> bool {
     finding
         .account

@@ -15,7 +15,7 @@ use crate::atlassian::is_unresolved;
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::exit::Exit;
-use crate::findings::{Judging, Untold, summarise};
+use crate::findings::{PendingSummary, Recorder, summarise};
 use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
@@ -45,7 +45,7 @@ const COMMIT_EVENTS: usize = 5_000;
 /// The name of the tenant where no config names one.
 const NAMELESS: &str = "imported";
 
-/// Reads and judges files.
+/// Reads and analyses files.
 pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
     let settings = one_tenant(config.as_ref())?;
@@ -78,28 +78,28 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     }
     let Reader { span, counts, .. } = reader;
     say(&counts.words());
-    let untold = Untold::of(&store, tenant, span.into_iter().collect())?;
+    let pending_summary = PendingSummary::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
-    let judging = Judging {
+    let recorder = Recorder {
         store: &store,
         notifiers,
         subject: whose.subject(tenant),
         now,
         stop: &CancellationToken::new(),
-        untold: &untold,
+        pending_summary: &pending_summary,
     };
-    outcome.add(judging.judge()?);
+    outcome.add(recorder.analyse()?);
     if let Some(span) = span {
         let walk = History::Import;
         summarise(&store, tenant, &whose.name, notifiers, walk, span, now)?;
     }
-    tell_waiting(&store)?;
+    note_waiting(&store)?;
     show_news(&store, &outcome, false, global)?;
     Ok(exit_of(&outcome, fail_on, false))
 }
 
 /// An import sends nothing: says so where messages wait.
-fn tell_waiting(store: &Store) -> Result<(), Trouble> {
+fn note_waiting(store: &Store) -> Result<(), Trouble> {
     if store.next_due()?.is_some() {
         say(
             "messages wait for the next `scan` or `run`, which sends them; `pagewarden status` counts them",
@@ -108,7 +108,7 @@ fn tell_waiting(store: &Store) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Whose files they are, and by which rules they are judged.
+/// Whose files they are, and by which rules they are analysed.
 struct Whose {
     name: String,
     organization: Option<String>,
@@ -119,7 +119,7 @@ struct Whose {
 }
 
 impl Whose {
-    /// What is to be judged, by which rules.
+    /// What is to be analysed, by which rules.
     fn subject(&self, tenant: TenantId) -> Subject<'_> {
         Subject {
             tenant,
@@ -185,7 +185,7 @@ struct Reader<'a> {
     site: Option<String>,
     access: Batch,
     audit: Batch,
-    /// How often each audit record came in this file: equal ones are told apart by their place.
+    /// How often each audit record came in this file: equal ones are distinguished by their place.
     equals: FxHashMap<[u8; 16], u32>,
     span: Option<Window>,
     /// The latest time that is believed.

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_told() {
+    fn a_folder_that_is_not_there_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let error = init(&folder.path().join("no/where.toml")).unwrap_err();
         assert!(error.to_string().contains("cannot be written"), "{error}");

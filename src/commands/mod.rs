@@ -293,7 +293,7 @@ fn look(global: &Global) -> Look {
     }
 }
 
-/// Tries every secret, tells all that cannot be had, and warns of files that others can read.
+/// Tries every secret, reports all that cannot be had, and warns of files that others can read.
 fn try_secrets(config: &Config) -> Result<(), Trouble> {
     if let Err(problems) = config.secrets() {
         let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -305,7 +305,7 @@ fn try_secrets(config: &Config) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The tenants of a config, ready to be watched until told to stop.
+/// The tenants of a config, ready to be watched until the program stops.
 fn watches(
     config: &Config,
     store: &Arc<Store>,
@@ -349,8 +349,8 @@ impl Bench {
 }
 
 impl Bench {
-    /// Has failures told once where people read: as a message at the end, not as a log line too.
-    fn tell_failures_once(&mut self, global: &Global) {
+    /// Has failures shown once where people read: as a message at the end, not as a log line too.
+    fn show_failures_once(&mut self, global: &Global) {
         if global.log_format == cli::LogFormat::Text {
             for watch in &mut self.watches {
                 watch.leave_failures();
@@ -389,7 +389,7 @@ async fn until_signal<T>(stop: &CancellationToken, work: impl Future<Output = T>
     }
 }
 
-/// Waits for SIGINT or SIGTERM, and tells which came.
+/// Waits for SIGINT or SIGTERM, and returns which came.
 async fn signal() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -16,7 +16,7 @@ use crate::storage::Store;
 use crate::telemetry::events::ServiceStopping;
 use pagewarden_core::time::Clock;
 
-/// Watches every tenant until told to stop.
+/// Watches every tenant until the program stops.
 pub fn run(global: &Global) -> Result<Exit, Trouble> {
     let runtime = runtime()?;
     // Before anything else: who asks for a reload too early must not kill.

@@ -21,11 +21,11 @@ use pagewarden_core::time::Clock;
 /// How long a one-shot command waits for a receiver that is not there, beyond the tries that it makes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Polls every stream once until caught up, judges, tells, stops.
+/// Polls every stream once until caught up, analyses, delivers, stops.
 pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     let stop = CancellationToken::new();
     let mut bench = Bench::open(load(global)?, stop.clone())?;
-    bench.tell_failures_once(global);
+    bench.show_failures_once(global);
     let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         for watch in &mut bench.watches {

@@ -1,7 +1,8 @@
 //! The config: a file that people write, turned into values that can be acted on.
 //!
-//! The text is parsed to tables with their places (`raw`), walked so that every problem is told at once (`check`), and
-//! only then become the values below. What a notifier may be set to is known to the code of its kind ([`notifier`]). Secrets are never in it: [`secrets`] gets them from where it says they are.
+//! The text is parsed to tables with their places (`raw`), walked so that every problem is reported at once (`check`), and
+//! only then become the values below. What a notifier may be set to is known to the code of its kind ([`notifier`]).
+//! Secrets are never in it: [`secrets`] gets them from where it says they are.
 
 mod check;
 mod defaults;
@@ -110,7 +111,7 @@ pub struct Config {
     pub retry: Retry,
     /// What is looked for, where a tenant says nothing else.
     pub detect: Detect,
-    /// Who is told.
+    /// Where findings are sent.
     pub notifiers: Vec<Notifier>,
 }
 
@@ -156,7 +157,7 @@ pub struct Organization {
     pub id: String,
     /// Where the key is.
     pub api_key: SecretSource,
-    /// When the key ends, if told: the last day on which it works.
+    /// When the key ends, if given: the last day on which it works.
     pub expires: Option<chrono::NaiveDate>,
     /// The origin of the admin API and of the gateway.
     pub url: Url,
@@ -173,7 +174,7 @@ pub struct Site {
     pub email: String,
     /// Where the token is.
     pub api_token: SecretSource,
-    /// When the token ends, if told.
+    /// When the token ends, if given.
     pub expires: Option<chrono::NaiveDate>,
     /// Which way its API is reached.
     pub via: SiteRoute,

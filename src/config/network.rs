@@ -1,4 +1,4 @@
-//! Networks in CIDR notation, as far as ignore rules need them.
+//! Networks in CIDR notation, as far as suppressions need them.
 
 use std::net::IpAddr;
 

@@ -13,7 +13,7 @@ use super::{Config, SecretSource};
 /// The most bytes that a secret may have.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// The variable in which systemd tells where the credentials of a unit are.
+/// The variable in which systemd gives the folder of a unit's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// Why a secret could not be had. The words say what to do, and never hold what was read.
@@ -30,7 +30,7 @@ pub enum SecretError {
     /// The variable is not set.
     #[error("the environment variable `{0}` is not set; set it where pagewarden is started")]
     Unset(String),
-    /// Nobody told where credentials are.
+    /// The folder of credentials is not set.
     #[error(
         "`$CREDENTIALS_DIRECTORY` is not set; run under systemd with `LoadCredential={0}:PATH` in the unit, or name a `file` instead"
     )]
@@ -160,7 +160,7 @@ pub fn open_to_others(path: &Path) -> Option<String> {
     })
 }
 
-/// The permission bits of a file; a folder in its place is another mistake, told where it is opened.
+/// The permission bits of a file; a folder in its place is another mistake, reported where it is opened.
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -240,7 +240,7 @@ impl Config {
             .collect()
     }
 
-    /// Tries every secret, keeps none, and tells all that cannot be had.
+    /// Tries every secret, keeps none, and returns all that cannot be had.
     pub fn secrets(&self) -> Result<(), Vec<SecretProblem>> {
         let problems: Vec<SecretProblem> = self
             .secret_sources()

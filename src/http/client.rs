@@ -29,14 +29,14 @@ const REFUSAL_CAP: usize = 64 << 10;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An answer that is what was asked for, as far as HTTP can tell: status 200, and a body that begins like JSON.
+/// An answer that is what was asked for, as far as HTTP shows: status 200, and a body that begins like JSON.
 #[derive(Debug)]
 pub struct Answer {
     /// The status: 200.
     pub status: u16,
     /// The body, decompressed.
     pub bytes: Vec<u8>,
-    /// What the server's clock says, where it tells.
+    /// What the server's clock says, where the answer has it.
     pub server_time: Option<DateTime<Utc>>,
 }
 
@@ -231,8 +231,8 @@ impl Client {
 
     /// The whole body, chunk by chunk, up to the cap.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {
-        let told = response.content_length().unwrap_or_default();
-        let mut bytes = Vec::with_capacity(usize::try_from(told).unwrap_or(0).min(self.cap));
+        let length = response.content_length().unwrap_or_default();
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(self.cap));
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,

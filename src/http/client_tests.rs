@@ -181,7 +181,7 @@ async fn a_body_shorter_than_announced_is_cut() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_without_its_address() {
+async fn a_server_that_is_not_there_is_reported_without_its_address() {
     let url = Url::parse("http://127.0.0.1:1/").unwrap();
     let error = client(&url)
         .get_json(&["secret-path"], &[])
@@ -284,7 +284,7 @@ async fn failures_pass_and_refusals_do_not() {
 }
 
 #[tokio::test]
-async fn a_rest_beyond_patience_is_told_with_its_end() {
+async fn a_rest_beyond_patience_is_reported_with_its_end() {
     let headers = [
         ("retry-after", "3600"),
         ("date", "Tue, 12 May 2026 19:00:00 GMT"),

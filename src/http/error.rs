@@ -87,9 +87,9 @@ pub enum Error {
     /// The server asks for a rest.
     #[error("the server asks for a rest{}", rest(*wait, *until))]
     Throttled {
-        /// How long, where it tells.
+        /// How long, where the server says.
         wait: Option<Duration>,
-        /// Until when, where it tells.
+        /// Until when, where the server says.
         until: Option<DateTime<Utc>>,
     },
     /// The server could not do it.
@@ -99,7 +99,7 @@ pub enum Error {
         status: u16,
         /// What it said. Untrusted; at most 300 bytes.
         message: String,
-        /// How long it asks to wait, where it tells.
+        /// How long the server asks to wait, where it says.
         wait: Option<Duration>,
     },
     /// No answer came.
@@ -123,7 +123,7 @@ pub enum Error {
         /// The reason that Atlassian's sign-in layer gives in a header of its own.
         login_reason: Option<String>,
     },
-    /// We were told to stop.
+    /// The program stops.
     #[error("stopped")]
     Stopped,
 }
@@ -135,7 +135,7 @@ pub enum Reaction {
     After(Duration),
     /// Try again, after the usual wait.
     Backoff,
-    /// Do not try again: it would be refused again, or we were told to stop.
+    /// Do not try again: it would be refused again, or the program stops.
     Never,
 }
 
@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// The error for what reqwest tells, without the address it tells too.
+    /// The error for what reqwest reports, without the address.
     pub(super) fn of_transport(error: &reqwest::Error) -> Self {
         Broken::from(error).into()
     }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_asked_for_is_told() {
+    fn the_rest_asked_for_is_reported() {
         let error = Error::Throttled {
             wait: Some(Duration::from_hours(1)),
             until: Some(pagewarden_core::time::moment(1_800_000_000)),

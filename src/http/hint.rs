@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// What the server's clock says, where it tells.
+/// What the server's clock says, where the answer has it.
 pub fn server_time(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(text(headers, DATE.as_str())?)
 }

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rest_beyond_patience_is_told_at_once() {
+    async fn a_rest_beyond_patience_is_reported_at_once() {
         let pace = Pace::per_minute(10);
         pace.not_before(Duration::from_hours(1));
         assert_eq!(pace.turn(PATIENCE).await, Err(Duration::from_hours(1)));

@@ -1,6 +1,6 @@
 //! One POST to an address that is itself a secret: for notifiers. Knows nothing of what is sent.
 //!
-//! Follows nothing, believes nothing but the status and the hint when to come again, and tells no one the address.
+//! Follows nothing, believes nothing but the status and the hint when to come again, and shows the address to nobody.
 
 use std::fmt;
 use std::time::Duration;
@@ -255,11 +255,11 @@ mod tests {
         );
         let reason =
             "certificate not valid for hooks.example; at /services/T0KEN?key=k3y by hunter22";
-        let told = sender.without_address(reason);
+        let shown = sender.without_address(reason);
         for part in ["hooks.example", "T0KEN", "k3y", "hunter22"] {
-            assert!(!told.contains(part), "{told}");
+            assert!(!shown.contains(part), "{shown}");
         }
-        assert!(told.starts_with("certificate not valid for [address]"));
+        assert!(shown.starts_with("certificate not valid for [address]"));
     }
 
     #[test]

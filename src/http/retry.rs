@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Error, Pace, Reaction};
 use crate::config::Retry;
 
-/// The longest rest that is waited for; where a server asks for more, the caller is told instead.
+/// The longest rest that is waited for; where a server asks for more, the caller gets an error instead.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The longest wait of our own, before jitter.
@@ -26,7 +26,7 @@ impl Backoff {
     }
 }
 
-/// Tries until it succeeds, cannot succeed, has been tried often enough, or we are told to stop.
+/// Tries until it succeeds, cannot succeed, has been tried often enough, or the program stops.
 ///
 /// Every try waits for its turn; a wait that the server asks for is a floor, for everybody who shares the pace.
 pub(super) async fn persist<T, F, Fut>(

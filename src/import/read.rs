@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::input;
-use super::split::{Piece, SplitError, Taker, is_one_object, split_for};
+use super::split::{Piece, PieceReceiver, SplitError, is_one_object, split_for};
 use crate::atlassian::{AuditRecord, Mapper, Memo, is_unresolved, unusable};
 use pagewarden_core::model::{Event, StreamName, Unusable};
 
@@ -21,7 +21,7 @@ const CAP: usize = 16 << 20;
 /// What a file holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Told by the shape of each record.
+    /// Recognised by the shape of each record.
     #[default]
     Auto,
     /// Organisation events.
@@ -35,7 +35,7 @@ pub enum Format {
 pub struct ImportBatch {
     /// Organisation events.
     pub events: Vec<Event>,
-    /// Site audit records; their events do not tell their site.
+    /// Site audit records; their events do not name their site.
     pub audit: Vec<AuditRecord>,
     /// Records that look like organisation events, or like nothing, and cannot be used.
     pub unusable_access: Vec<Unusable>,
@@ -166,7 +166,7 @@ struct Sorter<'a, E> {
     each: &'a mut dyn FnMut(ImportBatch) -> Result<(), E>,
 }
 
-/// By which an object is told for what it is.
+/// The fields that identify an object's format.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Shape {
@@ -183,7 +183,7 @@ struct Page<'a> {
     data: Vec<&'a RawValue>,
 }
 
-impl<E> Taker<E> for Sorter<'_, E> {
+impl<E> PieceReceiver<E> for Sorter<'_, E> {
     fn piece(&mut self, _: u64, piece: &Piece<'_>) -> Result<(), E> {
         match piece {
             Piece::Object(json) => self.object(json),

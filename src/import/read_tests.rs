@@ -144,7 +144,7 @@ fn batches_are_bounded_in_every_arrangement() {
 }
 
 #[test]
-fn a_format_that_is_told_is_not_guessed() {
+fn a_format_that_is_given_is_not_guessed() {
     let text = format!("{}\n{}\n", event(1), audit(2));
     let (all, _, _) = import(text.as_bytes(), Format::OrgEvents);
     assert_eq!(

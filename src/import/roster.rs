@@ -18,7 +18,7 @@ const CAP: usize = 64 << 20;
 /// The schema of our own.
 const SCHEMA: &str = "pagewarden.roster.v1";
 
-/// When it was so, where the file tells, and who was who.
+/// When it was so, where the file says, and who was who.
 pub type Roster = (Option<DateTime<Utc>>, Vec<UserRecord>);
 
 /// Why a roster was not taken. Half a roster would make admins invisible, so it is whole or nothing.

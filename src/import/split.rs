@@ -25,8 +25,8 @@ pub(super) enum SplitError<E> {
     Sink(E),
 }
 
-/// Takes what was found, with the line it ends on.
-pub(super) trait Taker<E> {
+/// Receiver of pieces, each with the line it ends on.
+pub(super) trait PieceReceiver<E> {
     /// Takes a piece.
     fn piece(&mut self, line: u64, piece: &Piece<'_>) -> Result<(), E>;
 
@@ -44,7 +44,7 @@ pub(super) trait Taker<E> {
 /// A closure that takes pieces.
 struct Each<F>(F);
 
-impl<E, F: FnMut(u64, &Piece<'_>) -> Result<(), E>> Taker<E> for Each<F> {
+impl<E, F: FnMut(u64, &Piece<'_>) -> Result<(), E>> PieceReceiver<E> for Each<F> {
     fn piece(&mut self, line: u64, piece: &Piece<'_>) -> Result<(), E> {
         self.0(line, piece)
     }
@@ -87,10 +87,10 @@ struct Splitter<'f, E> {
     /// Whether the next byte is the first of a line.
     line_start: bool,
     line: u64,
-    taker: &'f mut dyn Taker<E>,
+    receiver: &'f mut dyn PieceReceiver<E>,
 }
 
-/// Parts what a reader gives into objects of at most `cap` bytes, each told with the line it ends on.
+/// Splits what a reader gives into objects of at most `cap` bytes, each passed on with the line it ends on.
 pub(super) fn split<E>(
     from: impl BufRead,
     cap: usize,
@@ -99,11 +99,11 @@ pub(super) fn split<E>(
     split_for(from, cap, &mut Each(each))
 }
 
-/// The same, for whoever knows lines by himself.
+/// The same, for a receiver that handles whole lines.
 pub(super) fn split_for<E>(
     mut from: impl BufRead,
     cap: usize,
-    taker: &mut dyn Taker<E>,
+    receiver: &mut dyn PieceReceiver<E>,
 ) -> Result<(), SplitError<E>> {
     let mut splitter = Splitter {
         cap,
@@ -116,7 +116,7 @@ pub(super) fn split_for<E>(
         junk: false,
         line_start: true,
         line: 1,
-        taker,
+        receiver,
     };
     let mut line = Vec::new();
     loop {
@@ -159,7 +159,7 @@ impl<E> Splitter<'_, E> {
             && whole
             && bare.len() <= self.cap
             && let Ok(text) = str::from_utf8(bare)
-            && self.taker.line(self.line, text)?
+            && self.receiver.line(self.line, text)?
         {
             self.line += 1;
             return Ok(());
@@ -290,7 +290,7 @@ impl<E> Splitter<'_, E> {
         self.open.clear();
         (self.text, self.too_long, self.junk) = (InText::No, false, false);
         let text = match (broken, value.get(..400)) {
-            // Only its beginning is told.
+            // Only its beginning is passed on.
             (Some(_), Some(head)) => String::from_utf8_lossy(head),
             _ => String::from_utf8_lossy(&value),
         };
@@ -298,7 +298,7 @@ impl<E> Splitter<'_, E> {
             Some(reason) => Piece::Broken(reason, &text),
             None => Piece::Object(&text),
         };
-        self.taker.piece(self.line, &piece)
+        self.receiver.piece(self.line, &piece)
     }
 
     /// The end of the bytes: in the middle of something, it came too early.

@@ -81,7 +81,7 @@ fn a_broken_line_costs_that_line() {
 }
 
 #[test]
-fn what_ends_too_early_is_told_with_its_line_after_what_came_before() {
+fn what_ends_too_early_is_reported_with_its_line_after_what_came_before() {
     for text in [
         "{\"a\":1}\n{\"b\":",
         "{\"a\":1}\n{\"b\":\"x",

@@ -253,7 +253,7 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// Counts one at this point of the walk, and tells whether another try may help.
+    /// Counts one at this point of the walk, and returns whether another try may help.
     fn may_go_on(&mut self, newest: Option<DateTime<Utc>>) -> bool {
         if newest > self.newest {
             self.newest = newest;
@@ -359,7 +359,7 @@ fn newest_first(events: &[Event]) -> bool {
 mod tests {
     use super::*;
 
-    /// Walks pages whose cursors are these numbers, each newer than the last; tells after how many it was stopped.
+    /// Walks pages whose cursors are these numbers, each newer than the last; returns after how many it was stopped.
     fn stopped(cursors: impl Iterator<Item = u32>) -> Option<usize> {
         let mut guard = Guard::new();
         let mut ask = EventsAsk::From {

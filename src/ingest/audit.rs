@@ -135,14 +135,18 @@ async fn read_window(
 }
 
 /// Says that a log of which nothing was ever seen claims to hold records: they may be withheld from us.
-fn tell_withheld(pending: &Pending<'_>, start: usize, page: &AuditPage) -> Result<(), IngestError> {
-    let told = page.told;
-    let withheld = start == 0 && page.received == 0 && told > 0;
+fn report_withheld(
+    pending: &Pending<'_>,
+    start: usize,
+    page: &AuditPage,
+) -> Result<(), IngestError> {
+    let announced = page.announced;
+    let withheld = start == 0 && page.received == 0 && announced > 0;
     if withheld && pending.store.extent(pending.stream)?.is_none() {
         let Stream { tenant, site, .. } = pending.of;
         let site = site.as_deref().unwrap_or_default();
         let what = format!(
-            "the audit log of {site} says that it holds {told} records, and shows none of them; check the permissions and \
+            "the audit log of {site} says that it holds {announced} records, and shows none of them; check the permissions and \
              scopes of its token"
         );
         CoverageMissing {
@@ -162,7 +166,7 @@ struct Reading {
     twins: Vec<(AuditRecord, u32)>,
     /// Whether a page showed what an earlier page had shown.
     shifted: bool,
-    /// When it began, by the server's clock, where that is told.
+    /// When it began, by the server's clock, where the answer has it.
     began: Option<DateTime<Utc>>,
 }
 
@@ -206,7 +210,7 @@ async fn read_once(
             .await??;
         pending.latest(page.server_time);
         reading.began = reading.began.or(page.server_time);
-        tell_withheld(pending, start, &page)?;
+        report_withheld(pending, start, &page)?;
         let shown: Vec<[u8; 16]> = page
             .records
             .iter()

@@ -106,7 +106,8 @@ pub struct Read {
     pub committed: Committed,
 }
 
-/// Told after each page: what was read so far, and how far (event or processing time) it came. False pauses the walk.
+/// Progress callback, called after each page: what was read so far, and how far (event or processing time) it came.
+/// Returning `false` pauses the walk.
 pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool + Send);
 
 /// What was read and not committed yet.
@@ -186,7 +187,7 @@ impl<'a> Pending<'a> {
         }
         self.since = None;
         let batch = std::mem::take(&mut self.batch);
-        self.tell_unusable(&batch);
+        self.report_unusable(&batch);
         let moved = self.moved.take();
         let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
         let committed = self
@@ -199,7 +200,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Says how many records could not be used, by reason.
-    fn tell_unusable(&self, batch: &Batch) {
+    fn report_unusable(&self, batch: &Batch) {
         let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
         for record in &batch.unusable {
             *reasons.entry(record.reason).or_default() += 1;

@@ -1,6 +1,6 @@
 use super::super::kit::contents;
 use super::*;
-use crate::output::samples::harvest;
+use crate::output::samples::collection;
 
 #[test]
 fn every_content_comes_back_as_it_was_stored() {
@@ -17,7 +17,7 @@ fn every_content_comes_back_as_it_was_stored() {
 fn a_threshold_that_is_infinite_comes_back() {
     let content = Content::Finding(Finding {
         threshold: f64::INFINITY,
-        ..harvest()
+        ..collection()
     });
     let stored = content.to_stored().unwrap();
     assert_eq!(Content::from_stored(&stored).unwrap(), content);
@@ -28,7 +28,7 @@ const FORM_1: &str = include_str!("content_1.ndjson");
 
 #[test]
 fn form_1_is_written_as_ever_and_can_be_read() {
-    let mut finding = harvest();
+    let mut finding = collection();
     finding.evidence.pages.truncate(2);
     let retraction = Content::Retraction {
         finding: finding.clone(),

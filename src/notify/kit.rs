@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{Content, Message, Notifier, SendError};
 use crate::http::post::Timeouts;
-use crate::output::samples::{blindness, harvest, hostile, start};
+use crate::output::samples::{blindness, collection, hostile, start};
 use crate::output::summary::{History, Summary};
 use pagewarden_core::model::Severity;
 use pagewarden_core::time::{Window, before};
@@ -92,7 +92,7 @@ struct Shared {
     received: Vec<Received>,
 }
 
-/// An HTTP server on loopback that answers as it is told and remembers what it was sent.
+/// An HTTP server on loopback that answers as it is set and remembers what it was sent.
 pub(super) struct Receiver {
     shared: Arc<Mutex<Shared>>,
     port: u16,
@@ -173,7 +173,7 @@ pub(super) fn message() -> Message {
     Message {
         id: "3f9a1c2e5b7d40618a9c0d1e2f304152:3".into(),
         at: pagewarden_core::time::moment(1_795_140_845),
-        content: Content::Finding(harvest()),
+        content: Content::Finding(collection()),
         severity: Severity::High,
     }
 }
@@ -184,9 +184,9 @@ pub(super) fn contents() -> Vec<Content> {
         from: before(start(), Duration::from_hours(30 * 24)),
         until: start(),
     };
-    let found = [harvest(), blindness(), hostile()];
+    let found = [collection(), blindness(), hostile()];
     vec![
-        Content::Finding(harvest()),
+        Content::Finding(collection()),
         Content::Finding(hostile()),
         Content::Finding(blindness()),
         Content::Retraction {
@@ -233,7 +233,7 @@ fn hides_secrets(text: &str) {
     }
 }
 
-/// The receiver can tell that two attempts are one message: nothing differs but what belongs to the time.
+/// Two attempts are recognizably one message: nothing differs but what belongs to the time.
 async fn attempts_are_told_as_one(make: Make<'_>) {
     let receiver = Receiver::start(vec![Reply::status(503), Reply::status(200)]).await;
     let notifier = make(receiver.url(), Timeouts::default());
@@ -256,10 +256,10 @@ async fn attempts_are_told_as_one(make: Make<'_>) {
         (one.path, one.headers.clone(), one.body.clone()),
         (two.path, two.headers, two.body)
     );
-    let told = format!("{:?} {}", one.headers, String::from_utf8_lossy(&one.body));
+    let sent = format!("{:?} {}", one.headers, String::from_utf8_lossy(&one.body));
     assert!(
-        told.contains(&message().id),
-        "the idempotency key is not told: {told}"
+        sent.contains(&message().id),
+        "the idempotency key is not sent: {sent}"
     );
     hides_secrets(&format!("{notifier:?}"));
 }

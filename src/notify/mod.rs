@@ -41,7 +41,7 @@ pub fn message_id(finding: &Finding) -> String {
     format!("{}:{}", finding.id, finding.revision)
 }
 
-/// The idempotency key of the message that takes back what a revision of a finding told.
+/// The idempotency key of the message that takes back what a message about a revision of a finding said.
 pub fn retraction_id(finding: &FindingId, revision: u32) -> String {
     format!("{finding}:{revision}:retracted")
 }
@@ -89,7 +89,7 @@ pub enum BuildError {
     Unknown,
 }
 
-/// The names of the notifiers that are told of something so grave, in the order of the config.
+/// The names of the notifiers that are sent findings of a severity, in the order of the config.
 pub fn route(notifiers: &[config::Notifier], severity: Severity) -> impl Iterator<Item = &str> {
     notifiers
         .iter()
@@ -123,10 +123,10 @@ mod tests {
             notifier("soc", Severity::Medium),
             notifier("log", Severity::Low),
         ];
-        let told = |severity| route(&all, severity).collect::<Vec<_>>();
-        assert_eq!(told(Severity::Low), ["log"]);
-        assert_eq!(told(Severity::Medium), ["soc", "log"]);
-        assert_eq!(told(Severity::Critical), ["soc", "log"]);
+        let routed = |severity| route(&all, severity).collect::<Vec<_>>();
+        assert_eq!(routed(Severity::Low), ["log"]);
+        assert_eq!(routed(Severity::Medium), ["soc", "log"]);
+        assert_eq!(routed(Severity::Critical), ["soc", "log"]);
     }
 
     #[test]

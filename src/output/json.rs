@@ -348,7 +348,7 @@ pub(super) fn tenths(number: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{blindness, harvest, hostile};
+    use super::super::samples::{blindness, collection, hostile};
     use super::*;
 
     fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_finding_has_every_field_of_version_1() {
-        let mut finding = harvest();
+        let mut finding = collection();
         finding.evidence.pages.truncate(2);
         insta::assert_snapshot!(written(|out| write_json(&[finding], out)));
     }
@@ -371,19 +371,19 @@ mod tests {
 
     #[test]
     fn the_order_of_findings_does_not_change_the_bytes() {
-        let forth = written(|out| write_json(&[harvest(), blindness()], out));
-        let back = written(|out| write_json(&[blindness(), harvest()], out));
+        let forth = written(|out| write_json(&[collection(), blindness()], out));
+        let back = written(|out| write_json(&[blindness(), collection()], out));
         assert_eq!(forth, back);
-        assert!(forth.find(blindness().id.as_str()) < forth.find(harvest().id.as_str()));
+        assert!(forth.find(blindness().id.as_str()) < forth.find(collection().id.as_str()));
     }
 
     #[test]
     fn a_line_of_ndjson_is_the_body_of_a_message() {
-        let lines = written(|out| write_ndjson(&[harvest(), blindness()], out));
+        let lines = written(|out| write_ndjson(&[collection(), blindness()], out));
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[1].as_bytes(), one(&harvest()));
-        let value: serde_json::Value = serde_json::from_slice(&one(&harvest())).unwrap();
+        assert_eq!(lines[1].as_bytes(), one(&collection()));
+        let value: serde_json::Value = serde_json::from_slice(&one(&collection())).unwrap();
         assert_eq!(value["schema"], "pagewarden.finding.v1");
     }
 
@@ -420,8 +420,8 @@ mod tests {
 
     #[test]
     fn milliseconds_do_not_reach_the_output() {
-        let mut finding = harvest();
+        let mut finding = collection();
         finding.last_seen += chrono::TimeDelta::milliseconds(999);
-        assert_eq!(one(&finding), one(&harvest()));
+        assert_eq!(one(&finding), one(&collection()));
     }
 }

@@ -96,7 +96,7 @@ fn share(span: Window, reached: Option<DateTime<Utc>>) -> u64 {
 /// Done, rate, time left.
 fn words(what: &str, share: u64, received: u64, took: Duration) -> String {
     let records = text::count(received, "record");
-    // The first answer tells nothing of how fast the others come.
+    // The first answer does not show how fast the others come.
     if took < Duration::from_secs(1) && share < 1_000 {
         return format!("{what}: {records}");
     }

@@ -25,16 +25,16 @@ pub struct Replay {
     pub events: u64,
     /// How many findings stay as they are recorded.
     pub same: u64,
-    /// What would be found and is not recorded, gravest first.
+    /// Findings that would be new, most severe first.
     pub appears: Vec<Finding>,
-    /// What is recorded and would not be found, gravest first.
+    /// Recorded findings that would not be found, most severe first.
     pub disappears: Vec<Finding>,
-    /// What is recorded and would be graver, less grave, or of other bits: as it is, and as it would be.
+    /// Recorded findings that would have another severity or other bits: as recorded, and as they would be.
     pub changes: Vec<(Finding, Finding)>,
 }
 
 impl Replay {
-    /// Holds what would be found against what is recorded; what is about our own sight belongs to neither.
+    /// Holds what would be found against what is recorded; findings about log health belong to neither.
     pub fn compare(tenant: &str, events: u64, recorded: Vec<Finding>, found: Vec<Finding>) -> Self {
         let mut replay = Self {
             tenant: tenant.to_owned(),
@@ -59,15 +59,15 @@ impl Replay {
             }
         }
         replay.disappears = recorded.into_values().collect();
-        let grave = |finding: &Finding| (std::cmp::Reverse(finding.severity), finding.id.clone());
-        replay.appears.sort_by_key(grave);
-        replay.disappears.sort_by_key(grave);
-        replay.changes.sort_by_key(|(_, now)| grave(now));
+        let order = |finding: &Finding| (std::cmp::Reverse(finding.severity), finding.id.clone());
+        replay.appears.sort_by_key(order);
+        replay.disappears.sort_by_key(order);
+        replay.changes.sort_by_key(|(_, now)| order(now));
         replay
     }
 }
 
-/// Whether two forms of a finding say the same to a reader: who says it, how grave, and with how many bits over which line.
+/// Whether two forms of a finding say the same to a reader: same detector, severity, bits and threshold.
 fn same(one: &Finding, other: &Finding) -> bool {
     let form = |finding: &Finding| {
         let bits = [tenths(finding.bits), tenths(finding.threshold)].map(f64::to_bits);
@@ -202,7 +202,7 @@ fn more(length: usize, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{blindness, harvest};
+    use super::super::samples::{blindness, collection};
     use super::*;
     use pagewarden_core::model::{FindingId, Severity};
 
@@ -215,37 +215,37 @@ mod tests {
     fn named(id: &str) -> Finding {
         Finding {
             id: FindingId::new(id),
-            ..harvest()
+            ..collection()
         }
     }
 
     #[test]
-    fn what_comes_goes_and_changes_is_told_apart() {
-        let graver = Finding {
+    fn what_comes_goes_and_changes_is_distinguished() {
+        let more_severe = Finding {
             severity: Severity::Critical,
             bits: 21.0,
             ..named("b")
         };
         // A verdict, or another name, is no change.
-        let judged = Finding {
+        let with_verdict = Finding {
             revision: 9,
             reason: "Read more.".to_owned(),
             ..named("c")
         };
         let recorded = vec![named("a"), named("b"), named("c")];
-        let found = vec![graver.clone(), judged, named("d")];
+        let found = vec![more_severe.clone(), with_verdict, named("d")];
         let replay = Replay::compare("acme", 48_210, recorded, found);
         assert_eq!(replay.same, 1);
         assert_eq!(replay.appears, [named("d")]);
         assert_eq!(replay.disappears, [named("a")]);
-        assert_eq!(replay.changes, [(named("b"), graver)]);
+        assert_eq!(replay.changes, [(named("b"), more_severe)]);
         insta::assert_snapshot!(text(|out| write_text(&[replay], Look::default(), out)));
     }
 
     #[test]
-    fn a_line_is_a_part_of_what_is_told() {
+    fn a_threshold_is_a_part_of_what_is_compared() {
         let moved = Finding {
-            threshold: harvest().threshold + 1.0,
+            threshold: collection().threshold + 1.0,
             ..named("a")
         };
         let replay = Replay::compare("acme", 1, vec![named("a")], vec![moved]);

@@ -11,7 +11,7 @@ const REASON: &str = "What was read or set since this finding was reported no lo
 
 /// The body of the message that takes back a finding: JSON on one line.
 ///
-/// `revision` and `severity` are those that the last message about the finding told.
+/// `revision` and `severity` are those of the last message about the finding.
 pub fn body(finding: &Finding, revision: u32, severity: Severity) -> Vec<u8> {
     line(&V1Retraction {
         schema: "pagewarden.retraction.v1",
@@ -40,12 +40,12 @@ struct V1Retraction<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::harvest;
+    use super::super::samples::collection;
     use super::*;
 
     #[test]
     fn a_retraction_has_every_field_of_version_1() {
-        let body = String::from_utf8(body(&harvest(), 3, Severity::High)).unwrap();
+        let body = String::from_utf8(body(&collection(), 3, Severity::High)).unwrap();
         insta::assert_snapshot!(body);
     }
 }

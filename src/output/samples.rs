@@ -16,8 +16,8 @@ pub(crate) fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_140_845, 0).unwrap()
 }
 
-/// A harvest by an administrator's token.
-pub(crate) fn harvest() -> Finding {
+/// A bulk collection by an administrator's token.
+pub(crate) fn collection() -> Finding {
     let end = after(start(), Duration::from_mins(22));
     let page = |n: u32| PageRead {
         id: PageId::new(format!("{}", 98_304 + n)),
@@ -105,7 +105,7 @@ pub(crate) fn blindness() -> Finding {
     }
 }
 
-/// A finding whose words try to take over the terminal, judged as expected.
+/// A finding whose words try to take over the terminal, with the verdict expected.
 pub(crate) fn hostile() -> Finding {
     let account = Account {
         id: AccountId::new("712020:evil\u{1b}]0;owned\u{7}"),
@@ -128,7 +128,7 @@ pub(crate) fn hostile() -> Finding {
             pages: 1,
             views: 1,
             spaces: 1,
-            ..harvest().observed
+            ..collection().observed
         },
         expected: None,
         bits: 0.0,
@@ -138,6 +138,6 @@ pub(crate) fn hostile() -> Finding {
             reason: "31 pages, 25 are allowed.".into(),
         }],
         continues: None,
-        ..harvest()
+        ..collection()
     }
 }

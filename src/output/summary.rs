@@ -11,7 +11,7 @@ use pagewarden_core::model::{EventKey, Finding, Severity};
 use pagewarden_core::text;
 use pagewarden_core::time::{Window, rfc3339};
 
-/// How many findings a summary tells in full.
+/// How many findings a summary has in full.
 const MOST_SEVERE: usize = 10;
 
 /// Which reading of history a summary is about.
@@ -50,7 +50,7 @@ pub struct Summary {
     pub by_detector: BTreeMap<String, u32>,
     /// How many findings there were by severity, lowest first.
     pub by_severity: [(Severity, u32); 4],
-    /// The most severe findings, at most ten, gravest first.
+    /// The most severe findings, at most ten, most severe first.
     pub most_severe: Vec<Finding>,
 }
 
@@ -69,8 +69,8 @@ impl Summary {
         };
         let by_severity = Severity::ALL
             .map(|severity| (severity, u32::try_from(count(severity)).unwrap_or(u32::MAX)));
-        let mut gravest: Vec<&Finding> = findings.iter().collect();
-        gravest.sort_by(|one, other| {
+        let mut sorted: Vec<&Finding> = findings.iter().collect();
+        sorted.sort_by(|one, other| {
             let excess = |finding: &Finding| finding.bits - finding.threshold;
             other
                 .severity
@@ -84,7 +84,7 @@ impl Summary {
             span,
             by_detector,
             by_severity,
-            most_severe: gravest.into_iter().take(MOST_SEVERE).cloned().collect(),
+            most_severe: sorted.into_iter().take(MOST_SEVERE).cloned().collect(),
         }
     }
 
@@ -210,7 +210,7 @@ struct V1Span {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{blindness, harvest, hostile, start};
+    use super::super::samples::{blindness, collection, hostile, start};
     use super::*;
     use pagewarden_core::model::FindingId;
     use pagewarden_core::time::before;
@@ -223,10 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_the_counts_and_the_gravest() {
-        let mut gravest = hostile();
-        gravest.evidence.pages.clear();
-        let summary = Summary::new("acme", History::Backfill, span(), &[blindness(), gravest]);
+    fn a_summary_has_the_counts_and_the_most_severe() {
+        let mut most_severe = hostile();
+        most_severe.evidence.pages.clear();
+        let summary = Summary::new(
+            "acme",
+            History::Backfill,
+            span(),
+            &[blindness(), most_severe],
+        );
         let mut out = Vec::new();
         summary.write_json(&mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap());
@@ -237,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_ten_are_told_in_full_gravest_first_in_any_order_of_arrival() {
+    fn at_most_ten_are_in_full_most_severe_first_in_any_order_of_arrival() {
         let mut findings: Vec<Finding> = (0..30)
             .map(|n| Finding {
                 id: FindingId::new(format!("{n:032}")),
@@ -246,7 +251,7 @@ mod tests {
                 } else {
                     Severity::Low
                 },
-                ..harvest()
+                ..collection()
             })
             .collect();
         let forth = Summary::new("acme", History::Import, span(), &findings);
@@ -285,7 +290,7 @@ mod tests {
             |tenant, walk, findings: &[Finding]| Summary::new(tenant, walk, span(), findings).id();
         assert_eq!(
             id("acme", History::Scan, &[]),
-            id("acme", History::Scan, &[harvest()])
+            id("acme", History::Scan, &[collection()])
         );
         assert_ne!(
             id("acme", History::Scan, &[]),

@@ -30,7 +30,7 @@ const MARGIN: usize = 11;
 /// The column at which the facts of a finding begin.
 const FACTS: usize = 14;
 
-/// Writes findings as a list, gravest first, the newer first among equals, and a last line that counts them. `program` is
+/// Writes findings as a list, most severe first, the newer first among equals, and a last line that counts them. `program` is
 /// what a command that can be typed begins with: the program, and the options that it was given.
 pub fn list(
     findings: &[Finding],
@@ -85,7 +85,7 @@ pub fn list(
     writeln!(out, "All of one: {command}")
 }
 
-/// Writes one finding of the list: severity, who, when; what it says; by what it can be told apart.
+/// Writes one finding of the list: severity, who, when; its reason; its id.
 pub(super) fn entry(
     finding: &Finding,
     tenant: bool,
@@ -126,7 +126,7 @@ pub(super) fn entry(
     Ok(())
 }
 
-/// Writes one finding in full: what it says, the facts, the measures that spoke, the pages, and what to do next.
+/// Writes one finding in full: what it says, the facts, the signals, the pages, and what to do next.
 pub fn show(
     finding: &Finding,
     verdicts: &[Verdict],
@@ -226,7 +226,7 @@ fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Writes the measures that spoke.
+/// Writes the signals.
 fn signals(finding: &Finding, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
     if finding.signals.is_empty() {
         return Ok(());
@@ -373,15 +373,15 @@ const fn kind_of(kind: ActorKind) -> &'static str {
 
 /// The roles and groups that make the account privileged.
 fn privileged(finding: &Finding) -> String {
-    let via: Vec<_> = finding
+    let sources: Vec<_> = finding
         .privileged_via
         .iter()
-        .map(|via| plain(via, NAME))
+        .map(|source| plain(source, NAME))
         .collect();
-    via.join(", ")
+    sources.join(", ")
 }
 
-/// When it was: from and until, the day told once where it is the same.
+/// When it was: from and until, the day written once where it is the same.
 fn when(finding: &Finding, long: bool) -> String {
     let Some((start, end)) = finding.window else {
         return format!("{} UTC", moment(finding.last_seen, long));
@@ -438,7 +438,7 @@ fn seen(observed: &Observed) -> String {
             text::number(u64::from(*new))
         ));
     }
-    parts.push(count(u64::from(*views), "opening"));
+    parts.push(count(u64::from(*views), "page view"));
     if *exports > 0 {
         let noun = if *exports == 1 {
             "export or download"

@@ -1,4 +1,4 @@
-use super::super::samples::{blindness, harvest, hostile};
+use super::super::samples::{blindness, collection, hostile};
 use super::*;
 
 const PROGRAM: &str = "pagewarden";
@@ -13,7 +13,7 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 fn a_finding_of_a_day_without_a_line_is_read_back_and_shown() {
     let first = Finding {
         threshold: f64::INFINITY,
-        ..harvest()
+        ..collection()
     };
     let kept = serde_json::to_string(&first).unwrap();
     assert_eq!(serde_json::from_str::<Finding>(&kept).unwrap(), first);
@@ -24,12 +24,12 @@ fn a_finding_of_a_day_without_a_line_is_read_back_and_shown() {
 #[test]
 fn what_people_said_is_shown_with_its_note_as_text() {
     let said = |status, note: &str, at: &str| Verdict {
-        finding: harvest().id,
+        finding: collection().id,
         status,
         note: (!note.is_empty()).then(|| note.to_owned()),
         at: at.parse().unwrap(),
         revision: 1,
-        matter: (&harvest()).into(),
+        matter: (&collection()).into(),
     };
     let verdicts = [
         said(
@@ -39,21 +39,21 @@ fn what_people_said_is_shown_with_its_note_as_text() {
         ),
         said(Status::Confirmed, "", "2026-11-22T10:30:00Z"),
     ];
-    let text = text(|out| show(&harvest(), &verdicts, PROGRAM, Look::default(), out));
+    let text = text(|out| show(&collection(), &verdicts, PROGRAM, Look::default(), out));
     let part = text.split_once("What people said").unwrap().1;
     insta::assert_snapshot!(part.split_once("What to do").unwrap().0);
 }
 
 #[test]
-fn a_list_tells_who_when_and_why_gravest_first() {
-    let findings = [blindness(), harvest(), hostile()];
+fn a_list_shows_who_when_and_why_most_severe_first() {
+    let findings = [blindness(), collection(), hostile()];
     insta::assert_snapshot!(text(|out| list(&findings, PROGRAM, Look::default(), out)));
 }
 
 #[test]
-fn one_finding_in_full_tells_what_to_do_next() {
+fn one_finding_in_full_says_what_to_do_next() {
     insta::assert_snapshot!(text(|out| show(
-        &harvest(),
+        &collection(),
         &[],
         PROGRAM,
         Look::default(),
@@ -78,7 +78,7 @@ fn a_narrow_terminal_gets_narrow_lines() {
         color: false,
         width: 60,
     };
-    insta::assert_snapshot!(text(|out| list(&[harvest()], PROGRAM, look, out)));
+    insta::assert_snapshot!(text(|out| list(&[collection()], PROGRAM, look, out)));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn colours_are_few_and_always_ended() {
         color: true,
         width: 100,
     };
-    let shown = text(|out| list(&[harvest()], PROGRAM, look, out));
+    let shown = text(|out| list(&[collection()], PROGRAM, look, out));
     insta::assert_snapshot!(shown.replace('\u{1b}', "ESC"));
     assert_eq!(
         shown.matches("\u{1b}[").count(),
@@ -111,12 +111,12 @@ fn hostile_words_do_not_reach_the_terminal() {
 }
 
 #[test]
-fn the_tenant_is_told_where_there_are_several() {
+fn the_tenant_is_named_where_there_are_several() {
     let other = Finding {
         tenant: "other".into(),
         ..hostile()
     };
-    let shown = text(|out| list(&[harvest(), other], PROGRAM, Look::default(), out));
+    let shown = text(|out| list(&[collection(), other], PROGRAM, Look::default(), out));
     assert!(
         shown.contains("· tenant acme") && shown.contains("· tenant other"),
         "{shown}"

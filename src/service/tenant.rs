@@ -109,8 +109,8 @@ impl Worker {
             return Ok(());
         }
         let fresh = std::mem::take(&mut self.fresh);
-        if fresh || self.watch.has_unjudged()? {
-            self.watch.judged().await?;
+        if fresh || self.watch.has_unanalysed()? {
+            self.watch.analysed().await?;
             self.due.analysis = later(RARELY.max(began.elapsed() * SHARE));
             self.watch.enter_present()?;
             self.wake.send_replace(());

@@ -9,7 +9,7 @@ use super::terms::{Cache, Place, number, position};
 use super::{Store, StoreError, StreamId, TWINS_WITHIN, TenantId};
 use pagewarden_core::detect::{Single, joining, watched};
 use pagewarden_core::model::{
-    Auth, Checkpoint, Class, Event, EventId, Membership, Unusable, Via, Walk,
+    Auth, Checkpoint, Class, Event, EventId, GrantSource, Membership, Unusable, Walk,
 };
 use pagewarden_core::time::day_of;
 
@@ -246,10 +246,10 @@ fn insert_changes(
     event: &Event,
 ) -> rusqlite::Result<()> {
     for change in &event.changes {
-        let (kind, name) = match &change.via {
-            Via::Role(name) => ("role", name),
-            Via::Group(name) => ("group", name),
-            Via::Listed => continue,
+        let (kind, name) = match &change.grant_source {
+            GrantSource::Role(name) => ("role", name),
+            GrantSource::Group(name) => ("group", name),
+            GrantSource::Listed => continue,
         };
         transaction
             .prepare_cached(

@@ -174,7 +174,7 @@ impl Store {
     }
 
     /// Keeps how many events the ignore rules left out.
-    pub fn keep_ignored(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
+    pub fn keep_suppressed(&self, tenant: TenantId, ignored: u64) -> Result<(), StoreError> {
         self.change(|transaction, _| {
             transaction.execute(
                 "update tenant set suppressed = ?2 where id = ?1",

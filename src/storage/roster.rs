@@ -5,7 +5,9 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, TenantId};
-use pagewarden_core::model::{AccountId, Change, Group, Membership, Privilege, Snapshot, Via};
+use pagewarden_core::model::{
+    AccountId, Change, GrantSource, Group, Membership, Privilege, Snapshot,
+};
 
 /// A snapshot as stored.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,7 @@ impl Store {
                     pagewarden_core::time::moment(row.get(0)?),
                     Change {
                         account: AccountId::new(row.get::<_, String>(1)?),
-                        via: if row.get::<_, String>(2)? == "role" { Via::Role(name) } else { Via::Group(name) },
+                        grant_source: if row.get::<_, String>(2)? == "role" { GrantSource::Role(name) } else { GrantSource::Group(name) },
                         to: if row.get(4)? { Membership::Joined } else { Membership::Left },
                     },
                 ))

@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use pagewarden_core::engine::State;
 use pagewarden_core::model::{
-    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey, Group,
-    Membership, PageId, Privilege, Snapshot, Stream, StreamName, Unusable, Via, Walk,
+    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey,
+    GrantSource, Group, Membership, PageId, Privilege, Snapshot, Stream, StreamName, Unusable,
+    Walk,
 };
 use pagewarden_core::session::Read;
 use pagewarden_core::time::{Window, moment};
@@ -319,7 +320,7 @@ fn a_roster_that_says_the_same_is_kept_once_and_changes_come_in_order() {
         as_of: moment(at),
         privileges: vec![Privilege {
             account: AccountId::new("ada"),
-            via: Via::Role("org-admin".into()),
+            grant_source: GrantSource::Role("org-admin".into()),
         }],
         groups: vec![Group {
             id: None,
@@ -334,7 +335,7 @@ fn a_roster_that_says_the_same_is_kept_once_and_changes_come_in_order() {
     assert_eq!(store.rosters(tenant).unwrap(), vec![snapshot(10)]);
     let change = Change {
         account: AccountId::new("bob"),
-        via: Via::Group("admins".into()),
+        grant_source: GrantSource::Group("admins".into()),
         to: Membership::Joined,
     };
     let with = |id: &str, at: i64| Event {

@@ -322,7 +322,7 @@ pub struct FindingRecorded<'a> {
     pub revision: u32,
     /// The strongest detector.
     pub detector: &'a str,
-    /// How grave it is.
+    /// Severity.
     pub severity: Severity,
 }
 
@@ -452,7 +452,7 @@ impl DeliveryGivenUp<'_> {
 pub struct ServiceStarted {
     /// How many tenants it watches.
     pub tenants: usize,
-    /// How many notifiers it tells.
+    /// How many notifiers it sends to.
     pub notifiers: usize,
 }
 
@@ -506,7 +506,7 @@ impl WorkerSilent<'_> {
 pub struct ConfigReloaded {
     /// How many tenants are watched now.
     pub tenants: usize,
-    /// How many notifiers are told now.
+    /// How many notifiers it sends to now.
     pub notifiers: usize,
 }
 
@@ -532,10 +532,10 @@ impl ReloadRefused<'_> {
     }
 }
 
-/// The service was told to stop, and finishes what it has begun.
+/// The service got a signal to stop, and finishes what it has begun.
 #[derive(Debug)]
 pub struct ServiceStopping {
-    /// The signal that told it.
+    /// The signal.
     pub signal: &'static str,
 }
 

@@ -21,7 +21,7 @@ fn said(happens: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_happening_is_a_constant_sentence_and_fields() {
+fn an_internal_event_is_a_constant_sentence_and_fields() {
     let line = said(|| {
         PollFailed {
             stream: &stream(),

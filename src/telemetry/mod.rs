@@ -1,4 +1,4 @@
-//! What the program says of itself: logs on standard error, and happenings as structs.
+//! What the program says of itself: logs on standard error, and internal events as structs.
 //!
 //! Which level means what: `error` is data lost or a person needed, `warn` is odd but we recover, `info` is the life
 //! cycle, `debug` is per batch, `trace` is for whoever writes this program; never one line per event.
@@ -20,7 +20,7 @@ use pagewarden_core::text::Color;
 /// The variable that overrules every other setting of what is logged.
 const VARIABLE: &str = "RUST_LOG";
 
-/// Libraries that tell addresses or bytes below `info`: they stay there unless `RUST_LOG` names them.
+/// Libraries that log addresses or bytes below `info`: they stay there unless `RUST_LOG` names them.
 const CHATTY: [&str; 6] = [
     "reqwest",
     "hyper",
@@ -137,7 +137,7 @@ fn is_of(target: &str, library: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Whether a line gives nothing away: it is not of a chatty library, or is `info` or graver, or was asked for by name.
+/// Whether a line gives nothing away: it is not of a chatty library, or is `info` or above, or was asked for by name.
 fn is_quiet(metadata: &Metadata<'_>, named: &[&str]) -> bool {
     *metadata.level() <= LevelFilter::INFO
         || CHATTY
@@ -237,7 +237,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn no_verbosity_lets_libraries_tell_addresses() {
+    fn no_verbosity_lets_libraries_log_addresses() {
         let all = [
             said(2, None),
             said(100, None),

@@ -13,7 +13,7 @@ use crate::telemetry::events::WalkEnded;
 use pagewarden_core::model::StreamName;
 use pagewarden_core::time::{Window, before};
 
-/// Told after each page of a backfill: of what, which span, what was read, and up to when. False pauses it.
+/// Progress callback of a backfill, called after each page: stream, span, what was read, and up to when. Returning `false` pauses the backfill.
 pub type SpanProgress<'a> =
     &'a mut (dyn FnMut(&str, Window, &Read, Option<DateTime<Utc>>) -> bool + Send);
 
@@ -106,7 +106,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Reads what was asked for and is not read yet, until done or told to pause; then judges and sums up, also what an
+    /// Reads what was asked for and is not read yet, until done or asked to pause; then analyses and sums up, also what an
     /// earlier process had read and could not sum up any more.
     pub async fn backfill(
         &self,
@@ -128,11 +128,11 @@ impl Watch {
                 continue;
             }
             let (began, words) = (Instant::now(), followed.words());
-            let mut tell = |read: &Read, reached| {
+            let mut progress = |read: &Read, reached| {
                 self.pulse.beat();
                 progress(&words, kept.span, read, reached)
             };
-            match self.read_span(followed, kept.span, &mut tell).await {
+            match self.read_span(followed, kept.span, &mut progress).await {
                 Ok((_, Ended::Paused | Ended::OutOfTime)) => return Ok((outcome, Ended::Paused)),
                 Err(error) if error.is_stop() => return Ok((outcome, Ended::Paused)),
                 Ok((read, Ended::CaughtUp)) => WalkEnded {
@@ -146,10 +146,10 @@ impl Watch {
                 Err(error) => outcome.add(self.not_read(followed, error)?),
             }
         }
-        // What was read is judged in any case; history that is not whole is summed up when it is.
+        // What was read is analysed in any case; history that is not whole is summed up when it is.
         if let Some(span) = whole {
             let complete = outcome.failures.is_empty();
-            outcome.add(self.judged().await?);
+            outcome.add(self.analysed().await?);
             if complete && !self.stop.is_cancelled() {
                 outcome.add(self.look_at_history()?);
                 let (summary, now) = self.summary(History::Backfill, span)?;
@@ -163,15 +163,15 @@ impl Watch {
         &self,
         followed: &Followed,
         span: Window,
-        tell: ingest::Progress<'_>,
+        progress: ingest::Progress<'_>,
     ) -> Result<(Read, Ended), IngestError> {
         let mapper = self.mapper();
         let target = self.target(followed, &mapper, self.plan(None));
         match &followed.source {
             Source::Organization(organization) => {
-                ingest::read_access_span(&target, organization, span, tell).await
+                ingest::read_access_span(&target, organization, span, progress).await
             }
-            Source::Site(site) => ingest::read_audit_span(&target, site, span, tell).await,
+            Source::Site(site) => ingest::read_audit_span(&target, site, span, progress).await,
         }
     }
 

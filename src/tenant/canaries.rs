@@ -1,6 +1,6 @@
 //! Canary pages of a tenant whose log holds no page views: the site is asked how often they were opened.
 //!
-//! Like looking at our own sight it depends on the clock, so it runs beside live polling only.
+//! Like the check of log health it depends on the clock, so it runs beside live polling only.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Followed, Source, Watch};
 use crate::atlassian::{Error, Site};
 use crate::coverage::canary_note;
-use crate::findings::Mail;
+use crate::findings::Messages;
 use crate::http;
 use crate::outcome::Outcome;
 use crate::storage::{CanaryView, Recorded, StoreError};
@@ -28,7 +28,7 @@ const VIEWLESS_DAYS: i64 = 14;
 /// How many reasons one finding names.
 const REASONS: usize = 50;
 
-/// A count that rose.
+/// A view count that rose.
 struct Rise {
     page: String,
     site: String,
@@ -38,7 +38,7 @@ struct Rise {
 }
 
 impl Watch {
-    /// Asks how often canary pages were opened, where the log does not tell, and records where that is more than before.
+    /// Asks for the view counts of canary pages where the log holds no page views, and records each count that rose.
     pub async fn look_at_canaries(&self) -> Result<Outcome, StoreError> {
         let known = self.store.canary_views(self.tenant)?;
         let counts = self.counts_canaries()?;
@@ -67,9 +67,9 @@ impl Watch {
                 }
                 match site.views(page).await {
                     Ok(count) => {
-                        let (now, rose) = self.counted(&host, page, count, before);
+                        let (now, more) = self.counted(&host, page, count, before);
                         views.push(now);
-                        rises.extend(rose);
+                        rises.extend(more);
                     }
                     Err(error) if error.is_stop() => return Ok(Outcome::default()),
                     Err(error) => {
@@ -80,11 +80,11 @@ impl Watch {
             }
         }
         if !counts {
-            // The log tells from now on; what was opened since the last look is told by this one.
+            // The log holds page views from now on; this last count reports what was opened since the count before.
             views.clear();
         }
         leave_to_others(&mut views);
-        self.tell_refusals(&views, &known);
+        self.log_refusals(&views, &known);
         outcome.add(self.keep_canaries(&views, rises)?);
         Ok(outcome)
     }
@@ -129,7 +129,7 @@ impl Watch {
         before: Option<&CanaryView>,
     ) -> (CanaryView, Option<Rise>) {
         let last = before.and_then(|before| before.counted);
-        let rose = last.and_then(|(was, since)| {
+        let more = last.and_then(|(was, since)| {
             let by = rise(Some(was), count)?;
             let of = (self.sites().count() > 1).then_some(host);
             Some(Rise {
@@ -146,16 +146,16 @@ impl Watch {
             counted: Some((count, self.clock.now())),
             refused: None,
         };
-        (now, rose)
+        (now, more)
     }
 
     /// Says what is not counted, once when it begins; the status goes on saying it.
-    fn tell_refusals(&self, views: &[CanaryView], known: &[CanaryView]) {
+    fn log_refusals(&self, views: &[CanaryView], known: &[CanaryView]) {
         for view in views {
-            let told = known.iter().any(|old| {
+            let known = known.iter().any(|old| {
                 (&old.site, &old.page) == (&view.site, &view.page) && old.refused.is_some()
             });
-            if let Some(what) = canary_note(view).filter(|_| !told) {
+            if let Some(what) = canary_note(view).filter(|_| !known) {
                 let tenant = self.name();
                 CoverageMissing {
                     tenant,
@@ -171,7 +171,7 @@ impl Watch {
         let now = self.clock.now();
         let mut outcome = Outcome::default();
         let mut changed = Vec::new();
-        let mut mail = Mail::new(&self.store, &self.notifiers, now);
+        let mut messages = Messages::new(&self.store, &self.notifiers, now);
         for rise in rises {
             let id = self.canary_id(&rise, now);
             let before = self.store.recorded_finding(&id)?;
@@ -179,14 +179,14 @@ impl Watch {
             if finding.revision == 1 {
                 outcome.note(&finding);
             }
-            mail.tell(&finding, now)?;
+            messages.report(&finding, now)?;
             changed.push(Recorded {
                 finding,
                 settled: true,
             });
         }
         self.store
-            .keep_canary_views(self.tenant, views, &mail.with(&changed, &[]), now)?;
+            .keep_canary_views(self.tenant, views, &messages.with(&changed, &[]), now)?;
         Ok(outcome)
     }
 

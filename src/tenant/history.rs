@@ -1,7 +1,7 @@
-//! What of a tenant's history is read, and what of it a summary is still to tell.
+//! How much of a tenant's history is read, and which part a summary is still to cover.
 
 use super::Watch;
-use crate::findings::Untold;
+use crate::findings::PendingSummary;
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::storage::StoreError;
@@ -9,13 +9,13 @@ use pagewarden_core::model::StreamName;
 use pagewarden_core::time::{Window, before};
 
 impl Watch {
-    /// Which history a summary is still to tell: that of every backfill which was asked for and not summed up yet, and all of
+    /// The history that a summary is still to cover: that of every backfill which was asked for and not summed up yet, and all of
     /// it before live polling has come to the present for the first time.
-    pub(super) fn untold(&self) -> Result<Untold, StoreError> {
+    pub(super) fn pending_summary(&self) -> Result<PendingSummary, StoreError> {
         let backfills = self.backfills()?;
-        let untold = backfills.iter().filter(|(_, kept)| !kept.told);
-        let spans = untold.map(|(_, kept)| kept.span).collect();
-        Untold::of(&self.store, self.tenant, spans)
+        let pending_summary = backfills.iter().filter(|(_, kept)| !kept.told);
+        let spans = pending_summary.map(|(_, kept)| kept.span).collect();
+        PendingSummary::of(&self.store, self.tenant, spans)
     }
 
     /// Whether the history before the installation is only partly read, so that baselines and threshold say little yet.
@@ -45,7 +45,7 @@ impl Watch {
         Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done) || self.lacks_history()?)
     }
 
-    /// Looks at our own sight before the first history is summed up, so that what was done to the logs in it pages nobody.
+    /// Checks log health before the first history is summed up, so that no message is sent for each old change to a log.
     pub(super) fn look_at_history(&self) -> Result<Outcome, StoreError> {
         let mut live = false;
         for followed in self.streams.iter() {
@@ -58,7 +58,7 @@ impl Watch {
         }
     }
 
-    /// Notes, for a service, that the history before the installation is read and told; tells it where live polling itself
+    /// Notes, for a service, that the history before the installation is read and summed up; sums it up where live polling itself
     /// has read it.
     pub fn enter_present(&self) -> Result<(), StoreError> {
         if self.store.is_present(self.tenant)? || self.has_backfill()? {

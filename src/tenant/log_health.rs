@@ -1,4 +1,4 @@
-//! A tenant's own sight, looked at beside its polls.
+//! The health of a tenant's logs, checked beside its polls.
 
 use super::{Followed, Watch, credentials};
 use crate::log_health::{Looked, Looking};
@@ -7,7 +7,7 @@ use crate::storage::StoreError;
 use pagewarden_core::detect::blind_spot::Key;
 
 impl Watch {
-    /// Looks at our own sight: what is not seen any more, which keys end, what was done to the logs.
+    /// Checks log health: views that stopped, keys that end, changes to the logs.
     pub fn look(&self) -> Result<Outcome, StoreError> {
         self.looking(|looking, _| looking.look())
     }
@@ -23,7 +23,7 @@ impl Watch {
         })
     }
 
-    /// Does it where that detector is on.
+    /// Runs the work if the `blind-spot` detector is on.
     fn looking(
         &self,
         work: impl FnOnce(&Looking<'_>, &[Looked<'_>]) -> Result<Outcome, StoreError>,
@@ -52,7 +52,7 @@ impl Watch {
             })
             .collect();
         let mapper = self.mapper();
-        let untold = self.untold()?;
+        let pending_summary = self.pending_summary()?;
         let looking = Looking {
             store: &self.store,
             notifiers: &self.notifiers,
@@ -62,7 +62,7 @@ impl Watch {
             streams: &streams,
             keys: &keys,
             now: self.clock.now(),
-            untold: &untold,
+            pending_summary: &pending_summary,
         };
         work(&looking, &streams)
     }

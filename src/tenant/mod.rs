@@ -1,9 +1,10 @@
-//! One tenant, watched: polling every stream, reading history, and having it judged.
+//! One tenant, watched: polling every stream, reading history, and analysing both.
 
+mod analyse;
 mod backfill;
 mod canaries;
 mod history;
-mod judge;
+
 mod log_health;
 mod poll;
 mod source;
@@ -72,7 +73,7 @@ pub struct Watch {
     pulse: Pulse,
     /// What is known from the last analysis.
     analyst: Arc<Mutex<analysis::Analyst>>,
-    /// Whether failures are logged; not where whoever asked tells them.
+    /// Whether failures are logged; false where the caller shows them.
     logs_failures: bool,
 }
 
@@ -135,7 +136,7 @@ impl Watch {
         &self.settings.name
     }
 
-    /// Leaves it to the caller to tell failures, which are in every [`Outcome`](crate::outcome::Outcome): not twice on one terminal.
+    /// Leaves failures to the caller, which finds them in every [`Outcome`](crate::outcome::Outcome): not twice on one terminal.
     pub const fn leave_failures(&mut self) {
         self.logs_failures = false;
     }

@@ -21,7 +21,7 @@ use pagewarden_core::model::StreamName;
 use pagewarden_core::time::{Window, before};
 
 impl Watch {
-    /// One cycle: every stream once until caught up, then judged. The first one that reads all of them sums up history.
+    /// One cycle: every stream once until caught up, then analysed. The first one that reads all of them sums up history.
     pub async fn scan(&mut self) -> Result<Outcome, StoreError> {
         let began = self.clock.now();
         let mut outcome = self.refresh_admins().await?;
@@ -31,7 +31,7 @@ impl Watch {
         // One that was interrupted goes on next time, and is summed up then.
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
-        outcome.add(self.judged().await?);
+        outcome.add(self.analysed().await?);
         if self.stop.is_cancelled() {
             return Ok(outcome);
         }
@@ -104,7 +104,7 @@ impl Watch {
         }
     }
 
-    /// Asks which kinds of event the tenant has, so that ids nobody knows are told by their names.
+    /// Asks which kinds of event the tenant has, so that unknown ids are classified by their names.
     pub async fn learn_actions(&self) -> Result<Outcome, StoreError> {
         let Some(organization) = self.organization() else {
             return Ok(Outcome::default());
@@ -118,7 +118,7 @@ impl Watch {
                 Ok(Outcome::default())
             }
             Err(error) if error.is_stop() => Ok(Outcome::default()),
-            // The ids that are known do without; whatever hinders the polls themselves, they tell.
+            // Known ids do not need it; what hinders the polls is reported by the polls.
             Err(error) => {
                 let why = error.to_string();
                 ActionsUnknown {

@@ -93,7 +93,7 @@ pub fn host(site: &config::Site) -> String {
     site.url.host_str().unwrap_or_default().to_lowercase()
 }
 
-/// The credentials of a tenant: what each opens, and the last day on which it works, where told.
+/// The credentials of a tenant: what each opens, and the last day on which it works, where the config says.
 pub fn credentials(settings: &config::Tenant) -> Vec<(String, Option<NaiveDate>)> {
     let organization = settings.organization.iter();
     let organization =

@@ -270,7 +270,7 @@ fn is_word(token: &str) -> bool {
         .all(|char| char.is_alphanumeric() || char == '_')
 }
 
-/// Reads the path, or the group of paths, that goes on here, and tells where it ends.
+/// Reads the path, or the group of paths, that goes on here, and returns where it ends.
 fn follow(
     tokens: &[String],
     from: usize,

@@ -1,4 +1,4 @@
-//! Canary pages of a tenant whose plan logs no page views: the number of their views tells that they were opened.
+//! Canary pages of a tenant whose plan logs no page views: their view counts show that they were opened.
 
 use pagewarden_simulator::{Options, SiteState};
 use serde_json::{Value, json};
@@ -55,8 +55,8 @@ fn asked(tenant: &Tenant) -> usize {
     counts.count()
 }
 
-/// Opened between two scans: told once, and neither a look nor an analysis from scratch changes that.
-fn told_once(tenant: &Tenant, desk: &Desk) {
+/// Opened between two scans: reported once, and neither a look nor an analysis from scratch changes that.
+fn reported_once(tenant: &Tenant, desk: &Desk) {
     // A page that is not there keeps no other from being asked for.
     list(desk, &format!("1\", \"{}", page()), "");
     scan(desk);
@@ -91,24 +91,24 @@ fn told_once(tenant: &Tenant, desk: &Desk) {
 }
 
 #[test]
-fn a_canary_is_told_by_its_count_where_no_organisation_is_configured() {
+fn a_canary_is_reported_by_its_count_where_no_organisation_is_configured() {
     let (tenant, desk) = watched(Options::default(), |setup| setup.organization = None);
-    told_once(&tenant, &desk);
+    reported_once(&tenant, &desk);
 }
 
 #[test]
-fn a_canary_is_told_by_its_count_through_the_gateway_where_the_plan_logs_no_views() {
+fn a_canary_is_reported_by_its_count_through_the_gateway_where_the_plan_logs_no_views() {
     let options = Options {
         plan_without_views: true,
         ..Options::default()
     };
     let (tenant, desk) = watched(options, |setup| setup.via = "gateway");
     desk.write("site.token", tenant.simulator.scoped_token());
-    told_once(&tenant, &desk);
+    reported_once(&tenant, &desk);
 }
 
 #[test]
-fn when_the_log_begins_to_hold_page_views_the_last_count_is_told_and_no_other_asked_for() {
+fn when_the_log_begins_to_hold_page_views_the_last_count_is_reported_and_no_other_asked_for() {
     let options = Options {
         plan_without_views: true,
         ..Options::default()

@@ -60,7 +60,7 @@ impl Watching {
             watch.learn_actions().await.unwrap();
             watch.poll_access(None).await.unwrap();
             watch.poll_audits().await.unwrap();
-            watch.judge().unwrap();
+            watch.analyse().unwrap();
             if watch.has_backfill().unwrap() {
                 watch.backfill(&mut |_, _, _, _| true).await.unwrap();
             }

@@ -98,7 +98,7 @@ fn check_and_config_show_name_places_and_never_secrets() {
 }
 
 #[test]
-fn explain_tells_every_detector_and_suggests_a_near_one() {
+fn explain_describes_every_detector_and_suggests_a_near_one() {
     let desk = Desk::new();
     let all = desk.run("explain").ends(0);
     for id in ["volume-anomaly", "privileged-reading", "canary-page"] {
@@ -218,7 +218,7 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
 }
 
 #[test]
-fn a_judged_finding_that_grows_opens_again() {
+fn a_finding_with_a_verdict_that_grows_opens_again() {
     let tenant = Tenant::small();
     let world = small_world();
     let script = planted("script");
@@ -229,36 +229,36 @@ fn a_judged_finding_that_grows_opens_again() {
         all.into_iter()
             .find(|finding| finding["account"]["id"] == script.account.as_str())
     };
-    // In small steps, until it is told for the first time.
-    let mut told = None;
+    // In small steps, until it is reported for the first time.
+    let mut reported = None;
     let mut step = 0;
-    while told.is_none() {
+    while reported.is_none() {
         step += 1;
-        assert!(step <= 40, "never told");
+        assert!(step <= 40, "never reported");
         tenant
             .simulator
             .show_until(from + (until - from) * step / 40);
         desk.run("-q scan");
-        told = of_script(&desk);
+        reported = of_script(&desk);
     }
-    let told = told.unwrap();
-    desk.run(&format!("findings mark {} expected", text(&told["id"])))
+    let reported = reported.unwrap();
+    desk.run(&format!("findings mark {} expected", text(&reported["id"])))
         .ends(0);
     assert_eq!(of_script(&desk).unwrap()["status"], "expected");
     tenant.simulator.show_until(world.until());
     let done = desk.run("-q scan");
     assert!((10..=13).contains(&done.code()), "{done:?}");
     let grown = of_script(&desk).unwrap();
-    assert_eq!(grown["id"], told["id"]);
+    assert_eq!(grown["id"], reported["id"]);
     assert_eq!(grown["status"], "open");
     assert!(
-        number(&grown["revision"]) > number(&told["revision"]) + 1,
+        number(&grown["revision"]) > number(&reported["revision"]) + 1,
         "{grown}"
     );
 }
 
 #[test]
-fn status_tells_people_and_machines_the_same() {
+fn status_shows_people_and_machines_the_same() {
     let (_tenant, desk) = scanned();
     let (events, records) = held();
     let json = desk.status();
@@ -319,10 +319,10 @@ fn import_reads_standard_input_and_belongs_to_the_config_s_tenant() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_to_its_end_is_told_and_the_rest_counts() {
+fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
     let desk = Desk::new();
     write_files(&desk);
-    let mut told = String::new();
+    let mut shown = String::new();
     let whole = desk.read("access.ndjson");
     let lines: Vec<&str> = whole.lines().take(50).collect();
     desk.write("good.ndjson", lines.join("\n"));
@@ -344,9 +344,9 @@ fn a_file_that_cannot_be_read_to_its_end_is_told_and_the_rest_counts() {
     ] {
         let done = desk.run(&format!("--state state.db import {file}"));
         assert_eq!(done.code(), code, "{file}: {done:?}");
-        writeln!(told, "# {file}\n{}", desk.redacted(&done.err)).unwrap();
+        writeln!(shown, "# {file}\n{}", desk.redacted(&done.err)).unwrap();
     }
-    insta::assert_snapshot!("files_that_cannot_be_read", told);
+    insta::assert_snapshot!("files_that_cannot_be_read", shown);
 }
 
 #[test]
@@ -512,7 +512,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 }
 
 #[test]
-fn a_tenant_that_is_not_there_is_told_by_every_command_that_looks() {
+fn a_tenant_that_is_not_there_is_reported_by_every_command_that_looks() {
     let (_tenant, desk) = scanned();
     // With a config, it is the config that has no such tenant.
     std::fs::remove_file(desk.path("pagewarden.toml")).unwrap();
@@ -526,8 +526,8 @@ fn a_tenant_that_is_not_there_is_told_by_every_command_that_looks() {
     ] {
         let done = desk.run(&format!("--state state.db --tenant acne {words}"));
         assert_eq!((done.code(), done.out.as_str()), (2, ""), "{words}");
-        let told = "the state file has no tenant `acne`; it has `acme`";
-        assert!(done.err.contains(told), "{words}: {}", done.err);
+        let shown = "the state file has no tenant `acne`; it has `acme`";
+        assert!(done.err.contains(shown), "{words}: {}", done.err);
     }
 }
 
@@ -574,9 +574,9 @@ fn what_was_said_can_be_taken_back() {
 }
 
 #[test]
-fn a_state_that_cannot_be_used_is_told() {
+fn a_state_that_cannot_be_used_is_reported() {
     let (_tenant, desk) = scanned();
-    let mut told = String::new();
+    let mut shown = String::new();
     desk.write("foreign.db", "these are words and no database, and more than a hundred bytes of them, so that they are read as one");
     std::fs::create_dir(desk.path("folder.db")).unwrap();
     for words in [
@@ -587,7 +587,7 @@ fn a_state_that_cannot_be_used_is_told() {
         "--state pagewarden.toml/state.db scan",
     ] {
         let done = desk.run(&format!("-q {words}")).ends(1);
-        writeln!(told, "# {words}\n{}", desk.redacted(&done.err)).unwrap();
+        writeln!(shown, "# {words}\n{}", desk.redacted(&done.err)).unwrap();
     }
-    insta::assert_snapshot!("states_that_cannot_be_used", told);
+    insta::assert_snapshot!("states_that_cannot_be_used", shown);
 }

@@ -1,4 +1,4 @@
-//! The config: what is refused and in which words, what the example says, what `config show` and `check --offline` tell.
+//! The config: what is refused and in which words, what the example says, what `config show` and `check --offline` print.
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,7 @@ fn words(config: &Config) -> String {
 }
 
 #[test]
-fn every_problem_of_a_broken_config_is_told_at_once_with_its_line() {
+fn every_problem_of_a_broken_config_is_reported_at_once_with_its_line() {
     let files = broken();
     assert!(files.len() >= 25, "{}", files.len());
     let mut all = String::new();
@@ -191,7 +191,7 @@ fn secret_files_begin_in_the_folder_of_the_config() {
 }
 
 #[test]
-fn a_missing_config_is_told_with_the_way_to_one() {
+fn a_missing_config_is_reported_with_the_way_to_one() {
     let folder = tempfile::tempdir().unwrap();
     let error = load(&folder.path().join("none.toml")).unwrap_err();
     assert!(matches!(error, LoadError::Missing(_)));
@@ -199,7 +199,7 @@ fn a_missing_config_is_told_with_the_way_to_one() {
 }
 
 #[test]
-fn a_config_that_is_not_text_is_told_with_its_line() {
+fn a_config_that_is_not_text_is_reported_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latin1.toml");
     std::fs::write(&path, b"[state]\n# caf\xe9\n").unwrap();
@@ -222,7 +222,7 @@ fn one_tenant_can_be_kept() {
     config.keep_tenant("acme").unwrap();
 }
 
-/// Writes a config and its secrets into a folder, which is replaced in what is told.
+/// Writes a config and its secrets into a folder, which is replaced in what is shown.
 fn checked(text: &str, secrets: &[(&str, &str)], now: DateTime<Utc>) -> (String, Exit) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("secrets")).unwrap();
@@ -237,9 +237,9 @@ fn checked(text: &str, secrets: &[(&str, &str)], now: DateTime<Utc>) -> (String,
     }
     let path = folder.path().join("pagewarden.toml");
     std::fs::write(&path, text).unwrap();
-    let (told, exit) = check::offline(&path, now);
+    let (shown, exit) = check::offline(&path, now);
     (
-        told.replace(folder.path().to_str().unwrap(), "/folder"),
+        shown.replace(folder.path().to_str().unwrap(), "/folder"),
         exit,
     )
 }
@@ -250,51 +250,51 @@ fn the_example_passes_the_check_when_its_secrets_are_there() {
         ("secrets/acme-organization.key", "k-hidden\n"),
         ("secrets/acme-site.token", "t-hidden\n"),
     ];
-    let (told, exit) = checked(EXAMPLE, &secrets, moment(0));
-    assert_eq!(exit, Exit::Done, "{told}");
-    assert!(!told.contains("hidden"), "{told}");
-    insta::assert_snapshot!("check_example", told);
+    let (shown, exit) = checked(EXAMPLE, &secrets, moment(0));
+    assert_eq!(exit, Exit::Done, "{shown}");
+    assert!(!shown.contains("hidden"), "{shown}");
+    insta::assert_snapshot!("check_example", shown);
     let more = [
         ("secrets/soc.url", "https://hooks.acme.example/x\n"),
         ("secrets/soc.secret", "whsec_eA==\n"),
     ];
-    let (told, exit) = checked(
+    let (shown, exit) = checked(
         &example_in_full(),
         &[&secrets[..], &more[..]].concat(),
         today(),
     );
-    assert_eq!(exit, Exit::Done, "{told}");
+    assert_eq!(exit, Exit::Done, "{shown}");
 }
 
 #[test]
-fn every_secret_that_cannot_be_had_is_told_and_ends_with_two() {
-    let (told, exit) = checked(EXAMPLE, &[], moment(0));
+fn every_secret_that_cannot_be_had_is_reported_and_ends_with_two() {
+    let (shown, exit) = checked(EXAMPLE, &[], moment(0));
     assert_eq!(exit.code(), 2);
-    insta::assert_snapshot!("check_without_secrets", told);
+    insta::assert_snapshot!("check_without_secrets", shown);
 }
 
 #[test]
 fn keys_and_rules_that_end_are_warned_of_from_thirty_days_before() {
     let secrets = [("org.key", "a"), ("site.token", "b"), ("soc.url", "c")];
-    let told = |now: &str| checked(GOOD, &secrets, now.parse().unwrap()).0;
+    let shown = |now: &str| checked(GOOD, &secrets, now.parse().unwrap()).0;
     let key = "organization.api_key: ";
-    assert!(told("2027-03-31T23:59:59Z").contains(&format!("{key}works until")));
-    assert!(told("2027-04-01T00:00:00Z").contains("30 days left"));
-    assert!(told("2027-05-01T23:59:59Z").contains("0 days left"));
-    assert!(told("2027-05-02T00:00:00Z").contains(&format!("{key}ended on 2027-05-01")));
-    assert!(!told("2027-01-31T23:00:00Z").contains("detect.suppress"));
-    insta::assert_snapshot!("check_endings", told("2027-04-30T00:00:00Z"));
+    assert!(shown("2027-03-31T23:59:59Z").contains(&format!("{key}works until")));
+    assert!(shown("2027-04-01T00:00:00Z").contains("30 days left"));
+    assert!(shown("2027-05-01T23:59:59Z").contains("0 days left"));
+    assert!(shown("2027-05-02T00:00:00Z").contains(&format!("{key}ended on 2027-05-01")));
+    assert!(!shown("2027-01-31T23:00:00Z").contains("detect.suppress"));
+    insta::assert_snapshot!("check_endings", shown("2027-04-30T00:00:00Z"));
 }
 
 #[test]
-fn a_broken_config_is_told_whole_by_the_check() {
-    let (told, exit) = checked("[[tenant]]\nname = 5\n", &[], moment(0));
+fn a_broken_config_is_reported_whole_by_the_check() {
+    let (shown, exit) = checked("[[tenant]]\nname = 5\n", &[], moment(0));
     assert_eq!(exit.code(), 2);
-    insta::assert_snapshot!("check_broken", told);
+    insta::assert_snapshot!("check_broken", shown);
 }
 
 #[test]
-fn the_help_tells_every_command_with_examples_and_exit_codes() {
+fn the_help_names_every_command_with_examples_and_exit_codes() {
     let mut command = Cli::command().term_width(100);
     let mut help = command.render_long_help().to_string();
     for each in ["backfill", "import", "check"] {

@@ -21,13 +21,13 @@ fn demo(seed: u32) -> String {
     };
     let hint = done.out.lines().find_map(typed).unwrap();
     desk.run(&hint).ends(0);
-    let mut told = String::new();
+    let mut shown = String::new();
     for line in desk.redacted(&done.out).lines() {
-        let line = line.split(" and judged in ").next().unwrap();
-        told.push_str(line);
-        told.push('\n');
+        let line = line.split(" and analysed in ").next().unwrap();
+        shown.push_str(line);
+        shown.push('\n');
     }
-    told
+    shown
 }
 
 #[test]
@@ -51,25 +51,25 @@ fn it_takes_no_file_that_is_there_and_no_folder_that_is_not_its_own() {
 
 #[test]
 fn it_finds_what_was_hidden_says_so_and_is_the_same_each_time() {
-    let told = demo(3);
+    let shown = demo(3);
     let verdict = |name: &str| {
-        let line = told
+        let line = shown
             .lines()
             .find(|line| line.trim_start().starts_with(&format!("{name} ")))
-            .unwrap_or_else(|| panic!("{name}: {told}"));
+            .unwrap_or_else(|| panic!("{name}: {shown}"));
         line.split_whitespace().nth(1).unwrap().to_owned()
     };
-    for name in ["script", "patient-harvest", "admin-browsing"] {
-        assert_ne!(verdict(name), "not", "{told}");
+    for name in ["script", "patient-collection", "admin-browsing"] {
+        assert_ne!(verdict(name), "not", "{shown}");
     }
     assert!(
-        told.contains("Alarms: at most 18 false ones were asked for"),
-        "{told}"
+        shown.contains("Alarms: at most 18 false ones were asked for"),
+        "{shown}"
     );
     // What privileged accounts read is summed up by name, not by id.
-    let (_, sum) = told.split_once(" privileged accounts opened ").unwrap();
+    let (_, sum) = shown.split_once(" privileged accounts opened ").unwrap();
     let (sum, _) = sum.split_once(" · privileged-reading").unwrap();
     let called = |letters: &str| sum.contains(letters);
     assert!(!called("557058:") && !called("712020:"), "{sum}");
-    assert_eq!(demo(3), told);
+    assert_eq!(demo(3), shown);
 }

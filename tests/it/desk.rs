@@ -51,7 +51,7 @@ pub(crate) fn threads() -> Runtime {
         .unwrap()
 }
 
-/// The small world that most stories are told of; made once. Long ago, so that no clock is behind it.
+/// The small world of most stories; made once. Long ago, so that no clock is behind it.
 pub(crate) fn small_world() -> Arc<World> {
     static WORLD: OnceLock<Arc<World>> = OnceLock::new();
     let make = || {
@@ -348,7 +348,7 @@ impl Desk {
         self.run("findings export --format json").ends(0).out
     }
 
-    /// The findings about people, as bytes to compare. Those about our own sight depend on what went wrong.
+    /// The findings about people, as bytes to compare. Those about log health depend on what went wrong.
     pub(crate) fn found(&self) -> String {
         let mut findings = self.findings();
         findings.retain(|finding| finding["family"] != "blind");
@@ -470,15 +470,15 @@ impl Done {
     }
 
     /// Both outputs and the exit code, for a snapshot; log lines without their times.
-    pub(crate) fn told(&self, desk: &Desk) -> String {
+    pub(crate) fn transcript(&self, desk: &Desk) -> String {
         let (out, err) = (desk.redacted(&self.out), desk.redacted(&self.err));
-        let mut told = format!("exit code {}\n", self.code());
+        let mut transcript = format!("exit code {}\n", self.code());
         for (name, text) in [("standard output", out), ("standard error", err)] {
             if !text.is_empty() {
-                write!(told, "--- {name}\n{text}").unwrap();
+                write!(transcript, "--- {name}\n{text}").unwrap();
             }
         }
-        told
+        transcript
     }
 }
 

@@ -59,7 +59,7 @@ fn backfill_and_scans_store_every_event_once_where_windows_mean_event_times() {
 }
 
 #[test]
-fn backfill_and_scans_store_every_event_once_where_nothing_is_told_of_the_end() {
+fn backfill_and_scans_store_every_event_once_where_the_end_is_not_known() {
     let options = Options {
         last_page: LastPage::Null,
         stream_time: StreamTime::Event,
@@ -131,7 +131,7 @@ fn until_done(kit: &Kit, run: &dyn Fn() -> Ran) {
 }
 
 #[test]
-fn a_poll_that_does_not_finish_is_told_and_loses_nothing() {
+fn a_poll_that_does_not_finish_is_reported_and_loses_nothing() {
     let options = Options {
         stream_limit: 100,
         ..Options::default()
@@ -153,10 +153,10 @@ fn a_poll_that_does_not_finish_is_told_and_loses_nothing() {
             };
         });
         let ran = kit.scan().ended(code);
-        let told = ran
+        let reported = ran
             .err
             .contains("the organisation's events could not be read");
-        assert_eq!(told, code == 1, "{ran:#?}");
+        assert_eq!(reported, code == 1, "{ran:#?}");
         let error = &kit.desk.status()["streams"][0]["last_error"];
         assert_eq!(error.is_string(), code == 1, "{error}");
     }

@@ -46,7 +46,7 @@ fn planted(kit: &Kit) -> &Planted {
 }
 
 #[test]
-fn the_site_audit_log_alone_tells_of_the_export_of_a_space() {
+fn the_site_audit_log_alone_shows_the_export_of_a_space() {
     let kit = kit();
     let findings = found(&kit, &["audit.ndjson"]);
     let exports = of_exports(&findings);

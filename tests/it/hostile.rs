@@ -88,7 +88,7 @@ fn mangled(seeds: &[Vec<u8>], dice: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
-/// Feeds a parser, and tells what it was fed with where it fails.
+/// Feeds a parser, and shows the input where it fails.
 fn feed(name: &str, parser: Feed, bytes: &[u8]) {
     let fed = std::panic::catch_unwind(|| parser(bytes));
     assert!(
@@ -139,8 +139,8 @@ const TRICKS: [&str; 8] = [
 /// The day on which it all happened.
 const DAY: &str = "2024-01-09";
 
-/// An opening of a page, by somebody with such a name, at so many minutes into a day.
-fn opening(number: u32, day: &str, name: &str, id: &str) -> String {
+/// A page view, by somebody with such a name, at so many minutes into a day.
+fn view(number: u32, day: &str, name: &str, id: &str) -> String {
     let (hour, minute) = (8 + number / 60, number % 60);
     serde_json::json!({
         "id": format!("{id}-{number}"),
@@ -160,7 +160,7 @@ fn opening(number: u32, day: &str, name: &str, id: &str) -> String {
 
 /// What is written in place of something in a record.
 fn with(from: &str, to: &str) -> Vec<u8> {
-    let whole = opening(300, DAY, "Ada", "ada");
+    let whole = view(300, DAY, "Ada", "ada");
     assert!(whole.contains(from), "{from}");
     whole.replacen(from, to, 1).into_bytes()
 }
@@ -170,7 +170,7 @@ fn tricksters() -> (Vec<Vec<u8>>, String) {
     let (mut lines, mut roster) = (Vec::new(), String::new());
     for (number, trick) in TRICKS.iter().enumerate() {
         let id = format!("admin-{number}");
-        lines.extend((0..120).map(|minute| opening(minute, DAY, trick, &id).into_bytes()));
+        lines.extend((0..120).map(|minute| view(minute, DAY, trick, &id).into_bytes()));
         let account = serde_json::json!({
             "id": format!("712020:{id}"), "name": trick, "roles": ["org-admin"], "groups": [trick] });
         roster += &account.to_string();
@@ -252,7 +252,7 @@ fn is_tame(ran: Ran) -> Ran {
 }
 
 #[test]
-fn the_worst_file_is_read_told_and_sent_without_harm() {
+fn the_worst_file_is_read_reported_and_sent_without_harm() {
     let notifier = "[[notifier]]\nname = \"soc\"\ntype = \"webhook\"\nurl = { file = \"{dir}/soc.url\" }\nmin_severity = \"low\"\n";
     let kit = super::kit::Kit::with(
         super::kit::small(3),

@@ -21,7 +21,7 @@ fn budget() -> u32 {
 }
 
 /// Writes a line of the table where it was asked for.
-fn tell(line: &str) {
+fn print(line: &str) {
     if asked_for("PAGEWARDEN_KILLS").is_some() {
         table(line);
     }
@@ -44,7 +44,7 @@ fn tenant(seed: u64) -> Tenant {
     Tenant::of(Arc::new(world), options)
 }
 
-/// A desk that is told of everything that privileged accounts read.
+/// A desk that gets a finding about everything that privileged accounts read.
 fn desk(tenant: &Tenant) -> Desk {
     Desk::set_up(&setup(tenant))
 }
@@ -115,8 +115,8 @@ impl End {
     fn assert_is(&self, undisturbed: &Self, what: &str) {
         assert!(undisturbed.findings.len() > 500 && !undisturbed.heard.is_empty());
         assert_eq!(self.streams, undisturbed.streams, "{what}");
-        let told = |end: &Self| end.heard.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(told(self), told(undisturbed), "{what}");
+        let sent = |end: &Self| end.heard.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(sent(self), sent(undisturbed), "{what}");
         for (subject, message) in &undisturbed.heard {
             assert_eq!(self.heard[subject], *message, "{what}");
         }
@@ -251,7 +251,7 @@ fn killed_while_it_reads_history_it_ends_as_if_it_had_not_been() {
         desk.run(WORDS).done();
         End::of(&tenant, &desk).assert_is(&undisturbed, &format!("{instants:?}"));
     }
-    tell(&format!("backfill: {kills} kills in {runs} runs"));
+    print(&format!("backfill: {kills} kills in {runs} runs"));
 }
 
 /// Moments from the first to the last, and a desk that has seen nothing when it was installed.
@@ -301,11 +301,11 @@ fn killed_while_it_polls_it_ends_as_if_it_had_not_been() {
         runs += 1;
         End::of(&tenant, &desk).assert_is(&undisturbed, &format!("{instants:?}"));
     }
-    tell(&format!("live polling: {kills} kills in {runs} runs"));
+    print(&format!("live polling: {kills} kills in {runs} runs"));
 }
 
 #[test]
-fn killed_while_it_tells_it_tells_everything_and_the_receiver_can_remove_what_came_twice() {
+fn killed_while_it_delivers_it_delivers_everything_and_the_receiver_can_remove_what_came_twice() {
     let (tenant, mut dice) = (tenant(3), fastrand::Rng::with_seed(3));
     let end = tenant.simulator.world().until();
     let (clean, _) = from_the_beginning(&tenant, 1);
@@ -347,7 +347,7 @@ fn killed_while_it_tells_it_tells_everything_and_the_receiver_can_remove_what_ca
         tenant
             .simulator
             .change(|options| options.faults = Faults::none());
-        until("everything to be told", || {
+        until("everything to be sent", || {
             let done = desk.run("-q scan");
             (desk.tenant()["deliveries"]["waiting"] == 0).then_some(done)
         });
@@ -356,7 +356,7 @@ fn killed_while_it_tells_it_tells_everything_and_the_receiver_can_remove_what_ca
         twice += tenant.simulator.received().iter().filter(accepted).count() - messages;
         End::of(&tenant, &desk).assert_is(&undisturbed, &format!("{instants:?}"));
     }
-    tell(&format!(
+    print(&format!(
         "delivery: {kills} kills in {runs} runs; {twice} messages came twice, under their old keys"
     ));
 }
@@ -369,7 +369,7 @@ fn boundaries(wal: &[u8]) -> Vec<usize> {
     let frames = (0..).map(|frame| 32 + frame * (24 + page));
     frames
         .take_while(|at| at + 24 + page <= wal.len() && wal[at + 8..at + 16] == salts)
-        // The last frame of a commit tells how long the database is then.
+        // The last frame of a commit says how long the database is then.
         .filter(|at| word(at + 4) != 0)
         .map(|at| at + 24 + page)
         .collect()
@@ -453,7 +453,7 @@ fn at_every_boundary(
         end.heard = heard(&all);
         end.assert_is(&undisturbed, &format!("{words}, after {bytes} bytes"));
     }
-    tell(&format!(
+    print(&format!(
         "{words}: {commits} commit boundaries, {} torn commits",
         commits / 3
     ));

@@ -67,7 +67,7 @@ impl Ran {
     }
 }
 
-/// How much of a stream is stored, as `status` tells.
+/// How much of a stream is stored, as `status` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) stored: u64,

@@ -23,13 +23,13 @@ mod exports;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod ignored;
-#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod live_walk;
+#[cfg(test)]
+mod log_health;
 #[cfg(test)]
 mod migration;
 #[cfg(test)]
@@ -49,13 +49,13 @@ mod secrets;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
-mod sight;
-#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
 mod storm;
+#[cfg(test)]
+mod suppressions;
 #[cfg(test)]
 mod tenant_settings;
 #[cfg(test)]

@@ -98,8 +98,8 @@ impl Told {
             .change(|options| options.faults = Faults::none());
     }
 
-    /// All of it is read, found and told, by a receiver that refuses, sends elsewhere, breaks off, and takes it in the end.
-    fn harvest(&mut self, kit: &Kit) {
+    /// All of it is read, found and sent, to a receiver that refuses, sends elsewhere, breaks off, and takes it in the end.
+    fn scan_everything(&mut self, kit: &Kit) {
         kit.show(1, 1);
         for fault in [
             Fault::ServerError(500),
@@ -122,7 +122,7 @@ impl Told {
         ] {
             self.run(kit, args).ended(0);
         }
-        // The libraries too, which may tell addresses when they are asked by name, but never a credential.
+        // The libraries too, which may log addresses when they are asked by name, but never a credential.
         let all = "trace,reqwest=trace,hyper=trace,hyper_util=trace,rustls=trace";
         let ran = kit.desk.run_with_log(&["scan"], Some(all)).done();
         self.0.push((LIBRARIES.to_owned(), ran.err.into_bytes()));
@@ -167,12 +167,12 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
     let hook = format!("{}/{PATH}?key={PATH}", kit.simulator.webhook_url());
     kit.desk.keep("soc.url", hook.as_bytes());
     kit.desk.keep("soc.secret", SECRET.as_bytes());
-    let mut told = Told::default();
-    told.misfortunes(&kit);
-    told.harvest(&kit);
-    told.gather(&kit);
+    let mut shown = Told::default();
+    shown.misfortunes(&kit);
+    shown.scan_everything(&kit);
+    shown.gather(&kit);
     for (what, secret) in &secrets(&kit) {
-        for (place, bytes) in &told.0 {
+        for (place, bytes) in &shown.0 {
             if place == LIBRARIES && what.contains("address") {
                 continue;
             }
@@ -191,9 +191,9 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
         "standard output of [\"findings\", \"export\"",
         "body of a message",
     ] {
-        assert!(told.holds(place, &account), "{account} is not in {place}");
+        assert!(shown.holds(place, &account), "{account} is not in {place}");
     }
     for word in ["DEBUG", "TRACE", "Page read."] {
-        assert!(told.holds("standard error", word), "no {word} was logged");
+        assert!(shown.holds("standard error", word), "no {word} was logged");
     }
 }

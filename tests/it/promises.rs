@@ -1,4 +1,4 @@
-//! What others who poll Atlassian's logs got wrong, each as a promise of ours. Those that are told elsewhere are not repeated.
+//! What others who poll Atlassian's logs got wrong, each as a promise of ours. Promises that are tested elsewhere are not repeated.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -179,7 +179,7 @@ fn four_records_of_one_millisecond_count_once_each_whenever_they_are_shown() {
 }
 
 #[test]
-fn a_stored_cursor_that_is_refused_costs_nothing_and_is_told_once() {
+fn a_stored_cursor_that_is_refused_costs_nothing_and_is_reported_once() {
     for (status, body) in [
         (
             400,
@@ -253,7 +253,7 @@ fn a_refused_cursor_is_logged_once() {
 }
 
 #[test]
-fn an_event_that_comes_late_counts_and_its_session_is_judged_again() {
+fn an_event_that_comes_late_counts_and_its_session_is_scored_again() {
     let late = Arc::new(AtomicBool::new(false));
     let shown = Arc::clone(&late);
     let server = Server::organization(move |query| {
@@ -269,7 +269,7 @@ fn an_event_that_comes_late_counts_and_its_session_is_judged_again() {
                 next = "b";
             }
             if cursor == "a" && shown.load(Ordering::SeqCst) {
-                // In the middle of what was judged, told long after it happened.
+                // In the middle of what was analysed, delivered long after it happened.
                 events.extend((100..140).map(|n| {
                     let mut event = view(n, "712020:ada", 600 + i64::from(n));
                     event["attributes"]["processedAt"] = json!("2024-01-08T13:00:00Z");
@@ -338,7 +338,7 @@ fn a_backlog_is_worked_off_however_little_each_run_may_ask() {
 }
 
 #[test]
-fn a_log_that_tells_of_records_and_shows_none_is_not_called_quiet() {
+fn a_log_that_counts_records_and_shows_none_is_not_called_quiet() {
     for total in ["size", "total", "totalSize"] {
         let server = Server::site(move |_| {
             let mut page = results(&[], 1_000);

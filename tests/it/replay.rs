@@ -15,12 +15,12 @@ fn scanned() -> (Tenant, Desk) {
 
 /// What a replay says of the only tenant.
 fn replay(desk: &Desk, words: &str) -> Value {
-    let mut told = desk
+    let mut replayed = desk
         .run(&format!("replay --format json {words}"))
         .ends(0)
         .json();
-    assert_eq!(told["schema"], "pagewarden.replay.v1");
-    told["tenants"][0].take()
+    assert_eq!(replayed["schema"], "pagewarden.replay.v1");
+    replayed["tenants"][0].take()
 }
 
 fn length(list: &Value) -> usize {
@@ -31,13 +31,17 @@ fn length(list: &Value) -> usize {
 fn the_same_settings_find_the_same_and_nothing_is_changed() {
     let (_tenant, desk) = scanned();
     let (findings, status) = (desk.findings(), desk.run("status").ends(0).out);
-    let told = replay(&desk, "");
+    let replayed = replay(&desk, "");
     assert_eq!(
-        (&told["appears"], &told["disappears"], &told["changes"]),
+        (
+            &replayed["appears"],
+            &replayed["disappears"],
+            &replayed["changes"]
+        ),
         (&json!([]), &json!([]), &json!([]))
     );
-    assert_eq!(told["same"], findings.len());
-    assert!(told["events"].as_u64().unwrap() > 1_000);
+    assert_eq!(replayed["same"], findings.len());
+    assert!(replayed["events"].as_u64().unwrap() > 1_000);
     assert_eq!(desk.findings(), findings);
     // The time since the last poll aside.
     let without_lag = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
@@ -73,7 +77,7 @@ fn other_settings_are_held_against_what_is_recorded() {
     assert!(length(&canary["appears"]) > 0, "{canary}");
     assert_eq!(canary["appears"][0]["family"], "canary");
     assert_eq!(length(&canary["disappears"]), 0);
-    // A line that is higher changes how far over it a finding is, or that it is told at all.
+    // A threshold that is higher changes how far over it a finding is, or whether it is reported at all.
     let few = by("few.toml", "[detect]\nalerts_per_week = 0.01\n");
     let moved = length(&few["changes"]) + length(&few["disappears"]);
     assert!(moved > 0 && length(&few["appears"]) == 0, "{few}");
@@ -86,13 +90,13 @@ fn other_settings_are_held_against_what_is_recorded() {
 }
 
 #[test]
-fn people_read_it_and_mistakes_are_told() {
+fn people_read_it_and_mistakes_are_reported() {
     let (_tenant, desk) = scanned();
-    let told = desk.run("replay").ends(0).out;
-    assert!(told.contains("Nothing was changed."), "{told}");
+    let shown = desk.run("replay").ends(0).out;
+    assert!(shown.contains("Nothing was changed."), "{shown}");
     assert!(
-        told.contains("Would be found besides: 0 findings."),
-        "{told}"
+        shown.contains("Would be found besides: 0 findings."),
+        "{shown}"
     );
     desk.run("replay --with none.toml").ends(2);
     desk.run("--tenant nobody replay --with pagewarden.toml")

@@ -42,8 +42,8 @@ fn changes(kit: &Kit) -> [(AccountId, DateTime<Utc>); 2] {
     ]
 }
 
-/// The windows in which an account was told for being privileged, by RFC 3339.
-fn told(desk: &Desk, account: &AccountId) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+/// The windows in which an account was reported for being privileged, by RFC 3339.
+fn reported(desk: &Desk, account: &AccountId) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let export: Value = serde_json::from_str(&desk.findings()).unwrap();
     let all = export["findings"].as_array().unwrap().clone();
     all.iter()
@@ -59,16 +59,16 @@ fn told(desk: &Desk, account: &AccountId) -> Vec<(DateTime<Utc>, DateTime<Utc>)>
 }
 
 #[test]
-fn a_session_is_judged_by_what_its_account_was_at_that_time() {
+fn a_session_is_scored_by_what_its_account_was_at_that_time() {
     let kit = Kit::with(world(1, 60, 5), Options::default(), STRICT);
     let [(joined, from), (left, until)] = changes(&kit);
     kit.backfill().done();
-    let (new, old) = (told(&kit.desk, &joined), told(&kit.desk, &left));
+    let (new, old) = (reported(&kit.desk, &joined), reported(&kit.desk, &left));
     assert!(
         !new.is_empty() && new.iter().all(|(first, _)| *first >= from),
         "{new:?} {from}"
     );
-    assert!(!old.is_empty(), "never told");
+    assert!(!old.is_empty(), "never reported");
     // A session that began before goes on as it was.
     let grace = until + TimeDelta::hours(12);
     assert!(old.iter().all(|(_, last)| *last < grace), "{old:?} {until}");
@@ -77,7 +77,7 @@ fn a_session_is_judged_by_what_its_account_was_at_that_time() {
     let listed = format!("{STRICT}[tenant.admins]\naccounts = [\"{joined}\", \"{left}\"]\n");
     let kit = Kit::with(world(1, 60, 5), Options::default(), &listed);
     kit.backfill().done();
-    let (new, old) = (told(&kit.desk, &joined), told(&kit.desk, &left));
+    let (new, old) = (reported(&kit.desk, &joined), reported(&kit.desk, &left));
     assert!(new.iter().any(|(first, _)| *first < from), "{new:?}");
     assert!(old.iter().any(|(_, last)| *last > grace), "{old:?}");
 }

@@ -158,11 +158,11 @@ fn import_backfill_and_a_hundred_scans_give_the_same_bytes() {
         .unwrap();
     drop(database);
     kit.scan().done();
-    assert_same(&scanned, &kit.desk.findings(), "folded from scratch");
+    assert_same(&scanned, &kit.desk.findings(), "analysed from scratch");
 }
 
 #[test]
-fn a_finding_tells_the_latest_name_of_its_account_however_long_ago_it_was() {
+fn a_finding_has_the_latest_name_of_its_account_however_long_ago_it_was() {
     let kit = Kit::new(small(4), Options::default());
     let files = Files::of(&kit);
     let account = kit.world().truth()[0].account.to_string();
@@ -281,7 +281,7 @@ fn reads(kit: &Kit) -> (Vec<Read>, Vec<(WordId, u64)>) {
     )
 }
 
-/// What a fold told, in an order of its own.
+/// The drafts of an engine, in an order of their own.
 fn sorted(mut drafts: Vec<Draft>) -> Vec<Draft> {
     drafts.sort_by_key(|draft| (draft.account, draft.family, draft.period));
     drafts
@@ -303,7 +303,7 @@ fn any_split_into_runs_gives_what_one_run_gives() {
         canaries: [].into_iter().collect(),
         integrations: [].into_iter().collect(),
         verdicts: pagewarden_core::engine::Verdicts::default(),
-        ignored: pagewarden_core::engine::Ignored::default(),
+        suppressions: pagewarden_core::engine::Suppressions::default(),
     };
     let mut one = Engine::new();
     for read in &reads {
@@ -321,10 +321,10 @@ fn any_split_into_runs_gives_what_one_run_gives() {
     let split = |cuts: &[usize]| {
         let mut kept = State::default();
         let mut engine = Engine::new();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for (place, read) in reads.iter().enumerate() {
             if cuts.contains(&place) {
-                told.extend(engine.finished());
+                reported.extend(engine.finished());
                 let State {
                     tenant,
                     accounts,
@@ -337,9 +337,9 @@ fn any_split_into_runs_gives_what_one_run_gives() {
             }
             engine.take(&rules, read);
         }
-        told.extend(engine.finished());
-        told.extend(engine.standing(&rules));
-        sorted(told)
+        reported.extend(engine.finished());
+        reported.extend(engine.standing(&rules));
+        sorted(reported)
     };
     proptest!(ProptestConfig::with_cases(12), |(cuts in prop::collection::vec(0..reads.len(), 1..30))| {
         prop_assert!(split(&cuts) == whole);

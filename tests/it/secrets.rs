@@ -1,4 +1,4 @@
-//! Keys and tokens of a running program: not to a proxy, not in a core file, and files that are open to others are told of.
+//! Keys and tokens of a running program: not to a proxy, not in a core file, and files that are open to others are reported.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -88,7 +88,7 @@ fn program(desk: &Desk) -> Command {
 }
 
 #[test]
-fn a_proxy_is_told_where_to_and_never_a_credential() {
+fn a_proxy_learns_the_target_and_never_a_credential() {
     for answer in [
         "HTTP/1.1 200 Connection established\r\n\r\n",
         "HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\ncontent-length: 0\r\n\r\n",
@@ -174,10 +174,10 @@ fn secrets_and_states_that_others_can_read_are_warned_of_before_and_at_the_start
     }
     let scanned = kit.scan().done();
     for file in ["org.key", "site.token", "state.db"] {
-        let told = scanned.err.lines().any(|line| {
+        let reported = scanned.err.lines().any(|line| {
             line.contains("WARN") && line.contains("more than its owner") && line.contains(file)
         });
-        assert!(told, "{file}: {}", scanned.err);
+        assert!(reported, "{file}: {}", scanned.err);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The service: ready, on schedule, told to stop, killed, and others beside it.
+//! The service: ready, on schedule, stopped, killed, and others beside it.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -64,7 +64,7 @@ fn stops(running: Running, signal: &str) {
 }
 
 #[test]
-fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
+fn systemd_is_notified_that_it_is_ready_alive_and_stopping() {
     let tenant = Tenant::small();
     let desk = Desk::set_up(&Setup::of(&tenant));
     let systemd = Systemd::listen(&desk);
@@ -86,7 +86,7 @@ fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
 }
 
 #[test]
-fn it_polls_on_schedule_finds_what_happens_and_tells_it() {
+fn it_polls_on_schedule_finds_what_happens_and_reports_it() {
     let (world, script) = (small_world(), planted("script"));
     let tenant = Tenant::small();
     tenant.simulator.show_until(script.from);
@@ -102,14 +102,14 @@ fn it_polls_on_schedule_finds_what_happens_and_tells_it() {
     });
     let before = tenant.simulator.received().len();
     tenant.simulator.show_until(world.until());
-    let told = until("the script to be told", || {
+    let sent = until("the script to be reported", || {
         let received = tenant.simulator.received();
         received.into_iter().skip(before).find(|message| {
             let body: Value = serde_json::from_slice(&message.body).unwrap();
             body["account"]["id"] == script.account.as_str()
         })
     });
-    let body: Value = serde_json::from_slice(&told.body).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
     assert_eq!(body["schema"], "pagewarden.finding.v1");
     stops(running, "TERM");
     let found = desk.findings();
@@ -170,7 +170,7 @@ fn it_stops_while_it_reads_history_and_goes_on_after_a_restart() {
 }
 
 #[test]
-fn a_second_process_is_told_and_looking_and_marking_work_beside_it() {
+fn a_second_process_is_reported_and_looking_and_marking_work_beside_it() {
     let tenant = Tenant::small();
     let desk = Desk::set_up(&Setup::of(&tenant));
     let running = serving(&desk);

@@ -62,7 +62,7 @@ fn a_whole_file_is_called_whole() {
 }
 
 #[test]
-fn what_does_not_add_up_is_told() {
+fn what_does_not_add_up_is_reported() {
     for (sql, words) in [
         (
             "delete from event where (stream, at, key) in (select stream, at, key from event limit 3)",
@@ -166,7 +166,7 @@ fn a_copy_beside_a_service_that_writes_is_one_moment_and_the_service_goes_on() {
 }
 
 #[test]
-fn a_torn_file_is_told_by_every_command_and_a_copy_takes_its_place() {
+fn a_torn_file_is_reported_by_every_command_and_a_copy_takes_its_place() {
     let (_tenant, desk) = full();
     let whole = desk.export();
     desk.run("state backup copy.db").ends(0);
@@ -276,7 +276,7 @@ fn mounting(desk: &Desk, script: &str) -> Option<Done> {
         probed.is_ok_and(|probed| probed.status.success())
     };
     let Some(way) = ways.iter().find(may) else {
-        table("not told: nothing can be mounted here");
+        table("not shown: nothing can be mounted here");
         return None;
     };
     let mut command = Command::new("unshare");
@@ -291,7 +291,7 @@ fn mounting(desk: &Desk, script: &str) -> Option<Done> {
 }
 
 #[test]
-fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room_again() {
+fn a_full_disk_is_reported_and_everything_goes_on_when_there_is_room_again() {
     let (tenant, whole) = full();
     let desk = Desk::set_up(&Setup::of(&tenant));
     let script = "mkdir small && mount -t tmpfs -o size=600k tmpfs small &&
@@ -306,8 +306,8 @@ fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room_again() {
     let Some(done) = mounting(&desk, script) else {
         return;
     };
-    let told: Vec<&str> = done.out.lines().collect();
-    assert_eq!(told[..3], ["scan 1", "again 1", "copy 1"], "{done:?}");
+    let shown: Vec<&str> = done.out.lines().collect();
+    assert_eq!(shown[..3], ["scan 1", "again 1", "copy 1"], "{done:?}");
     assert!(
         done.out.contains("check 0") && !done.out.contains("part"),
         "{done:?}"
@@ -325,7 +325,7 @@ fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room_again() {
 }
 
 #[test]
-fn a_limit_to_the_size_of_files_is_told() {
+fn a_limit_to_the_size_of_files_is_reported() {
     let tenant = Tenant::small();
     let desk = Desk::set_up(&Setup::of(&tenant));
     let mut command = Command::new("sh");
@@ -347,7 +347,7 @@ fn a_limit_to_the_size_of_files_is_told() {
 }
 
 #[test]
-fn where_nobody_may_write_it_is_told_and_looking_goes_on() {
+fn where_nobody_may_write_it_is_reported_and_looking_goes_on() {
     let (_tenant, desk) = full();
     let script = "mkdir sealed && cp state.db sealed/ && mount --bind sealed sealed &&
         mount -o remount,ro,bind sealed &&

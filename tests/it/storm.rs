@@ -97,7 +97,7 @@ impl Tally {
     }
 
     /// Writes it down where it was asked for.
-    fn tell(&self, what: &str) {
+    fn print(&self, what: &str) {
         let faults: usize = self.faults.values().sum();
         assert!(faults * 5 > self.requests, "hardly a storm: {self:?}");
         if asked_for("PAGEWARDEN_STORM_SEEDS").is_none() {
@@ -111,12 +111,12 @@ impl Tally {
     }
 }
 
-/// Whether one of these requests was answered with a lie of this kind, which nobody could tell from the truth.
+/// Whether one of these requests was answered with a lie of this kind, which looks like the truth.
 fn lied(requests: &[Request], lie: Fault) -> bool {
     requests.iter().any(|request| request.fault == Some(lie))
 }
 
-/// Repeats a command until it says that it could do all of it, has seen all that there is, and was told the truth of who
+/// Repeats a command until it says that it could do all of it, has seen all that there is, and was given the truth about who
 /// is who; until then it says that it could not, or goes on.
 fn until_done(tenant: &Tenant, desk: &Desk, words: &str, expected: [u64; 2], tally: &mut Tally) {
     for _ in 0..150 {
@@ -154,7 +154,7 @@ fn whole(tenant: &Tenant) -> [u64; 2] {
     [counts.events, counts.audit].map(u64::from)
 }
 
-/// What a desk holds in the end, counted and judged.
+/// What a desk holds in the end, counted and analysed.
 #[derive(Debug, PartialEq)]
 struct End {
     counted: Vec<[Value; 3]>,
@@ -205,7 +205,7 @@ fn a_backfill_through_a_storm_ends_with_what_a_clean_one_finds() {
         clean.run(words).done();
         assert_eq!(stored(&clean), expected);
         End::of(&through).assert_is(&End::of(&clean), &format!("backfill of seed {seed}"));
-        tally.tell(&format!("backfill, seed {seed}"));
+        tally.print(&format!("backfill, seed {seed}"));
     }
 }
 
@@ -237,7 +237,7 @@ fn scans_through_a_storm_end_with_what_clean_ones_find() {
             assert_eq!(stored(&through), expected[2]);
         }
         settled.assert_is(&End::of(&clean), &format!("scans of seed {seed}"));
-        tally.tell(&format!("scans, seed {seed}"));
+        tally.print(&format!("scans, seed {seed}"));
     }
 }
 
@@ -267,7 +267,7 @@ fn a_service_in_a_storm_ends_with_what_a_clean_scan_finds() {
         running.signal("TERM");
         running.wait().ends(0);
         End::of(&through).assert_is(&clean, &format!("service of seed {seed}"));
-        tally.tell(&format!("service, seed {seed}"));
+        tally.print(&format!("service, seed {seed}"));
     }
 }
 
@@ -291,8 +291,8 @@ fn forever(fault: Fault, wait: u32) -> (Desk, Done) {
 }
 
 #[test]
-fn a_server_that_never_answers_rightly_is_told_of_in_time() {
-    let mut told = String::new();
+fn a_server_that_never_answers_rightly_is_reported_in_time() {
+    let mut shown = String::new();
     for fault in Fault::ALL {
         // Seconds that are waited for, and hours that are not.
         let waits: &[u32] = match fault {
@@ -303,11 +303,17 @@ fn a_server_that_never_answers_rightly_is_told_of_in_time() {
         for wait in waits {
             let (desk, done) = forever(fault, *wait);
             assert!(done.took < Duration::from_secs(30), "{fault:?} {done:?}");
-            write!(told, "## {fault:?}").unwrap();
+            write!(shown, "## {fault:?}").unwrap();
             if *wait > 0 {
-                write!(told, ", for {wait} s").unwrap();
+                write!(shown, ", for {wait} s").unwrap();
             }
-            writeln!(told, "\nexit code {}\n{}", done.code(), words(&desk, &done)).unwrap();
+            writeln!(
+                shown,
+                "\nexit code {}\n{}",
+                done.code(),
+                words(&desk, &done)
+            )
+            .unwrap();
             let quiet = matches!(
                 fault,
                 // Every event twice is no harm. The others look like a log where nothing happened, and like a tenant
@@ -317,7 +323,7 @@ fn a_server_that_never_answers_rightly_is_told_of_in_time() {
             assert_eq!(done.code() != 1, quiet, "{fault:?} {done:?}");
         }
     }
-    insta::assert_snapshot!("never_rightly", told);
+    insta::assert_snapshot!("never_rightly", shown);
 }
 
 /// What is said to people, without how long is still to be waited and what the system says of a broken connection.

@@ -172,20 +172,25 @@ fn a_page_in_place_of_json_is_not_believed() {
 }
 
 #[test]
-fn what_is_missing_or_broken_is_told_before_anything_is_started() {
+fn what_is_missing_or_broken_is_reported_before_anything_is_started() {
     let tenant = Tenant::small();
     let setup = Setup::of(&tenant);
-    let mut told = String::new();
-    let mut tell = |desk: &Desk, what: &str, words: &str| {
+    let mut shown = String::new();
+    let mut run = |desk: &Desk, what: &str, words: &str| {
         let done = desk.run(words);
-        writeln!(told, "# {what}: pagewarden {words}\n{}", done.told(desk)).unwrap();
+        writeln!(
+            shown,
+            "# {what}: pagewarden {words}\n{}",
+            done.transcript(desk)
+        )
+        .unwrap();
         assert!(!desk.path("state.db").exists(), "{what}");
     };
     let empty = Desk::new();
     for words in ["scan", "run", "backfill --from 2024-01-01", "status"] {
-        tell(&empty, "no config", words);
+        run(&empty, "no config", words);
     }
-    tell(
+    run(
         &empty,
         "a config that is not there",
         "scan --config no.toml",
@@ -194,25 +199,25 @@ fn what_is_missing_or_broken_is_told_before_anything_is_started() {
     std::fs::remove_file(desk.path("org.key")).unwrap();
     std::fs::remove_file(desk.path("site.token")).unwrap();
     for words in ["scan", "run", "backfill --from 2024-01-01"] {
-        tell(&desk, "no secrets", words);
+        run(&desk, "no secrets", words);
     }
     let desk = Desk::set_up(&setup);
     desk.write("org.key", "\n");
-    tell(&desk, "an empty secret", "scan");
+    run(&desk, "an empty secret", "scan");
     let desk = Desk::set_up(&setup);
-    tell(&desk, "a tenant that is not there", "scan --tenant acne");
+    run(&desk, "a tenant that is not there", "scan --tenant acne");
     let broken =
         desk.read("pagewarden.toml").replace("[retry]", "[retri]") + "[detect]\nmin_page = 5\n";
     desk.write("pagewarden.toml", broken);
     for words in ["scan", "run", "status"] {
-        tell(&desk, "a broken config", words);
+        run(&desk, "a broken config", words);
     }
-    insta::assert_snapshot!("nothing_was_started", told);
+    insta::assert_snapshot!("nothing_was_started", shown);
     assert!(tenant.simulator.requests().is_empty());
 }
 
 #[test]
-fn the_exit_code_is_that_of_the_gravest_new_finding_from_fail_on_on() {
+fn the_exit_code_is_that_of_the_most_severe_new_finding_from_fail_on_on() {
     let tenant = Tenant::small();
     let setup = Setup::of(&tenant);
     let code_of = |severity: &str| match severity {

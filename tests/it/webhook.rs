@@ -66,7 +66,7 @@ struct Desktop {
     messages: Mutex<Vec<Message>>,
 }
 
-/// A receiver that answers as it is told, then 204; redirects lead to another path of its own.
+/// A receiver that answers as it is configured, then 204; redirects lead to another path of its own.
 struct Receiver {
     shared: Arc<Desktop>,
     url: String,
@@ -177,9 +177,9 @@ fn from_the_beginning(receiver: &Receiver, min_severity: &'static str) -> (Tenan
 }
 
 #[test]
-fn what_happens_after_installation_is_told_one_by_one_and_history_is_not() {
+fn what_happens_after_installation_is_reported_one_by_one_and_history_is_not() {
     let tenant = Tenant::small();
-    let installed = planted("patient-harvest").until + TimeDelta::hours(2);
+    let installed = planted("patient-collection").until + TimeDelta::hours(2);
     assert!(installed < planted("script").from);
     tenant.simulator.show_until(installed);
     let receiver = Receiver::answering(&[]);
@@ -202,7 +202,7 @@ fn what_happens_after_installation_is_told_one_by_one_and_history_is_not() {
         .map(|finding| finding["id"].as_str().unwrap().to_owned())
         .collect();
     let messages = receiver.received().split_off(1);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for message in &messages {
         let body = message.body();
         assert!(message.is_signed());
@@ -210,18 +210,18 @@ fn what_happens_after_installation_is_told_one_by_one_and_history_is_not() {
         let key = format!("{}:{}", body["id"].as_str().unwrap(), body["revision"]);
         assert_eq!(message.header("webhook-id"), key);
         assert!(findings.contains(&body), "{body}");
-        told.push(body["id"].as_str().unwrap().to_owned());
+        reported.push(body["id"].as_str().unwrap().to_owned());
     }
     fresh.sort_unstable();
-    told.sort_unstable();
-    assert_eq!(told, fresh);
+    reported.sort_unstable();
+    assert_eq!(reported, fresh);
     let of_script =
         |message: &&Message| message.body()["account"]["id"] == planted("script").account.as_str();
     assert_eq!(messages.iter().filter(of_script).count(), 1);
 }
 
 #[test]
-fn a_finding_is_told_again_when_it_becomes_graver() {
+fn a_finding_is_reported_again_when_it_becomes_more_severe() {
     let receiver = Receiver::answering(&[]);
     let (tenant, desk) = from_the_beginning(&receiver, "low");
     let script = planted("script");
@@ -242,7 +242,7 @@ fn a_finding_is_told_again_when_it_becomes_graver() {
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), messages.len(), "each key is of one message");
-    let grave = |message: &Message| {
+    let severity = |message: &Message| {
         let words = ["low", "medium", "high", "critical"];
         let body = message.body();
         words
@@ -250,29 +250,32 @@ fn a_finding_is_told_again_when_it_becomes_graver() {
             .position(|word| body["severity"] == *word)
             .unwrap()
     };
-    let graves: Vec<usize> = messages.iter().map(grave).collect();
-    assert!(graves.len() >= 2 && graves.is_sorted(), "{graves:?}");
-    assert!(graves.first() < graves.last(), "{graves:?}");
+    let severities: Vec<usize> = messages.iter().map(severity).collect();
+    assert!(
+        severities.len() >= 2 && severities.is_sorted(),
+        "{severities:?}"
+    );
+    assert!(severities.first() < severities.last(), "{severities:?}");
 }
 
 #[test]
-fn only_what_is_grave_enough_is_sent() {
+fn only_what_is_severe_enough_is_sent() {
     let receiver = Receiver::answering(&[]);
     let (tenant, desk) = from_the_beginning(&receiver, "critical");
     tenant.simulator.show_until(small_world().until());
     desk.run("-q scan");
     let findings = desk.findings();
-    let mut grave: Vec<Value> = findings
+    let mut severe: Vec<Value> = findings
         .iter()
         .filter(|finding| finding["severity"] == "critical")
         .cloned()
         .collect();
-    assert!(!grave.is_empty() && grave.len() < findings.len());
+    assert!(!severe.is_empty() && severe.len() < findings.len());
     let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
     let mut sent: Vec<Value> = receiver.received().iter().map(Message::body).collect();
-    grave.sort_by_key(id);
+    severe.sort_by_key(id);
     sent.sort_by_key(id);
-    assert_eq!(sent, grave);
+    assert_eq!(sent, severe);
 }
 
 #[test]
@@ -327,15 +330,20 @@ fn a_receiver_that_is_gone_is_given_up_and_one_that_is_down_is_waited_for() {
         "{keys:?}"
     );
     assert_eq!(deliveries(&desk_down), (0, 1, 0));
-    let mut told = String::new();
+    let mut reported = String::new();
     for (what, done) in [("gone", gone), ("down", down)] {
         let words = done
             .err
             .lines()
             .filter(|line| line.starts_with("pagewarden:"));
-        writeln!(told, "# {what}\n{}", words.collect::<Vec<_>>().join("\n")).unwrap();
+        writeln!(
+            reported,
+            "# {what}\n{}",
+            words.collect::<Vec<_>>().join("\n")
+        )
+        .unwrap();
     }
-    insta::assert_snapshot!("messages_not_taken", told);
+    insta::assert_snapshot!("messages_not_taken", reported);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Read {
     pub extent: Option<Extent>,
 }
 
-/// An event that is kept as evidence: the first opening of a page, an export, a download.
+/// An event that is kept as evidence: the first view of a page, an export, a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Event time, seconds.
@@ -64,7 +64,7 @@ pub struct Tally {
     pub last: i64,
     /// Different pages.
     pub pages: u32,
-    /// Openings, repeats included.
+    /// Page views, repeats included.
     pub views: u32,
     /// Exports and downloads.
     pub exports: u32,

@@ -28,7 +28,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// Decides for one output; `no_color` tells whether `NO_COLOR` is set and not empty.
+    /// Decides for one output; `no_color` says whether `NO_COLOR` is set and not empty.
     pub const fn enabled(self, terminal: bool, no_color: bool) -> bool {
         match self {
             Self::Auto => terminal && !no_color,
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn things_are_counted_in_words() {
-        let told = [
+        let shown = [
             count(1, "page"),
             count(0, "page"),
             count(187, "page"),
@@ -320,7 +320,7 @@ mod tests {
             count(2, "entry"),
         ];
         assert_eq!(
-            told,
+            shown,
             [
                 "1 page",
                 "0 pages",
@@ -334,22 +334,26 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_in_words() {
-        let told = |seconds| duration(Duration::from_secs(seconds));
+    fn time_is_written_in_words() {
+        let shown = |seconds| duration(Duration::from_secs(seconds));
         assert_eq!(
-            [told(0), told(1), told(59)],
+            [shown(0), shown(1), shown(59)],
             ["0 seconds", "1 second", "59 seconds"]
         );
         assert_eq!(
-            [told(60), told(22 * 60 + 5), told(59 * 60)],
+            [shown(60), shown(22 * 60 + 5), shown(59 * 60)],
             ["1 minute", "22 minutes", "59 minutes"]
         );
         assert_eq!(
-            [told(3_599), told(3 * 3600 + 5 * 60)],
+            [shown(3_599), shown(3 * 3600 + 5 * 60)],
             ["1 hour", "3 h 5 min"]
         );
         assert_eq!(
-            [told(86_399), told(2 * 86_400), told(2 * 86_400 + 4 * 3600)],
+            [
+                shown(86_399),
+                shown(2 * 86_400),
+                shown(2 * 86_400 + 4 * 3600)
+            ],
             ["1 day", "2 days", "2 days 4 h"]
         );
     }

@@ -1,4 +1,4 @@
-//! An Atlassian tenant on loopback: real API shapes, people with habits, harvesters hidden among them, faults on request.
+//! An Atlassian tenant on loopback: real API shapes, people with habits, bulk collectors hidden among them, faults on request.
 //!
 //! One fake for the demo, the tests and the benchmarks, in two parts. The [`World`] is what is true: pure, made from a
 //! seed, without a clock. The [`Simulator`] shows it over HTTP, up to a simulated now, as the organisation's interface,
@@ -52,7 +52,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Shows a world on a free port of the loopback interface; all of it, until told how much.
+    /// Shows a world on a free port of the loopback interface; all of it, until a limit is set.
     ///
     /// Must be called within a tokio runtime.
     pub fn start(world: impl Into<Arc<World>>, options: Options) -> io::Result<Self> {
@@ -102,7 +102,7 @@ impl Simulator {
         server::take(State(Arc::clone(&self.shared)), request).await
     }
 
-    /// Has a clock tell the simulated now from now on.
+    /// Takes the simulated now from a clock from now on.
     pub fn follow(&self, clock: Arc<dyn Clock>) {
         self.shared.follow(clock);
     }
@@ -159,7 +159,7 @@ impl Simulator {
         self.shared.set_now(now);
     }
 
-    /// The simulated now, as the `Date` header tells it.
+    /// The simulated now, as the `Date` header shows it.
     pub fn now(&self) -> DateTime<Utc> {
         self.shared.moment()
     }

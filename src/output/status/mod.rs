@@ -38,9 +38,9 @@ pub struct Tenant {
     pub deliveries: Deliveries,
     /// When keys and tokens end.
     pub credentials: Vec<Credential>,
-    /// How many events were left out by ignore rules.
+    /// How many events were left out by suppressions.
     pub suppressed: u64,
-    /// The ignore rules, in the order of the config.
+    /// The suppressions, in the order of the config.
     pub suppressions: Vec<Suppression>,
 }
 
@@ -62,7 +62,7 @@ pub struct StreamStatus {
     pub unusable: u64,
     /// The same, by reason.
     pub unusable_reasons: Vec<Reason>,
-    /// Reading events whose page could not be told.
+    /// Reading events whose page could not be identified.
     pub unresolved: u64,
     /// How far the live walk has read.
     #[serde(serialize_with = "at")]
@@ -169,7 +169,7 @@ pub struct Coverage {
 /// How many findings there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
-    /// Not judged yet, or grown since.
+    /// No verdict yet, or grown since.
     pub open: u64,
     /// All.
     pub total: u64,
@@ -191,11 +191,11 @@ pub struct Deliveries {
 pub struct Credential {
     /// What it opens: "organization", or the host name of a site. Never the secret.
     pub name: String,
-    /// The last day on which it works, if told.
+    /// The last day on which it works, if given.
     pub expires: Option<NaiveDate>,
 }
 
-/// One rule that keeps activity from being told.
+/// One suppression: activity that is not reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// What it names: "account", "group", "space" or "network".

@@ -17,10 +17,10 @@ const VALUES: usize = 14;
 /// The longest untrusted text that is shown.
 const WORDS: usize = 300;
 
-/// The days before its end from which a credential is told as ending.
+/// How many days before its end a credential is shown as ending.
 const ENDING_DAYS: i64 = 30;
 
-/// Writes the status for people; `now` tells how long keys still work.
+/// Writes the status for people; `now` decides how long keys still work.
 pub fn write_text(
     status: &Status,
     now: DateTime<Utc>,
@@ -121,18 +121,18 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         sent,
         given_up,
     } = deliveries;
-    let told = format!(
+    let line = format!(
         "{} sent, {} waiting, {} given up",
         number(*sent),
         number(*waiting),
         number(*given_up)
     );
-    let told = if *given_up > 0 {
-        Line::warning(told)
+    let line = if *given_up > 0 {
+        Line::warning(line)
     } else {
-        Line::fact(told)
+        Line::fact(line)
     };
-    lines.push(("deliveries".into(), vec![told]));
+    lines.push(("deliveries".into(), vec![line]));
     if !credentials.is_empty() {
         lines.push((
             "keys".into(),
@@ -267,7 +267,7 @@ fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
     }
 }
 
-/// What one ignore rule leaves out, why, and until when.
+/// What one suppression leaves out, why, and until when.
 fn suppression_line(rule: &Suppression) -> Line {
     let Suppression {
         kind,

@@ -112,7 +112,7 @@ pub(crate) fn stored_once(
     violations
 }
 
-/// (b) No message comes again after its sender was told that it was taken, unless the sender was killed at that moment.
+/// (b) No message comes again after its sender got the answer that it was taken, unless the sender was killed at that moment.
 pub(crate) fn sent_once(got: &[Got], blows: &[DateTime<Utc>]) -> Vec<Violation> {
     let mut confirmed: BTreeMap<(usize, &str), DateTime<Utc>> = BTreeMap::new();
     let mut violations = Vec::new();
@@ -170,8 +170,8 @@ impl<'a> About<'a> {
     }
 }
 
-/// (c) Each finding of the present is sent to everybody who is told of such, within `lateness` and two polls of the event
-/// that made it cross, processing time and outages aside; and no finding is told by nothing at all.
+/// (c) Each finding of the present is sent to every notifier that it is routed to, within `lateness` and two polls of the event
+/// that made it cross, processing time and outages aside; and every finding is sent at least once.
 pub(crate) fn sent_in_time(
     got: &[Got],
     known: &[Known],
@@ -188,7 +188,7 @@ pub(crate) fn sent_in_time(
         let Some(place) = known.iter().position(|known| known.name == about.tenant) else {
             continue;
         };
-        // Those about our own sight are of no event, and the weekly sum comes when the week is over.
+        // Those about log health follow from no event, and the weekly sum comes when the week is over.
         if !seen.insert((one.receiver, about.id)) || about.family == "blind" || about.weekly {
             continue;
         }
@@ -198,7 +198,7 @@ pub(crate) fn sent_in_time(
         let Some(read) = read.filter(|_| about.last_seen >= began) else {
             continue;
         };
-        // Whoever is told of grave findings only is told when it became grave, which no message says. What crossed before the
+        // A notifier of severe findings only is sent a finding when it escalated, which no message says. What crossed before the
         // service began is in its summary, and sent when it crosses again.
         let all = notifiers[one.receiver].min_severity == Severity::Low;
         let crossed = if all && about.first_seen >= began {
@@ -228,14 +228,14 @@ pub(crate) fn sent_in_time(
     violations
 }
 
-/// (c) No finding that somebody is to be told of is told by nothing: neither alone nor in the summary of history.
-pub(crate) fn told(
+/// (c) Every finding with a route is sent: alone or in the summary of history.
+pub(crate) fn reported(
     got: &[Got],
     findings: &[Finding],
     known: &[Known],
     notifiers: &[Notifier],
 ) -> Vec<Violation> {
-    let mut told: BTreeSet<(usize, &str)> = BTreeSet::new();
+    let mut reported: BTreeSet<(usize, &str)> = BTreeSet::new();
     for one in got.iter().filter(|one| one.taken) {
         let sums_up = one.body["schema"] == "pagewarden.summary.v1";
         let listed = one.body["most_severe"].as_array().filter(|_| sums_up);
@@ -244,7 +244,7 @@ pub(crate) fn told(
             .flatten()
             .filter_map(|one| one["id"].as_str());
         let alone = About::of(&one.body).map(|about| about.id);
-        told.extend(listed.chain(alone).map(|id| (one.receiver, id)));
+        reported.extend(listed.chain(alone).map(|id| (one.receiver, id)));
     }
     let mut violations = Vec::new();
     for finding in findings.iter().filter(|finding| finding.is_folded()) {
@@ -253,11 +253,11 @@ pub(crate) fn told(
         };
         for (receiver, notifier) in notifiers.iter().enumerate() {
             let due = finding.severity >= notifier.min_severity;
-            if due && !told.contains(&(receiver, finding.id.as_str())) {
+            if due && !reported.contains(&(receiver, finding.id.as_str())) {
                 violations.push(violation(
                     'c',
                     format!(
-                        "{} ({}, {}) of {}, crossed {}, last event {}, was never told to {receiver}; watched from {}, lookback read {}",
+                        "{} ({}, {}) of {}, crossed {}, last event {}, was never reported to {receiver}; watched from {}, lookback read {}",
                         finding.id,
                         finding.detector,
                         finding.severity.as_str(),
@@ -298,7 +298,7 @@ fn away(
 /// (d) What was sent about a finding that is no more is taken back by a later message.
 pub(crate) fn taken_back(got: &[Got], findings: &[Finding]) -> Vec<Violation> {
     let standing: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
-    let mut told: BTreeMap<(usize, &str), bool> = BTreeMap::new();
+    let mut reported: BTreeMap<(usize, &str), bool> = BTreeMap::new();
     for one in got.iter().filter(|one| one.taken) {
         let retracts = one.body["schema"] == "pagewarden.retraction.v1";
         let id = if retracts {
@@ -307,10 +307,11 @@ pub(crate) fn taken_back(got: &[Got], findings: &[Finding]) -> Vec<Violation> {
             About::of(&one.body).map(|about| about.id)
         };
         if let Some(id) = id {
-            told.insert((one.receiver, id), retracts);
+            reported.insert((one.receiver, id), retracts);
         }
     }
-    told.into_iter()
+    reported
+        .into_iter()
         .filter(|((_, id), retracted)| !retracted && !standing.contains(id))
         .map(|((receiver, id), _)| {
             violation(

@@ -133,11 +133,11 @@ impl Run {
     fn failure(&self, words: &str) -> Failure {
         let seed = self.seed;
         Failure(format!(
-            "seed {seed}, {}, step {}: {words}\nrepeat with PAGEWARDEN_SEEDS={seed}..{} cargo test --test it simulation\nthe last happenings:\n{}",
+            "seed {seed}, {}, step {}: {words}\nrepeat with PAGEWARDEN_SEEDS={seed}..{} cargo test --test it simulation\nthe last events:\n{}",
             rfc3339(self.scene.now()),
             self.step,
             seed + 1,
-            self.scene.network.last_happenings(),
+            self.scene.network.last_events(),
         ))
     }
 
@@ -182,9 +182,10 @@ impl Run {
                 let life = Life::begin(&self.scene).map_err(|error| self.failure(&error))?;
                 self.life = Some(life);
             }
-            while let Some((_, whose, told)) = rotations.next_if(|(at, ..)| *at <= self.scene.now())
+            while let Some((_, whose, reported)) =
+                rotations.next_if(|(at, ..)| *at <= self.scene.now())
             {
-                self.rotate(whose, told);
+                self.rotate(whose, reported);
             }
             if let Some(next) = interruptions.next_if(|next| next.at <= self.scene.now()) {
                 self.strike(next.blow, next.away).await?;
@@ -246,7 +247,7 @@ impl Run {
                 if matches!(stopped, Stopped::Failed(_)) {
                     return Err(self.failure(&format!("stopped: {stopped:?}")));
                 }
-                self.gone(away);
+                self.be_away(away);
                 life.end().await;
             }
             Blow::Reload => {
@@ -260,7 +261,7 @@ impl Run {
     }
 
     async fn kill(&mut self, away: TimeDelta) {
-        self.gone(away);
+        self.be_away(away);
         if let Some(life) = self.life.take() {
             life.end().await;
         }
@@ -268,7 +269,7 @@ impl Run {
     }
 
     /// Notes that the service is away.
-    fn gone(&mut self, away: TimeDelta) {
+    fn be_away(&mut self, away: TimeDelta) {
         let now = self.scene.now();
         self.blows.push(now);
         self.back = now + away;
@@ -280,19 +281,20 @@ impl Run {
         });
     }
 
-    /// The organisation takes another key, which the file does not tell yet; or tells now.
-    fn rotate(&self, whose: usize, told: bool) {
+    /// The organisation takes another key, which the file does not have yet; or has now.
+    fn rotate(&self, whose: usize, reported: bool) {
         let host = &self.scene.network.hosts[whose];
         let mut key = host.key.lock().unwrap();
-        if told {
+        if reported {
             keep(&self.scene.folder, &format!("{whose}.key"), &key);
         } else {
             *key = format!("key-of-step-{}", self.step);
             self.scene.network.count(Trouble::KeyRotated.word());
         }
-        self.scene
-            .network
-            .note(&format!("{} another key, in the file: {told}", host.name));
+        self.scene.network.note(&format!(
+            "{} another key, in the file: {reported}",
+            host.name
+        ));
     }
 
     fn store(&self) -> Arc<Store> {
@@ -361,8 +363,9 @@ impl Run {
         let (close, late) = (timely(TimeDelta::minutes(10)), timely(TimeDelta::hours(2)));
         self.report.close = close.len() - late.len();
         self.take(late)?;
-        let untold = invariants::told(&got, &findings, &self.known, &self.scene.config.notifiers);
-        self.take(untold)?;
+        let unreported =
+            invariants::reported(&got, &findings, &self.known, &self.scene.config.notifiers);
+        self.take(unreported)?;
         self.take(invariants::taken_back(&got, &findings))?;
         let early = invariants::nothing_early(&got, &self.known);
         self.take(early)?;

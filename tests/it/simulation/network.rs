@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::faults::{Blow, Dice, Plan, Trouble, number};
 
-/// How many happenings are remembered for a failure.
+/// How many events are remembered for a failure.
 const REMEMBERED: usize = 40;
 
 /// A clock that stands and goes with tokio's.
@@ -62,7 +62,7 @@ pub(crate) struct Got {
     pub(crate) body: Value,
     /// Whether the receiver took it.
     pub(crate) taken: bool,
-    /// When the sender was told so; none where it never was.
+    /// When the sender got the answer; none where it never did.
     pub(crate) confirmed: Option<DateTime<Utc>>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Network {
     receivers: Vec<String>,
     pub(crate) plan: OnceLock<Plan>,
     got: Mutex<Vec<Got>>,
-    happenings: Mutex<VecDeque<String>>,
+    events: Mutex<VecDeque<String>>,
     /// How often which fault happened, and in which hours.
     counted: Mutex<BTreeMap<&'static str, (u64, BTreeSet<i64>)>>,
     /// The kill that waits for its moment.
@@ -120,7 +120,7 @@ impl Network {
             receivers,
             plan: OnceLock::new(),
             got: Mutex::default(),
-            happenings: Mutex::default(),
+            events: Mutex::default(),
             counted: Mutex::default(),
             armed: Mutex::default(),
             killed: Notify::new(),
@@ -152,17 +152,17 @@ impl Network {
 
     /// Remembers what happened.
     pub(crate) fn note(&self, what: &str) {
-        let mut happenings = self.happenings.lock().unwrap();
-        if happenings.len() == REMEMBERED {
-            happenings.pop_front();
+        let mut events = self.events.lock().unwrap();
+        if events.len() == REMEMBERED {
+            events.pop_front();
         }
-        happenings.push_back(format!("{} {what}", rfc3339(self.clock.now())));
+        events.push_back(format!("{} {what}", rfc3339(self.clock.now())));
     }
 
-    /// The last happenings, a line each.
-    pub(crate) fn last_happenings(&self) -> String {
-        let happenings = self.happenings.lock().unwrap();
-        happenings.iter().cloned().collect::<Vec<_>>().join("\n")
+    /// The last events, a line each.
+    pub(crate) fn last_events(&self) -> String {
+        let events = self.events.lock().unwrap();
+        events.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
     /// Lets a kill wait for its moment.
@@ -320,9 +320,11 @@ impl Host {
             .body(Body::from(body.to_vec()))
             .unwrap();
         *translated.headers_mut() = request.headers().clone();
-        let told = request.headers().get("authorization");
-        let told = told.and_then(|told| told.to_str().ok()).unwrap_or_default();
-        if let Some(key) = told.strip_prefix("Bearer ") {
+        let reported = request.headers().get("authorization");
+        let reported = reported
+            .and_then(|reported| reported.to_str().ok())
+            .unwrap_or_default();
+        if let Some(key) = reported.strip_prefix("Bearer ") {
             let good = key == *self.key.lock().unwrap();
             let key = if good {
                 self.simulator.org_key()

@@ -141,16 +141,16 @@ impl Scene {
     }
 }
 
-/// When the service begins: often in the middle of a harvest, or just after one.
+/// When the service begins: often in the middle of a bulk collection, or just after one.
 fn first_moment(dice: &mut Dice, hosts: &[Host]) -> DateTime<Utc> {
     let world = hosts[0].simulator.world();
     let (start, end) = (world.settings().start, world.settings().end());
     let (from, until) = (start + TimeDelta::days(3), end - TimeDelta::days(3));
     let minutes = u64::try_from((until - from).num_minutes()).unwrap();
     let any = from + TimeDelta::minutes(dice.below(minutes).cast_signed());
-    let harvests = hosts.iter().flat_map(|host| host.simulator.world().truth());
-    let ends: Vec<DateTime<Utc>> = harvests
-        .map(|harvest| harvest.until)
+    let collections = hosts.iter().flat_map(|host| host.simulator.world().truth());
+    let ends: Vec<DateTime<Utc>> = collections
+        .map(|collection| collection.until)
         .filter(|end| (from..until).contains(end))
         .collect();
     if ends.is_empty() || dice.percent(50) {

@@ -1,4 +1,4 @@
-//! The pauses between page openings: people's are very uneven, a program's are not.
+//! The pauses between page views: people's are very uneven, a program's are even.
 //!
 //! Dwell times of people are widely dispersed (Liu, White and Dumais, SIGIR 2010: Weibull with negative ageing). In the
 //! logs of an intranet, of mail and of a course that the method was tried on, the standard deviation of the logarithm of
@@ -14,7 +14,7 @@ const WINDOW: usize = 24;
 const STEADY: f64 = 0.25;
 /// Pauses shorter than this on average are no evidence of steadiness: a browser that restores its tabs makes them too.
 const SHORTEST: f64 = 1.5;
-/// From how many pauses in a session on its pace is judged: hardly anybody restores as many tabs at once.
+/// From how many pauses in a session on its pace is measured: hardly anybody restores as many tabs at once.
 const HASTE: u32 = 100;
 /// An average pause (in seconds) that nobody keeps over so many pages: the median pause in the log of an intranet was 71, and
 /// this lies three deviations (of 0.83, of the logarithm) under it.
@@ -22,7 +22,7 @@ const HASTY: f64 = 6.0;
 /// Times that are all multiples of so many seconds are rounded, and say nothing of pauses.
 const COARSE: u64 = 10;
 
-/// What speaks for a program.
+/// Evidence of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// How many pauses.
@@ -48,7 +48,7 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// Takes the opening of a page that is new to the session.
+    /// Takes the first view of a page in the session.
     pub fn open(&mut self, at: i64) {
         self.grain = divisor(self.grain, at.unsigned_abs());
         let Some(last) = self.last.replace(at) else {
@@ -62,7 +62,7 @@ impl Cadence {
         }
         self.window.push(pause);
         if self.grain < COARSE {
-            self.judge(at);
+            self.measure(at);
         }
     }
 
@@ -76,7 +76,7 @@ impl Cadence {
         self.hasty
     }
 
-    fn judge(&mut self, at: i64) {
+    fn measure(&mut self, at: i64) {
         if self.pauses >= HASTE {
             let took = u32::try_from(at - self.first).unwrap_or(u32::MAX);
             let seconds = f64::from(took) / f64::from(self.pauses);

@@ -1,4 +1,4 @@
-//! Calibration: what a score of one channel is worth in bits, by how often such scores came among all people
+//! Calibration: the bits of a score of one channel, by how often such scores came among all people
 //! (equations 9 and J).
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// How many bits one unit of the score is worth until data tell.
+    /// How many bits one unit of the score counts until there are data.
     const fn bits_per_unit(self) -> f64 {
         match self {
             Self::Bits => 1.0,
@@ -86,7 +86,7 @@ fn step(score: f64) -> u32 {
     whole(score * STEPS)
 }
 
-/// What a score is worth: by rank up to the 97.5 % point, exponential beyond. Frozen between refits.
+/// The bits of a score: by rank up to the 97.5 % point, exponential beyond. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Bits for each step up to the reach; never falling.

@@ -98,7 +98,7 @@ impl History {
         }
     }
 
-    /// Learns one settled unit of a day (equation 3). `cap` comes from [`cap`](super::cap) and keeps a harvest from
+    /// Learns one settled unit of a day (equation 3). `cap` comes from [`cap`](super::cap) and keeps a bulk collection from
     /// teaching itself (equation 4). A unit of an earlier day than the last counts as of that last day.
     pub fn learn(&mut self, x: u32, day: i64, cap: u32) {
         let mut next = self.decayed(day);
@@ -258,7 +258,7 @@ impl Tail {
         self.n
     }
 
-    /// The law it follows, which tells mean and quantiles.
+    /// The law it follows, which gives mean and quantiles.
     pub const fn law(&self) -> &Predictive {
         &self.law
     }

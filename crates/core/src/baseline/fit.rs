@@ -63,7 +63,7 @@ impl From<&History> for Person {
 
 /// The shape that makes a group's units most likely; `usual` is the default of the scale, from which the search starts.
 ///
-/// The order of `people` does not matter, since their numbers are whole. Both must tell of the same units, neither decayed
+/// The order of `people` does not matter, since their numbers are whole. Both must count the same units, neither decayed
 /// nor capped: the caller keeps a [`Person`] beside each [`History`], and takes the units from
 /// [`Peers::ever_sessions`](super::Peers::ever_sessions) or its twin. Where they differ, the histogram is scaled until
 /// its sum is that of all people, which keeps `r` off its bounds and no more. Decayed histories can stand in for the sums, but poorly: they weigh less

@@ -95,17 +95,17 @@ mod tests {
 
     #[test]
     fn only_a_unit_that_surprised_is_capped_and_where_it_reached_ten_bits() {
-        let harvest = regular().advanced(300);
-        let cap_of_harvest = cap(&harvest, &peers());
-        assert!(surprise(&regular().advanced(cap_of_harvest), &peers()) >= TAUGHT_BITS);
-        assert!(surprise(&regular().advanced(cap_of_harvest - 1), &peers()) < TAUGHT_BITS);
+        let collection = regular().advanced(300);
+        let cap_of_collection = cap(&collection, &peers());
+        assert!(surprise(&regular().advanced(cap_of_collection), &peers()) >= TAUGHT_BITS);
+        assert!(surprise(&regular().advanced(cap_of_collection - 1), &peers()) < TAUGHT_BITS);
         assert_eq!(
-            cap(&regular().advanced(cap_of_harvest - 1), &peers()),
+            cap(&regular().advanced(cap_of_collection - 1), &peers()),
             u32::MAX
         );
         assert_eq!(
-            cap(&regular().advanced(cap_of_harvest), &peers()),
-            cap_of_harvest
+            cap(&regular().advanced(cap_of_collection), &peers()),
+            cap_of_collection
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Who opened a page lately, and how rare it makes an opening (equations A and B).
+//! Who viewed a page lately, and how rare that makes a first view (equations A and B).
 
 use serde::{Deserialize, Serialize};
 
@@ -9,19 +9,19 @@ use super::{Histogram, Weekly};
 /// How many days back readers of a page count.
 pub const READER_DAYS: i64 = 28;
 
-/// How many readers of a page are told apart; with as many, it is no rare page in any tenant.
+/// How many readers of a page are counted; a page with as many is rare in no tenant.
 const MOST_READERS: usize = 24;
 
-/// How many steps of an opening's rarity make one bit.
+/// How many steps of a view's rarity make one bit.
 const STEPS: f64 = 8.0;
 
-/// The highest step that is told apart.
+/// The highest step that is distinguished.
 const LAST_STEP: f64 = 255.0;
 
-/// The most bits that one opening can count for.
+/// The most bits that one view can count for.
 const MOST_BITS: f64 = 8.0;
 
-/// What to assume of a page that nobody can have opened yet, before openings were counted: readers for each active
+/// What to assume of a page that nobody can have opened yet, before views were counted: readers for each active
 /// person-day.
 const USUAL_RATE: f64 = 1.0 / 64.0;
 
@@ -30,7 +30,7 @@ const USUAL_RATE: f64 = 1.0 / 64.0;
 struct Reader {
     /// Who.
     account: u32,
-    /// The last day of opening, counted from the page's first.
+    /// The last day on which the account viewed the page, counted from the page's first.
     last: u16,
     /// How many days before that the account had opened it; 0 if not within the window.
     before: u8,
@@ -39,9 +39,9 @@ struct Reader {
 /// The people who opened one page in the last four weeks, at most the 24 last ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readers {
-    /// The UTC day of the first opening of all.
+    /// The UTC day of the page's first view by anybody.
     first: i64,
-    /// In the order of their last opening.
+    /// In the order of their last view.
     list: Vec<Reader>,
 }
 
@@ -54,7 +54,7 @@ impl Readers {
         }
     }
 
-    /// The UTC day of the first opening.
+    /// The UTC day of the page's first view.
     pub const fn first(&self) -> i64 {
         self.first
     }
@@ -99,7 +99,7 @@ impl Readers {
         });
     }
 
-    /// Forgets who opened it more than 28 days before a day, which changes nothing that is asked from then on; tells
+    /// Forgets who opened it more than 28 days before a day, which changes nothing that is asked from then on; returns
     /// whether there was anybody.
     pub fn forget(&mut self, day: i64) -> bool {
         let oldest = day - self.first - READER_DAYS;
@@ -120,7 +120,7 @@ impl Readers {
             .any(|reader| i64::from(reader.last) < oldest)
     }
 
-    /// How many different people opened it in the 28 days before a day: that day's own openings do not count.
+    /// How many different people opened it in the 28 days before a day: that day's own views do not count.
     pub fn before(&self, day: i64) -> u32 {
         let day = day - self.first;
         let counts = |on: i64| on < day && on >= day - READER_DAYS;
@@ -132,21 +132,21 @@ impl Readers {
     }
 }
 
-/// How many weeks tell how usual it is to open a page that nobody opened before: in a log that has just begun, every
+/// How many weeks show how usual it is to view a page that nobody viewed before: in a log that has just begun, every
 /// page is one.
 const UNSEEN_WEEKS: i64 = 4;
 
-/// How rare the openings of a tenant are: each person's first openings of the last 26 weeks, pooled by week.
+/// How rare the page views of a tenant are: each person's first views of a page in the last 26 weeks, pooled by week.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Openings {
+pub struct FirstViews {
     /// Of pages that were opened before.
     known: Weekly,
     /// Of pages that nobody had opened before, as far as is known: how often 0.
     unseen: Weekly,
 }
 
-impl Openings {
-    /// Counts a first opening of a known page with such a rate (see [`Rarity::rate`]), or of an unseen one, in its week.
+impl FirstViews {
+    /// Counts a first view of a known page with such a rate (see [`Rarity::rate`]), or of an unseen one, in its week.
     pub fn record(&mut self, week: i64, rate: Option<f64>) {
         match rate {
             Some(rate) => self.known.record(week, step(rate)),
@@ -159,7 +159,7 @@ impl Openings {
         let start = self.known.start(until, ENOUGH_PERSON_DAYS);
         self.known.forget_before(start);
         self.unseen.forget_before(start);
-        let lately = |openings: &Weekly| real(openings.pooled(until - UNSEEN_WEEKS, until).total());
+        let lately = |views: &Weekly| real(views.pooled(until - UNSEEN_WEEKS, until).total());
         let (known, unseen) = (lately(&self.known), lately(&self.unseen));
         Rarity::fitted(
             &self.known.pooled(start, until),
@@ -169,7 +169,7 @@ impl Openings {
     }
 }
 
-/// What an opening is worth in bits, by how few people open such a page. Frozen between refits.
+/// The bits of a first view, by how few people view such a page. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rarity {
     /// The rate to assume of a page of which nothing is known: the median.
@@ -181,7 +181,7 @@ pub struct Rarity {
 }
 
 impl Default for Rarity {
-    /// Before anything was counted every opening is ordinary: one bit.
+    /// Before anything was counted every view is ordinary: one bit.
     fn default() -> Self {
         Self {
             usual: USUAL_RATE,
@@ -192,7 +192,7 @@ impl Default for Rarity {
 }
 
 impl Rarity {
-    /// From the first openings of a window.
+    /// From the first views of a window.
     fn fitted(known: &Histogram, unseen: u64, unseen_lately: f64) -> Self {
         if known.total() == 0 {
             return Self::default();
@@ -220,7 +220,7 @@ impl Rarity {
         }
     }
 
-    /// What a first opening of a page is worth that nobody opened before.
+    /// The bits of a first view of a page that nobody viewed before.
     pub const fn unseen(&self) -> f64 {
         self.unseen
     }
@@ -231,7 +231,7 @@ impl Rarity {
         (f64::from(readers) + 0.5) / (f64::from(active) + 0.5 / self.usual)
     }
 
-    /// What a first opening with such a rate is worth: its rank among the first openings of everybody, in bits (B).
+    /// The bits of a first view with such a rate: its rank among the first views of everybody (B).
     pub fn bits(&self, rate: f64) -> f64 {
         let at = usize::try_from(step(rate)).unwrap_or(usize::MAX);
         self.bits
@@ -256,12 +256,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_forgotten_is_never_asked_for(
-            openings in prop::collection::vec((0_u32..30, 0_i64..6), 1..200),
+            views in prop::collection::vec((0_u32..30, 0_i64..6), 1..200),
             forgets in prop::collection::btree_set(0_i64..400, 0..20),
         ) {
             let (mut kept, mut cut) = (Readers::new(100), Readers::new(100));
             let mut day = 100;
-            for (account, later) in openings {
+            for (account, later) in views {
                 for today in day + 1..=day + later {
                     if forgets.contains(&today) {
                         cut.forget(today);

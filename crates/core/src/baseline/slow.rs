@@ -8,8 +8,8 @@ use super::{History, Shape, Survival, Tail};
 /// In how many days the sum halves.
 const HALF_LIFE_DAYS: f64 = 21.0;
 
-/// The most bits that one day counts for: two more to the sum. One wild day is told by itself; here it would drown what
-/// adds up slowly. With 16 the smallest harvest found on a year of a company's reading was half as large again.
+/// The most bits that one day counts for: two more to the sum. One wild day is reported by itself; here it would drown what
+/// adds up slowly. With 16 the smallest bulk collection found on a year of a company's reading was half as large again.
 const MOST_BITS: f64 = 6.0;
 
 /// What remains of one person's excess of the days before.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -17,7 +17,7 @@ pub struct Granted {
     /// When it became so, seconds.
     pub at: i64,
     /// By which role or group.
-    pub via: String,
+    pub grant_source: String,
     /// On how many days it has read since, the day that runs included.
     pub days: u32,
     /// Pages opened since that it never opened before.
@@ -34,7 +34,7 @@ const META: Meta = Meta {
     family: Family::Admin,
     summary: "An account became privileged and then read what it never read before.",
     looks_for: "From the moment at which an account that was not privileged is given a role or joins a group that makes it so, for \
-                the time of `within`, counts the pages that it never opened before. Told where they are `pages` or more, and four \
+                the time of `within`, counts the pages that it never opened before. Reported where they are `pages` or more, and four \
                 times what as many days of reading usually bring it or more (four times `pages` where it read on fewer than five \
                 days before), on a day that itself brings `min_pages` of them. Medium; high from four times that number on.",
     needs: "Page views in the organisation's audit log, and who became privileged when: from the events of either log, or from what \
@@ -67,11 +67,11 @@ impl DayDetector for AdminGrant {
         settings.admin_grant.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        // A day of ordinary reading adds nothing to what was told.
-        let granted = subject
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        // A day of ordinary reading adds nothing to what was reported.
+        let granted = tested
             .granted
-            .filter(|_| subject.new_pages >= settings.min_pages)?;
+            .filter(|_| tested.new_pages >= settings.min_pages)?;
         let least = settings.admin_grant.pages;
         let limit = match granted.usual {
             Some(usual) => {
@@ -81,8 +81,8 @@ impl DayDetector for AdminGrant {
         };
         let pages = f64::from(granted.new_pages);
         (pages >= limit).then(|| Score {
-            bits: subject.worth.score,
-            threshold: subject.threshold,
+            bits: tested.calibrated.score,
+            threshold: tested.threshold,
             severity: if pages >= f64::from(FACTOR) * limit {
                 Severity::High
             } else {
@@ -91,16 +91,21 @@ impl DayDetector for AdminGrant {
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
         vec![Signal {
             name: "admin-grant".to_owned(),
             bits: 0.0,
-            reason: self.reason(subject, usual, settings),
+            reason: self.reason(tested, expectation, settings),
         }]
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
-        let Some(granted) = subject.granted else {
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, _: &Detect) -> String {
+        let Some(granted) = tested.granted else {
             return String::new();
         };
         let before = granted.usual.map_or_else(
@@ -110,7 +115,7 @@ impl DayDetector for AdminGrant {
         format!(
             "Became privileged on {} (UTC; {}), and since then opened {} that it never opened before, on {}; {before}.",
             date(day_of(granted.at)),
-            granted.via,
+            granted.grant_source,
             text::count(u64::from(granted.new_pages), "page"),
             text::count(u64::from(granted.days), "day"),
         )
@@ -119,51 +124,51 @@ impl DayDetector for AdminGrant {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(new_pages: u32, days: u32, usual: Option<f64>) -> Option<Severity> {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 0,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days,
             new_pages,
             usual,
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
             new_pages: new_pages.min(5),
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         AdminGrant
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
     #[test]
-    fn many_new_pages_after_a_grant_are_told_and_one_fewer_is_not() {
+    fn many_new_pages_after_a_grant_are_reported_and_one_fewer_is_not() {
         assert_eq!(severity(20, 1, Some(1.0)), Some(Severity::Medium));
         assert_eq!(severity(19, 1, Some(1.0)), None);
         assert_eq!(severity(80, 1, Some(1.0)), Some(Severity::High));
     }
 
     #[test]
-    fn a_day_that_adds_next_to_nothing_is_not_told_again() {
+    fn a_day_that_adds_next_to_nothing_is_not_reported_again() {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 0,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days: 9,
             new_pages: 80,
             usual: Some(1.0),
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
             new_pages: 4,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
-        assert_eq!(AdminGrant.inspect(&subject, &Detect::default()), None);
+        assert_eq!(AdminGrant.inspect(&tested, &Detect::default()), None);
     }
 
     #[test]
@@ -175,10 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn an_account_without_a_grant_is_not_told() {
+    fn an_account_without_a_grant_is_not_reported() {
         let tally = tally(500, 10);
-        let subject = subject(&tally, 30.0);
-        assert_eq!(AdminGrant.inspect(&subject, &Detect::default()), None);
+        let tested = tested(&tally, 30.0);
+        assert_eq!(AdminGrant.inspect(&tested, &Detect::default()), None);
     }
 
     #[test]
@@ -186,17 +191,17 @@ mod tests {
         let tally = tally(0, 0);
         let granted = Granted {
             at: 20_000 * 86_400 + 7,
-            via: "site-admins".to_owned(),
+            grant_source: "site-admins".to_owned(),
             days: 2,
             new_pages: 64,
             usual: Some(1.23),
         };
-        let subject = Subject {
+        let tested = DayUnderTest {
             granted: Some(&granted),
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            AdminGrant.reason(&subject, &USUAL, &Detect::default()),
+            AdminGrant.reason(&tested, &EXPECTATION, &Detect::default()),
             "Became privileged on 2024-10-04 (UTC; site-admins), and since then opened 64 pages that it never opened before, on 2 \
              days; before that it opened 1.2 on a usual day of reading."
         );

@@ -1,7 +1,8 @@
-//! We see less than before, or somebody made it so.
+//! The logs are less complete than before, or somebody made them so.
 //!
-//! Unlike the other detectors it judges no account's reading but our own sight: polls, keys, and what was done to the
-//! logs. So it depends on the clock, and stands outside of replay. When it looks and what is recorded is decided elsewhere.
+//! Unlike the other detectors, this one looks at log health instead of an account's reading: polls, keys, and what was
+//! done to the logs. Its findings depend on the clock, so it is not part of replay. When it runs and what is recorded is
+//! decided elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::model::{EventId, Family, LogChange, Severity};
 use crate::text::{count, duration, number};
 use crate::time::{DAY_SECONDS, moment};
 
-/// What `explain` tells.
+/// What `explain` prints.
 pub const META: Meta = Meta {
     id: "blind-spot",
     family: Family::Blind,
@@ -37,9 +38,9 @@ pub const META: Meta = Meta {
     ],
 };
 
-/// From how many days before its end a key is told of.
+/// How many days before its end a key is first reported.
 const ENDING_DAYS: i64 = 30;
-/// From how many days before its end that is urgent.
+/// How many days before its end a key is urgent.
 const URGENT_DAYS: i64 = 7;
 /// How many events without a page view among them are no accident.
 const ENOUGH: u64 = 200;
@@ -47,20 +48,20 @@ const ENOUGH: u64 = 200;
 pub const USUAL_DAYS: i64 = 28;
 /// How many days of views have to come before a silence, to know what is usual.
 const LEAST_DAYS: i64 = 7;
-/// The least that people do in a silence that is told, each counted once an hour.
+/// The least number of people's actions in a silence that is reported, each person counted once an hour.
 const LEAST_DEEDS: u64 = 20;
-/// How many times as much as in the longest usual silence they do.
+/// How many times as many actions as in the longest usual silence.
 const TIMES_USUAL: u64 = 3;
-/// The shortest silence that is told, in seconds.
+/// The shortest silence that is reported, in seconds.
 const LEAST_SECONDS: i64 = 6 * 3_600;
 /// From how long without a complete poll a stream counts as not read.
 const UNREAD: TimeDelta = TimeDelta::hours(24);
 /// How many reasons one finding names.
 const REASONS: usize = 50;
 
-/// What is known of our own sight of one tenant.
+/// What is known of the health of one tenant's logs.
 #[derive(Debug, Clone)]
-pub struct Sight {
+pub struct LogHealth {
     /// The present moment.
     pub now: DateTime<Utc>,
     /// Since when we watch.
@@ -140,7 +141,7 @@ pub struct Failing {
 pub struct Blindness {
     /// Which: a word of its own for each that may stand beside others.
     pub kind: String,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
     /// Since when.
     pub since: DateTime<Utc>,
@@ -155,20 +156,30 @@ pub struct Blindness {
 }
 
 /// Everything that we do not see.
-pub fn inspect(sight: &Sight) -> Vec<Blindness> {
+pub fn inspect(log_health: &LogHealth) -> Vec<Blindness> {
     let mut all = Vec::new();
-    if let Some(views) = &sight.views {
-        all.extend(never(sight, views));
+    if let Some(views) = &log_health.views {
+        all.extend(never(log_health, views));
         all.extend(silences(&views.hours).iter().map(|one| stopped(one, views)));
     }
-    all.extend(deeds(&sight.deeds));
-    all.extend(sight.keys.iter().filter_map(|key| ending(key, sight.now)));
-    all.extend(sight.failing.iter().filter_map(|one| unread(one, sight)));
+    all.extend(deeds(&log_health.deeds));
+    all.extend(
+        log_health
+            .keys
+            .iter()
+            .filter_map(|key| ending(key, log_health.now)),
+    );
+    all.extend(
+        log_health
+            .failing
+            .iter()
+            .filter_map(|one| unread(one, log_health)),
+    );
     all
 }
 
 /// Page views that never came in.
-fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
+fn never(log_health: &LogHealth, views: &Views) -> Option<Blindness> {
     let Views {
         ever,
         stored,
@@ -204,8 +215,8 @@ fn never(sight: &Sight, views: &Views) -> Option<Blindness> {
     Some(Blindness {
         kind: "no-page-views".to_owned(),
         severity,
-        since: sight.installed,
-        seen: sight.now,
+        since: log_health.installed,
+        seen: log_health.now,
         over: false,
         reasons: vec![format!(
             "No page view has ever come in, among {among}; {why}. Reading is not seen, so bulk collection cannot be found."
@@ -233,18 +244,18 @@ struct Silence {
 
 /// The silences of late that are longer than usual. Those are no measure for later ones.
 fn silences(hours: &[Hour]) -> Vec<Silence> {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     // When each usual one began, and what people did in it.
     let mut usual: Vec<(i64, u64)> = Vec::new();
     let Some(first) = hours.iter().find_map(|hour| hour.viewed) else {
-        return told;
+        return reported;
     };
     let mut open: Option<Silence> = None;
     for hour in hours {
         if let Some((began, ended)) = hour.viewed {
             if let Some(mut silence) = open.take() {
                 silence.until = Some(began);
-                weigh(silence, first.0, &mut usual, &mut told);
+                weigh(silence, first.0, &mut usual, &mut reported);
             }
             open = Some(Silence {
                 from: ended,
@@ -263,16 +274,16 @@ fn silences(hours: &[Hour]) -> Vec<Silence> {
         }
     }
     if let Some(silence) = open {
-        weigh(silence, first.0, &mut usual, &mut told);
+        weigh(silence, first.0, &mut usual, &mut reported);
     }
     // What came before an older one is not looked at any more, so what was usual then is not known.
     let newest = hours.last().map(|hour| hour.at).unwrap_or_default();
-    told.retain(|one| one.until.is_none() || one.from >= newest - USUAL_DAYS * DAY_SECONDS);
-    told
+    reported.retain(|one| one.until.is_none() || one.from >= newest - USUAL_DAYS * DAY_SECONDS);
+    reported
 }
 
-/// Tells a silence that is longer than usual; any other is what is usual from then on.
-fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, told: &mut Vec<Silence>) {
+/// Reports a silence that is longer than usual; any other silence counts as usual from then on.
+fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, reported: &mut Vec<Silence>) {
     let oldest = silence.from - USUAL_DAYS * DAY_SECONDS;
     let lately = usual.iter().filter(|(from, _)| *from >= oldest);
     let most = lately.map(|(_, deeds)| *deeds).max().unwrap_or_default();
@@ -280,7 +291,7 @@ fn weigh(silence: Silence, first: i64, usual: &mut Vec<(i64, u64)>, told: &mut V
         && silence.deeds >= LEAST_DEEDS.max(most.saturating_mul(TIMES_USUAL));
     let known = silence.from - first >= LEAST_DAYS * DAY_SECONDS;
     if long && known {
-        told.push(Silence {
+        reported.push(Silence {
             usual: most,
             ..silence
         });
@@ -413,7 +424,7 @@ const fn kind_of(what: LogChange) -> &'static str {
     }
 }
 
-/// How grave a kind of deed is.
+/// Severity of a kind of change to a log.
 const fn severity_of(what: LogChange) -> Severity {
     match what {
         LogChange::Exported => Severity::Low,
@@ -464,14 +475,14 @@ fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
 }
 
 /// A stream that has not been read for a day.
-fn unread(failing: &Failing, sight: &Sight) -> Option<Blindness> {
-    let since = failing.last_success.unwrap_or(sight.installed);
-    let length = sight.now - since;
+fn unread(failing: &Failing, log_health: &LogHealth) -> Option<Blindness> {
+    let since = failing.last_success.unwrap_or(log_health.installed);
+    let length = log_health.now - since;
     (length >= UNREAD).then(|| Blindness {
         kind: format!("unread {}", failing.stream),
         severity: Severity::High,
         since,
-        seen: sight.now,
+        seen: log_health.now,
         over: false,
         reasons: vec![format!(
             "No poll of {} has come to its end since {} UTC, for {}: {}.",
@@ -516,7 +527,7 @@ pub fn period(at: DateTime<Utc>) -> i64 {
     crate::time::day_of(at.timestamp()).div_euclid(7)
 }
 
-/// A moment as sentences tell it.
+/// A moment as sentences write it.
 fn words(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }

@@ -25,8 +25,8 @@ fn days(days: i64, views: impl Fn(i64, i64) -> bool) -> Vec<Hour> {
     hours
 }
 
-fn sight(views: Views) -> Sight {
-    Sight {
+fn log_health(views: Views) -> LogHealth {
+    LogHealth {
         now: at("2026-07-01T12:00:00Z"),
         installed: at("2026-06-01T00:00:00Z"),
         views: Some(views),
@@ -41,7 +41,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn seen(hours: Vec<Hour>) -> Vec<Blindness> {
-    inspect(&sight(Views {
+    inspect(&log_health(Views {
         ever: 5_000,
         stored: 9_000,
         kinds: None,
@@ -50,7 +50,7 @@ fn seen(hours: Vec<Hour>) -> Vec<Blindness> {
 }
 
 #[test]
-fn views_that_stop_while_people_go_on_are_told() {
+fn views_that_stop_while_people_go_on_are_reported() {
     let all = seen(days(18, |day, _| day < 17));
     let [one] = all.as_slice() else {
         panic!("{all:#?}")
@@ -68,7 +68,7 @@ fn views_that_stop_while_people_go_on_are_told() {
 }
 
 #[test]
-fn views_that_came_back_are_told_with_their_end() {
+fn views_that_came_back_are_reported_with_their_end() {
     let all = seen(days(19, |day, _| day != 16));
     let [one] = all.as_slice() else {
         panic!("{all:#?}")
@@ -115,13 +115,13 @@ fn a_script_of_one_person_at_night_is_no_blindness() {
 }
 
 #[test]
-fn the_first_week_and_a_silence_long_ago_are_not_judged() {
+fn the_first_week_and_a_silence_long_ago_are_not_reported() {
     assert_eq!(seen(days(5, |day, _| day < 4)), []);
     assert_eq!(seen(days(60, |day, _| day != 16)), []);
 }
 
 fn never(stored: u64, kinds: Option<(u64, bool)>) -> Vec<Blindness> {
-    inspect(&sight(Views {
+    inspect(&log_health(Views {
         stored,
         kinds,
         ..Views::default()
@@ -129,7 +129,7 @@ fn never(stored: u64, kinds: Option<(u64, bool)>) -> Vec<Blindness> {
 }
 
 #[test]
-fn views_that_never_came_are_told_by_what_the_tenant_says_it_has() {
+fn views_that_never_came_are_reported_by_what_the_tenant_says_it_has() {
     let severity = |stored, kinds| never(stored, kinds).first().map(|one| one.severity);
     assert_eq!(severity(200, None), Some(Severity::Low));
     assert_eq!(severity(199, None), None);
@@ -155,7 +155,7 @@ fn deed(what: LogChange, who: Option<&str>, when: &str) -> Deed {
 }
 
 #[test]
-fn what_was_done_to_a_log_is_told_by_kind_and_week_and_person_and_day() {
+fn what_was_done_to_a_log_is_reported_by_kind_and_week_and_person_and_day() {
     let ada = Some("Ada Example");
     let all = deeds(&[
         deed(LogChange::Exported, ada, "2026-06-04T09:00:00Z"),
@@ -168,7 +168,7 @@ fn what_was_done_to_a_log_is_told_by_kind_and_week_and_person_and_day() {
         // The next week begins on Thursday.
         deed(LogChange::Exported, ada, "2026-06-11T00:00:00Z"),
     ]);
-    let told: Vec<String> = all
+    let reported: Vec<String> = all
         .iter()
         .map(|one| {
             format!(
@@ -180,11 +180,11 @@ fn what_was_done_to_a_log_is_told_by_kind_and_week_and_person_and_day() {
             )
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n\n"));
+    insta::assert_snapshot!(reported.join("\n\n"));
 }
 
 #[test]
-fn a_key_is_told_in_its_last_30_days_and_after() {
+fn a_key_is_reported_in_its_last_30_days_and_after() {
     let key = |expires: &str| {
         let key = Key {
             name: "organization".to_owned(),
@@ -209,14 +209,14 @@ fn a_key_is_told_in_its_last_30_days_and_after() {
 }
 
 #[test]
-fn a_stream_that_failed_for_a_day_is_told_and_one_that_failed_an_hour_is_not() {
+fn a_stream_that_failed_for_a_day_is_reported_and_one_that_failed_an_hour_is_not() {
     let failing = |last: Option<&str>| {
         let failing = Failing {
             stream: "the organisation's events".to_owned(),
             last_success: last.map(at),
             why: "the key was refused (401).".to_owned(),
         };
-        unread(&failing, &sight(Views::default()))
+        unread(&failing, &log_health(Views::default()))
     };
     assert_eq!(failing(Some("2026-07-01T11:00:00Z")), None);
     assert_eq!(failing(Some("2026-06-30T12:00:01Z")), None);
@@ -228,7 +228,7 @@ fn a_stream_that_failed_for_a_day_is_told_and_one_that_failed_an_hour_is_not() {
 }
 
 #[test]
-fn a_gap_longer_than_what_is_kept_is_told() {
+fn a_gap_longer_than_what_is_kept_is_reported() {
     let gap = |last| {
         gap(
             "the organisation's events",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::baseline::bits;
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -10,7 +10,7 @@ use crate::text;
 
 /// How much higher the threshold lies for pages and files, in bits: an eighth of the false alarms beside those of reading.
 const SHARE: f64 = 3.0;
-/// From how many spaces in a day on an export is grave by its breadth.
+/// The least number of different spaces in a day that makes an export of high severity.
 const MANY_SPACES: u32 = 3;
 /// How many exports of spaces in four weeks are nothing special among peers.
 const COMMON: u32 = 20;
@@ -26,14 +26,14 @@ pub struct Exported {
     pub backups_routine: bool,
     /// Different spaces.
     pub spaces: u32,
-    /// Those among them that the account had not read in, where enough of its reading is known to tell.
+    /// Those among them that the account had not read in, where enough of its reading is known to say so.
     pub foreign_spaces: u32,
     /// On how many earlier days of the last half year the account exported spaces.
     pub space_days: u32,
     /// Whether it always does.
     pub spaces_routine: bool,
     /// On how many person-days of the last four weeks anybody exported a space.
-    pub colleagues_spaces: u32,
+    pub peers_space_days: u32,
     /// Pages and files.
     pub pieces: u32,
     /// How surprising their number is, in bits.
@@ -41,7 +41,7 @@ pub struct Exported {
     /// How many the account takes on a usual day.
     pub usual_pieces: f64,
     /// The share of the peers' days that have as many.
-    pub colleagues_pieces: f64,
+    pub peers_share: f64,
 }
 
 /// The detector.
@@ -54,7 +54,7 @@ const META: Meta = Meta {
     looks_for: "A backup of the site made or downloaded by anybody: high. A space that is exported: medium; high where the account \
                 never exported one in half a year and had not read in that space either, or where it is three spaces in a day; low \
                 where peers exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
-                not told again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
+                not reported again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
                 many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
                 and its peers' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
                 `alerts_per_week`.",
@@ -81,13 +81,13 @@ impl DayDetector for BulkExport {
         settings.bulk_export.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let threshold = subject.threshold + SHARE;
-        let bits = subject.exported.bits;
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        let threshold = tested.threshold + SHARE;
+        let bits = tested.exported.bits;
         let severity = [
-            backup(&subject.exported),
-            space(&subject.exported),
-            pieces(subject, settings),
+            backup(&tested.exported),
+            space(&tested.exported),
+            pieces(tested, settings),
         ]
         .into_iter()
         .flatten()
@@ -99,13 +99,18 @@ impl DayDetector for BulkExport {
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
-        said(subject, settings)
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        _: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
+        said(tested, settings)
             .into_iter()
             .map(|(name, reason)| Signal {
                 name: name.to_owned(),
                 bits: if name == "export-volume" {
-                    subject.exported.bits
+                    tested.exported.bits
                 } else {
                     0.0
                 },
@@ -114,8 +119,8 @@ impl DayDetector for BulkExport {
             .collect()
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
-        let said: Vec<String> = said(subject, settings)
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, settings: &Detect) -> String {
+        let said: Vec<String> = said(tested, settings)
             .into_iter()
             .map(|(_, reason)| reason)
             .collect();
@@ -134,22 +139,22 @@ fn space(exported: &Exported) -> Option<Severity> {
     let strange = exported.space_days == 0 && exported.foreign_spaces > 0;
     Some(if strange || exported.spaces >= MANY_SPACES {
         Severity::High
-    } else if exported.colleagues_spaces >= COMMON {
+    } else if exported.peers_space_days >= COMMON {
         Severity::Low
     } else {
         Severity::Medium
     })
 }
 
-fn pieces(subject: &Subject<'_>, settings: &Detect) -> Option<Severity> {
-    let excess = subject.exported.bits - subject.threshold - SHARE;
-    (subject.exported.pieces >= settings.min_pages && excess >= 0.0)
+fn pieces(tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Severity> {
+    let excess = tested.exported.bits - tested.threshold - SHARE;
+    (tested.exported.pieces >= settings.min_pages && excess >= 0.0)
         .then(|| Severity::of_excess(excess))
 }
 
-/// What is told, by name, gravest first.
-fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
-    let exported = &subject.exported;
+/// What is reported, by name, most severe first.
+fn said(tested: &DayUnderTest<'_>, settings: &Detect) -> Vec<(&'static str, String)> {
+    let exported = &tested.exported;
     let mut said = Vec::new();
     if backup(exported).is_some() {
         said.push((
@@ -167,7 +172,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
             (1, _) => ", which it had not read in before".to_owned(),
             (_, foreign) => format!(", {foreign} of which it had not read in before"),
         };
-        let colleagues = match exported.colleagues_spaces {
+        let peers = match exported.peers_space_days {
             0 => "nobody did in the last four weeks".to_owned(),
             days => format!(
                 "in the last four weeks spaces were exported on {}",
@@ -177,13 +182,13 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
         said.push((
             "space-export",
             format!(
-                "Exported {}{foreign}; {}, and {colleagues}.",
+                "Exported {}{foreign}; {}, and {peers}.",
                 text::count(u64::from(exported.spaces), "whole space"),
                 earlier(exported.space_days),
             ),
         ));
     }
-    if pieces(subject, settings).is_some() {
+    if pieces(tested, settings).is_some() {
         said.push((
             "export-volume",
             format!(
@@ -191,7 +196,7 @@ fn said(subject: &Subject<'_>, settings: &Detect) -> Vec<(&'static str, String)>
                  peers' days, {} has as many.",
                 text::count(u64::from(exported.pieces), "time"),
                 exported.usual_pieces,
-                text::one_in(bits(exported.colleagues_pieces)),
+                text::one_in(bits(exported.peers_share)),
             ),
         ));
     }
@@ -212,22 +217,22 @@ fn earlier(days: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(exported: Exported) -> Option<Severity> {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             exported,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         BulkExport
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
     #[test]
-    fn a_backup_of_the_site_is_told_of_anybody_whose_routine_it_is_not() {
+    fn a_backup_of_the_site_is_reported_unless_it_is_the_accounts_routine() {
         let backup = Exported {
             backups: 1,
             ..Exported::default()
@@ -241,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_space_is_graver_where_it_was_never_read_in_and_lighter_where_everybody_exports() {
+    fn a_space_is_more_severe_where_it_was_never_read_in_and_less_where_everybody_exports() {
         let space = Exported {
             spaces: 1,
             ..Exported::default()
@@ -258,7 +263,7 @@ mod tests {
         };
         assert_eq!(severity(practised), Some(Severity::Medium));
         let common = Exported {
-            colleagues_spaces: 20,
+            peers_space_days: 20,
             ..space
         };
         assert_eq!(severity(common), Some(Severity::Low));
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_files_are_told_by_their_surprise_and_not_below_the_least_number() {
+    fn pages_and_files_are_reported_by_their_surprise_and_not_below_the_least_number() {
         let many = Exported {
             pieces: 40,
             bits: 13.0,
@@ -293,23 +298,23 @@ mod tests {
     #[test]
     fn the_sentence_has_every_number() {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             exported: Exported {
                 backups: 2,
                 backup_days: 1,
                 spaces: 3,
                 foreign_spaces: 2,
-                colleagues_spaces: 4,
+                peers_space_days: 4,
                 pieces: 40,
                 bits: 20.0,
                 usual_pieces: 0.26,
-                colleagues_pieces: 1.0 / 9_000.0,
+                peers_share: 1.0 / 9_000.0,
                 ..Exported::default()
             },
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            BulkExport.reason(&subject, &USUAL, &Detect::default()),
+            BulkExport.reason(&tested, &EXPECTATION, &Detect::default()),
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
              whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
              spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -41,26 +41,31 @@ impl DayDetector for CanaryPage {
         settings.canary_page.enabled && !settings.canary_pages.is_empty()
     }
 
-    fn inspect(&self, subject: &Subject<'_>, _: &Detect) -> Option<Score> {
-        (subject.canaries > 0).then_some(Score {
-            bits: subject.worth.score,
-            threshold: subject.threshold,
+    fn inspect(&self, tested: &DayUnderTest<'_>, _: &Detect) -> Option<Score> {
+        (tested.canaries > 0).then_some(Score {
+            bits: tested.calibrated.score,
+            threshold: tested.threshold,
             severity: Severity::High,
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
         vec![Signal {
             name: "canary".to_owned(),
-            bits: subject.worth.score,
-            reason: self.reason(subject, usual, settings),
+            bits: tested.calibrated.score,
+            reason: self.reason(tested, expectation, settings),
         }]
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, _: &Detect) -> String {
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, _: &Detect) -> String {
         format!(
             "Opened canary pages {}; nobody has a reason to.",
-            text::count(u64::from(subject.canaries), "time")
+            text::count(u64::from(tested.canaries), "time")
         )
     }
 }
@@ -71,7 +76,7 @@ pub fn rise(before: Option<u32>, now: u32) -> Option<u32> {
     now.checked_sub(before?).filter(|by| *by > 0)
 }
 
-/// What is told where only a count rose; of a site where there are several.
+/// The reason where only a view count rose; names the site where there are several.
 pub fn counted_sentence(
     page: &str,
     site: Option<&str>,
@@ -92,19 +97,19 @@ pub fn counted_sentence(
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{subject, tally};
+    use super::super::kit::{tally, tested};
     use super::*;
 
     #[test]
-    fn only_a_count_that_rose_is_told() {
-        for (before, now, told) in [
+    fn only_a_count_that_rose_is_reported() {
+        for (before, now, reported) in [
             (None, 7, None),
             (Some(7), 7, None),
             (Some(7), 3, None),
             (Some(2), 5, Some(3)),
             (Some(0), 1, Some(1)),
         ] {
-            assert_eq!(rise(before, now), told, "{before:?} {now}");
+            assert_eq!(rise(before, now), reported, "{before:?} {now}");
         }
     }
 
@@ -124,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn one_opening_is_told_and_none_is_not() {
+    fn one_view_is_reported_and_none_is_not() {
         let tally = tally(1, 0);
-        let opened = Subject {
+        let opened = DayUnderTest {
             canaries: 1,
-            ..subject(&tally, 0.1)
+            ..tested(&tally, 0.1)
         };
         assert_eq!(
             CanaryPage
@@ -139,7 +144,7 @@ mod tests {
         );
         assert_eq!(
             CanaryPage.inspect(
-                &Subject {
+                &DayUnderTest {
                     canaries: 0,
                     ..opened
                 },

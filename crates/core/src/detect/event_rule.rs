@@ -1,4 +1,4 @@
-//! Rules over single events of any class, beside the detectors that judge an account's day of reading.
+//! Rules over single events of any class, beside the detectors of an account's day of reading.
 
 use super::{EVENT_RULES, Meta};
 use crate::model::settings::Detect;
@@ -26,7 +26,7 @@ pub struct Single<'a> {
 pub enum Effect {
     /// It joins the reading and export findings of the same account within a day, and is nothing on its own.
     Joins,
-    /// It is a finding by itself, this grave.
+    /// The event is a finding by itself, of this severity.
     Finding(Severity),
 }
 
@@ -56,7 +56,7 @@ pub trait EventRule: Sync {
     fn inspect(&self, event: &Single<'_>) -> Option<Sign>;
 }
 
-/// Whether the engine looks at events of a class one by one. What judges our own sight stands outside of the engine, and
+/// Whether the engine looks at events of a class one by one. The detector of log health stands outside of the engine, and
 /// reading goes another way.
 pub fn watched(class: Class) -> bool {
     !class.is_reading()
@@ -76,7 +76,7 @@ pub fn joining(event: &Single<'_>, settings: Option<&Detect>) -> Vec<Sign> {
         .collect()
 }
 
-/// Whether a rule judges our own sight.
+/// Whether a rule is about log health.
 fn is_outside(rule: &dyn EventRule) -> bool {
     rule.meta().family == crate::model::Family::Blind
 }

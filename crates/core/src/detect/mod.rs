@@ -16,12 +16,12 @@ pub use self::bulk_export::Exported;
 pub use self::event_rule::{Effect, EventRule, Sign, Single, joining, watched};
 pub use self::privileged_reading::ID as PRIVILEGED_READING;
 pub use self::scripted_reading::Scripted;
-use crate::baseline::{Signals, Worth};
+use crate::baseline::{Calibrated, Signals};
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
 use crate::session::Tally;
 
-/// What `explain` tells of a detector.
+/// What `explain` prints of a detector.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta {
     /// Its name for ever, kebab-case.
@@ -40,7 +40,7 @@ pub struct Meta {
     pub settings: &'static [(&'static str, &'static str)],
 }
 
-/// Which stretch of reading is judged.
+/// Which stretch of reading is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// One session.
@@ -49,27 +49,17 @@ pub enum Unit {
     Day,
 }
 
-impl Unit {
-    /// How sentences call it.
-    pub const fn sitting(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Day => "day",
-        }
-    }
-}
-
-/// One account's day of reading as it stands.
+/// The day under test: one account's day of reading as it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct DayUnderTest<'a> {
     /// What was done in the session that runs, or ran last.
     pub session: &'a Tally,
     /// What was done in all sessions of the day.
     pub day: &'a Tally,
     /// The signals of the day.
     pub signals: Signals,
-    /// What they are worth in bits.
-    pub worth: Worth,
+    /// The signals in calibrated bits.
+    pub calibrated: Calibrated,
     /// The threshold that spends `alerts_per_week`, in bits.
     pub threshold: f64,
     /// Different pages of the day that the account never opened on an earlier day.
@@ -84,23 +74,23 @@ pub struct Subject<'a> {
     pub canaries: u32,
     /// What was exported in it, and how usual that is.
     pub exported: Exported,
-    /// What in it speaks for a program.
+    /// Evidence of a program in the day.
     pub scripted: Scripted,
     /// What it read since it became privileged, where that was lately.
     pub granted: Option<&'a Granted>,
 }
 
-impl Subject<'_> {
-    /// Whether excess that adds up over days speaks louder than the day itself.
+impl DayUnderTest<'_> {
+    /// Whether excess that adds up over days has more bits than the day itself.
     pub fn slow_leads(&self) -> bool {
-        self.worth.each.slow > self.worth.each.peers.max(self.worth.each.new)
+        self.calibrated.each.slow > self.calibrated.each.peers.max(self.calibrated.each.new)
     }
 }
 
-/// What is usual, for the sentence. Costs more than a score, so it is made only for what is told.
+/// What was usual for the day under test, for the sentence. It costs more than a score, so it is computed only for what is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Usual {
-    /// What is told of: the session, or the day where it is clearly rarer among peers.
+pub struct Expectation {
+    /// What is reported: the session, or the day where the day is clearly rarer among peers.
     pub unit: Unit,
     /// Different pages in a session on average, for this account: of those before that day, each weighing half as much after
     /// 60 days, 20 at most. None for an account that has not read before.
@@ -112,20 +102,20 @@ pub struct Usual {
     /// Pages new to it that it opens on average on a day of reading, likewise; a day counts for 30 at most.
     pub new_pages: Option<f64>,
     /// The share of the peers' sessions, or days, that are as large.
-    pub colleagues: f64,
+    pub peers: f64,
     /// Since which UTC day small excess adds up, on how many days, and to how many pages new to it; the day that runs
     /// not counted.
     pub slow: Option<(i64, u32, u32)>,
 }
 
-/// A detector's judgement of a subject that is to be told.
+/// A detector's score of a day under test that is to be reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// How surprising, in bits.
     pub bits: f64,
     /// The threshold in force for it, in bits.
     pub threshold: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
 }
 
@@ -137,14 +127,25 @@ pub trait DayDetector: Sync {
     /// Whether it looks at all.
     fn enabled(&self, settings: &Detect) -> bool;
 
-    /// Judges a subject; none where there is nothing to tell. Called at every event: cheap, and never falling while the subject grows.
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score>;
+    /// Scores a day under test; none where there is nothing to report. Called at every event: cheap, and never falling
+    /// while the day grows.
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score>;
 
-    /// What spoke, strongest first.
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal>;
+    /// The signals, strongest first.
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal>;
 
     /// Why, in a sentence for a person.
-    fn reason(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String;
+    fn reason(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> String;
 }
 
 /// Every detector of an account's day, in the order in which `explain` lists them.
@@ -161,7 +162,7 @@ pub static REGISTRY: [&dyn DayDetector; 6] = [
 pub static EVENT_RULES: [&dyn EventRule; 2] =
     [&token_created::TokenCreated, &public_link::PublicLink];
 
-/// What `explain` lists: the registries, and what judges no reading.
+/// What `explain` lists: the registries, and the detector of log health.
 pub fn metas() -> impl Iterator<Item = &'static Meta> {
     let days = REGISTRY.into_iter().map(DayDetector::meta);
     let singles = EVENT_RULES.into_iter().map(EventRule::meta);
@@ -170,18 +171,18 @@ pub fn metas() -> impl Iterator<Item = &'static Meta> {
 
 #[cfg(test)]
 pub(crate) mod kit {
-    //! A subject to try detectors on.
+    //! A day under test to try detectors on.
 
-    use super::{Exported, Scripted, Signals, Subject, Tally, Unit, Usual, Worth};
+    use super::{Calibrated, DayUnderTest, Expectation, Exported, Scripted, Signals, Tally, Unit};
 
-    /// What is usual for the subject's account.
-    pub(crate) const USUAL: Usual = Usual {
+    /// The expectation for that day's account.
+    pub(crate) const EXPECTATION: Expectation = Expectation {
         unit: Unit::Session,
         mean: Some(4.1),
         newcomer: 4.0,
         p99: 31,
         new_pages: Some(1.2),
-        colleagues: 1.0 / 9_000.0,
+        peers: 1.0 / 9_000.0,
         slow: None,
     };
 
@@ -196,15 +197,15 @@ pub(crate) mod kit {
         }
     }
 
-    /// A subject of so many bits over a threshold of 10.
-    pub(crate) fn subject(tally: &Tally, bits: f64) -> Subject<'_> {
-        Subject {
+    /// A day under test of so many bits, with a threshold of 10.
+    pub(crate) fn tested(tally: &Tally, bits: f64) -> DayUnderTest<'_> {
+        DayUnderTest {
             session: tally,
             day: tally,
             signals: Signals::default(),
-            worth: Worth {
+            calibrated: Calibrated {
                 score: bits,
-                ..Worth::default()
+                ..Calibrated::default()
             },
             threshold: 10.0,
             new_pages: tally.pages,

@@ -1,7 +1,7 @@
 //! Privileged accounts that read the wiki (MITRE DET0358, `UserContext`).
 
-use super::volume_anomaly::{judge, sentence, signals};
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::volume_anomaly::{over_threshold, sentence, signals};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::model::settings::{Detect, PrivilegedMode};
 use crate::model::{Family, Severity, Signal};
 use crate::text;
@@ -12,7 +12,7 @@ const LOWER: f64 = 2.0;
 /// The detector.
 pub(super) struct PrivilegedReading;
 
-/// Its id, which the weekly sum bears too.
+/// Id of the detector; the weekly summary has the same.
 pub const ID: &str = "privileged-reading";
 
 const META: Meta = Meta {
@@ -20,7 +20,7 @@ const META: Meta = Meta {
     family: Family::Reading,
     summary: "An account with administrator's rights read more than administrators should.",
     looks_for: "Administrators can open every page, so their accounts are what an intruder wants, and reading is not what they \
-                are for. In the mode `unusual` an account that is privileged at that time is judged like everybody's reading, with \
+                are for. In the mode `unusual` an account that is privileged at that time is scored like every other account, with \
                 a threshold that is 2 bits lower. In the mode `strict`, it is reported if it opens more than `pages_per_day` different pages \
                 in one UTC day, whatever is usual: medium, high from four times the number. In both, one finding a week, of low \
                 severity and about no account, sums up what privileged accounts read from Monday to Sunday (UTC), when the week \
@@ -55,48 +55,57 @@ impl DayDetector for PrivilegedReading {
         settings.privileged_reading.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        if !subject.privileged {
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        if !tested.privileged {
             return None;
         }
         let strict = settings.privileged_reading;
         match strict.mode {
             PrivilegedMode::Strict => {
-                (subject.privileged_pages > strict.pages_per_day).then(|| Score {
-                    bits: subject.worth.score,
-                    threshold: subject.threshold,
-                    severity: if subject.privileged_pages >= strict.pages_per_day.saturating_mul(4)
-                    {
+                (tested.privileged_pages > strict.pages_per_day).then(|| Score {
+                    bits: tested.calibrated.score,
+                    threshold: tested.threshold,
+                    severity: if tested.privileged_pages >= strict.pages_per_day.saturating_mul(4) {
                         Severity::High
                     } else {
                         Severity::Medium
                     },
                 })
             }
-            PrivilegedMode::Unusual => judge(subject, subject.threshold - LOWER, settings),
+            PrivilegedMode::Unusual => over_threshold(tested, tested.threshold - LOWER, settings),
         }
     }
 
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> Vec<Signal> {
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
         match settings.privileged_reading.mode {
             PrivilegedMode::Strict => vec![Signal {
                 name: "privileged-pages".to_owned(),
-                bits: subject.worth.score,
-                reason: self.reason(subject, usual, settings),
+                bits: tested.calibrated.score,
+                reason: self.reason(tested, expectation, settings),
             }],
-            PrivilegedMode::Unusual => signals(subject, usual),
+            PrivilegedMode::Unusual => signals(tested, expectation),
         }
     }
 
-    fn reason(&self, subject: &Subject<'_>, usual: &Usual, settings: &Detect) -> String {
+    fn reason(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        settings: &Detect,
+    ) -> String {
         match settings.privileged_reading.mode {
             PrivilegedMode::Strict => format!(
                 "Opened {} in one day while privileged; the limit for privileged accounts is {} a day.",
-                text::count(u64::from(subject.privileged_pages), "different page"),
+                text::count(u64::from(tested.privileged_pages), "different page"),
                 settings.privileged_reading.pages_per_day,
             ),
             PrivilegedMode::Unusual => {
-                format!("A privileged account. {}", sentence(subject, usual))
+                format!("A privileged account. {}", sentence(tested, expectation))
             }
         }
     }
@@ -104,7 +113,7 @@ impl DayDetector for PrivilegedReading {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn strict() -> Detect {
@@ -113,28 +122,28 @@ mod tests {
         settings
     }
 
-    fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> Subject<'_> {
-        Subject {
+    fn day(tally: &super::super::Tally, pages: u32, privileged: bool) -> DayUnderTest<'_> {
+        DayUnderTest {
             privileged,
             privileged_pages: pages,
-            ..subject(tally, 3.0)
+            ..tested(tally, 3.0)
         }
     }
 
     #[test]
-    fn an_administrator_over_the_limit_is_told() {
+    fn an_administrator_over_the_limit_is_reported() {
         let tally = tally(26, 300);
-        let subject = day(&tally, 26, true);
-        let score = PrivilegedReading.inspect(&subject, &strict()).unwrap();
+        let tested = day(&tally, 26, true);
+        let score = PrivilegedReading.inspect(&tested, &strict()).unwrap();
         assert_eq!(score.severity, Severity::Medium);
         assert_eq!(
-            PrivilegedReading.reason(&subject, &USUAL, &strict()),
+            PrivilegedReading.reason(&tested, &EXPECTATION, &strict()),
             "Opened 26 different pages in one day while privileged; the limit for privileged accounts is 25 a day."
         );
     }
 
     #[test]
-    fn an_administrator_at_the_limit_is_not_told() {
+    fn an_administrator_at_the_limit_is_not_reported() {
         let tally = tally(25, 300);
         assert_eq!(
             PrivilegedReading.inspect(&day(&tally, 25, true), &strict()),
@@ -143,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_else_is_not_told() {
+    fn anybody_else_is_not_reported() {
         let tally = tally(500, 300);
         assert_eq!(
             PrivilegedReading.inspect(&day(&tally, 500, false), &strict()),
@@ -152,15 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn by_default_an_administrator_is_told_from_two_bits_under_everybodys_line_on() {
+    fn by_default_an_administrator_is_reported_from_two_bits_under_the_common_threshold_on() {
         let tally = tally(30, 300);
         let of = |bits, privileged| {
-            let subject = Subject {
+            let tested = DayUnderTest {
                 privileged,
-                ..subject(&tally, bits)
+                ..tested(&tally, bits)
             };
             PrivilegedReading
-                .inspect(&subject, &Detect::default())
+                .inspect(&tested, &Detect::default())
                 .map(|score| (score.threshold, score.severity))
         };
         assert_eq!(of(8.0, true), Some((8.0, Severity::Low)));

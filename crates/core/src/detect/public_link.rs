@@ -14,7 +14,7 @@ const META: Meta = Meta {
     family: Family::Reading,
     summary: "The account of a finding opened a page or a space to everybody at about that time.",
     looks_for: "A public link, or anonymous access, that an account switched on within a day before or after what a reading or \
-                export finding tells of: a way for content out of the wiki that leaves no further trace. It is a signal of that \
+                export finding reports: a way for content out of the wiki that leaves no further trace. It is a signal of that \
                 finding, and never alarms on its own; it changes neither the severity nor the bits.",
     needs: "The site audit log, or the organisation's: both hold public links.",
     cannot_see: "Links that were there before, and what was read through them. Records that do not say in English words that \

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DayDetector, Meta, Score, Subject, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score};
 use crate::baseline::Pace;
 use crate::model::settings::Detect;
 use crate::model::{Auth, Family, Severity, Signal};
@@ -11,10 +11,10 @@ use crate::text;
 
 /// From how many pages on it is more than a trial.
 const SOME: u32 = 20;
-/// From how many pages on it is a harvest.
+/// The least number of different pages of a bulk collection.
 const MANY: u32 = 100;
 
-/// What in an account's day speaks for a program.
+/// Evidence of a program in an account's day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scripted {
     /// Pauses as even as no person's.
@@ -40,7 +40,7 @@ const META: Meta = Meta {
                 deviate by less than 0.25 (people's by 1.0 to 1.4, a crawler's with random waits by 0.03 to 0.3), or a session with \
                 100 pauses or more of 6 seconds or less on average. At least `min_pages` different pages in a day read \
                 with an API token, OAuth or another token by an account that read on five days or more without it. An app that was \
-                not seen reading before: told once, and judged by its own past from then on. Severity: low below 20 pages, high \
+                not seen reading before: reported once, and compared with its own past from then on. Severity: low below 20 pages, high \
                 from 100 on, medium between; a pace is never low.",
     needs: "Page views in the organisation's audit log, with times to the second, and how the actor proved who it is.",
     cannot_see: "User agents, which Atlassian does not log. A program that waits as people do. Tokens of accounts that always use \
@@ -48,7 +48,7 @@ const META: Meta = Meta {
     settings: &[
         (
             "detect.scripted-reading.integrations",
-            "the ids of accounts that are known programs: judged by their own past alone, and not reported here",
+            "the ids of accounts that are known programs: compared with their own past alone, and not reported here",
         ),
         (
             "detect.min_pages",
@@ -67,20 +67,25 @@ impl DayDetector for ScriptedReading {
         settings.scripted_reading.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        let severity = said(&subject.scripted, settings)
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        let severity = said(&tested.scripted, settings)
             .into_iter()
             .map(|(_, severity, _)| severity)
             .max()?;
         Some(Score {
-            bits: subject.worth.score,
-            threshold: subject.threshold,
+            bits: tested.calibrated.score,
+            threshold: tested.threshold,
             severity,
         })
     }
 
-    fn signals(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> Vec<Signal> {
-        said(&subject.scripted, settings)
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        _: &Expectation,
+        settings: &Detect,
+    ) -> Vec<Signal> {
+        said(&tested.scripted, settings)
             .into_iter()
             .map(|(name, _, reason)| Signal {
                 name: name.to_owned(),
@@ -90,8 +95,8 @@ impl DayDetector for ScriptedReading {
             .collect()
     }
 
-    fn reason(&self, subject: &Subject<'_>, _: &Usual, settings: &Detect) -> String {
-        let said: Vec<String> = said(&subject.scripted, settings)
+    fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, settings: &Detect) -> String {
+        let said: Vec<String> = said(&tested.scripted, settings)
             .into_iter()
             .map(|(_, _, reason)| reason)
             .collect();
@@ -99,7 +104,7 @@ impl DayDetector for ScriptedReading {
     }
 }
 
-/// What is told: name, how grave, and why.
+/// What is reported: name, severity, and reason.
 fn said(scripted: &Scripted, settings: &Detect) -> Vec<(&'static str, Severity, String)> {
     let mut said = Vec::new();
     if let Some(pace) = scripted.steady {
@@ -169,17 +174,17 @@ const fn of_pages(pages: u32) -> Severity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     fn severity(scripted: Scripted) -> Option<Severity> {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             scripted,
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         ScriptedReading
-            .inspect(&subject, &Detect::default())
+            .inspect(&tested, &Detect::default())
             .map(|score| score.severity)
     }
 
@@ -190,7 +195,7 @@ mod tests {
     };
 
     #[test]
-    fn a_machines_pace_is_told_and_a_persons_is_not() {
+    fn a_machines_pace_is_reported_and_a_persons_is_not() {
         let steady = |pauses| Scripted {
             steady: Some(Pace { pauses, ..PACE }),
             ..Scripted::default()
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_token_is_told_from_the_least_number_of_pages_on() {
+    fn a_new_token_is_reported_from_the_least_number_of_pages_on() {
         let way = |pages| Scripted {
             way: Some((Auth::ApiToken, pages)),
             ..Scripted::default()
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_app_is_told_from_the_least_number_of_pages_on() {
+    fn a_new_app_is_reported_from_the_least_number_of_pages_on() {
         let app = |new_app_pages| Scripted {
             new_app_pages,
             ..Scripted::default()
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn the_sentence_has_every_number() {
         let tally = tally(0, 0);
-        let subject = Subject {
+        let tested = DayUnderTest {
             scripted: Scripted {
                 steady: Some(PACE),
                 hasty: Some(Pace {
@@ -237,10 +242,10 @@ mod tests {
                 days_before: 31.0,
                 new_app_pages: 0,
             },
-            ..subject(&tally, 0.0)
+            ..tested(&tally, 0.0)
         };
         assert_eq!(
-            ScriptedReading.reason(&subject, &USUAL, &Detect::default()),
+            ScriptedReading.reason(&tested, &EXPECTATION, &Detect::default()),
             "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
              different pages in one session, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
              the 31 days on which it read before it had not."

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DayDetector, Meta, Score, Subject, Unit, Usual};
+use super::{DayDetector, DayUnderTest, Expectation, Meta, Score, Unit};
 use crate::baseline::bits;
 use crate::model::settings::Detect;
 use crate::model::{Family, Severity, Signal};
@@ -17,7 +17,7 @@ const META: Meta = Meta {
     summary: "An account read more different pages than is usual for it and for its peers.",
     looks_for: "Scores each person's day, in bits of surprise (10 bits is one chance in 1,024): how few of its \
                 peers' sessions and days are as large; how far its largest session lies beyond its own; how many pages \
-                were new to it; how few people open such pages; and how small excess adds up over weeks. Each is worth what its \
+                were new to it; how few people open such pages; and how small excess adds up over weeks. Each is calibrated what its \
                 frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
                 score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is reported from the \
                 threshold on that spends `alerts_per_week`. Bulk collection cannot teach the baseline that it is usual.",
@@ -48,23 +48,32 @@ impl DayDetector for VolumeAnomaly {
         settings.volume_anomaly.enabled
     }
 
-    fn inspect(&self, subject: &Subject<'_>, settings: &Detect) -> Option<Score> {
-        judge(subject, subject.threshold, settings)
+    fn inspect(&self, tested: &DayUnderTest<'_>, settings: &Detect) -> Option<Score> {
+        over_threshold(tested, tested.threshold, settings)
     }
 
-    fn signals(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> Vec<Signal> {
-        signals(subject, usual)
+    fn signals(
+        &self,
+        tested: &DayUnderTest<'_>,
+        expectation: &Expectation,
+        _: &Detect,
+    ) -> Vec<Signal> {
+        signals(tested, expectation)
     }
 
-    fn reason(&self, subject: &Subject<'_>, usual: &Usual, _: &Detect) -> String {
-        sentence(subject, usual)
+    fn reason(&self, tested: &DayUnderTest<'_>, expectation: &Expectation, _: &Detect) -> String {
+        sentence(tested, expectation)
     }
 }
 
-/// Whether the ledger's score is over a threshold, for a day that is not too small to be told.
-pub(super) fn judge(subject: &Subject<'_>, threshold: f64, settings: &Detect) -> Option<Score> {
-    let bits = subject.worth.score;
-    let enough = subject.day.pages >= settings.min_pages || subject.slow_leads();
+/// The score of a day that reaches a threshold (bits) and has enough pages to be reported; none otherwise.
+pub(super) fn over_threshold(
+    tested: &DayUnderTest<'_>,
+    threshold: f64,
+    settings: &Detect,
+) -> Option<Score> {
+    let bits = tested.calibrated.score;
+    let enough = tested.day.pages >= settings.min_pages || tested.slow_leads();
     (enough && bits >= threshold).then(|| Score {
         bits,
         threshold,
@@ -73,14 +82,14 @@ pub(super) fn judge(subject: &Subject<'_>, threshold: f64, settings: &Detect) ->
 }
 
 /// Every signal of at least one bit, strongest first.
-pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
-    let each = subject.worth.each;
+pub(super) fn signals(tested: &DayUnderTest<'_>, expectation: &Expectation) -> Vec<Signal> {
+    let each = tested.calibrated.each;
     let mut signals: Vec<Signal> = [
-        ("volume", each.peers, colleagues(subject, usual)),
-        ("own-volume", each.own, own(usual)),
-        ("new-pages", each.new, new_pages(subject, usual)),
-        ("rare-pages", each.rare, rare_pages(subject)),
-        ("slow-collection", each.slow, slow(subject, usual)),
+        ("volume", each.peers, peers(tested, expectation)),
+        ("own-volume", each.own, own(expectation)),
+        ("new-pages", each.new, new_pages(tested, expectation)),
+        ("rare-pages", each.rare, rare_pages(tested)),
+        ("slow-collection", each.slow, slow(tested, expectation)),
     ]
     .into_iter()
     .filter(|(_, bits, reason)| *bits >= 1.0 && !reason.is_empty())
@@ -94,64 +103,62 @@ pub(super) fn signals(subject: &Subject<'_>, usual: &Usual) -> Vec<Signal> {
     signals
 }
 
-/// What was strange, what is usual for the account, and how rare it is among peers.
-pub(super) fn sentence(subject: &Subject<'_>, usual: &Usual) -> String {
-    let slow = if subject.slow_leads() {
-        slow(subject, usual)
+/// The sentence: what was unusual, what is usual for the account, and how rare the day is among peers.
+pub(super) fn sentence(tested: &DayUnderTest<'_>, expectation: &Expectation) -> String {
+    let slow = if tested.slow_leads() {
+        slow(tested, expectation)
     } else {
         String::new()
     };
     let parts = [
         slow,
-        colleagues(subject, usual),
-        own(usual),
-        new_pages(subject, usual),
-        rare_pages(subject),
+        peers(tested, expectation),
+        own(expectation),
+        new_pages(tested, expectation),
+        rare_pages(tested),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(" ")
 }
 
-fn colleagues(subject: &Subject<'_>, usual: &Usual) -> String {
-    let (took, pages, unit) = match usual.unit {
+fn peers(tested: &DayUnderTest<'_>, expectation: &Expectation) -> String {
+    let (took, pages, unit) = match expectation.unit {
         Unit::Session => (
             format!(
                 "in {}",
-                text::duration(Duration::from_secs(
-                    subject.session.seconds().unsigned_abs()
-                ))
+                text::duration(Duration::from_secs(tested.session.seconds().unsigned_abs()))
             ),
-            subject.session.pages,
+            tested.session.pages,
             "sessions",
         ),
-        Unit::Day => ("in one day".to_owned(), subject.day.pages, "days"),
+        Unit::Day => ("in one day".to_owned(), tested.day.pages, "days"),
     };
     format!(
         "Read {} {took}; of its peers' {unit}, {} is that large.",
         text::count(u64::from(pages), "different page"),
-        text::one_in(bits(usual.colleagues)),
+        text::one_in(bits(expectation.peers)),
     )
 }
 
-fn own(usual: &Usual) -> String {
-    let Some(mean) = usual.mean else {
+fn own(expectation: &Expectation) -> String {
+    let Some(mean) = expectation.mean else {
         return format!(
             "This account has not read before; of a newcomer's sessions, 99 of 100 stay at {} or fewer.",
-            text::count(u64::from(usual.p99), "page")
+            text::count(u64::from(expectation.p99), "page")
         );
     };
     format!(
         "This account usually reads about {} in a session, and 99 of 100 of its sessions stay at {} or fewer.",
         about(mean),
-        usual.p99
+        expectation.p99
     )
 }
 
-fn new_pages(subject: &Subject<'_>, usual: &Usual) -> String {
-    if subject.new_pages == 0 {
+fn new_pages(tested: &DayUnderTest<'_>, expectation: &Expectation) -> String {
+    if tested.new_pages == 0 {
         return String::new();
     }
-    let ordinary = usual.new_pages.map_or_else(String::new, |mean| {
+    let ordinary = expectation.new_pages.map_or_else(String::new, |mean| {
         format!(
             "; on an ordinary day it opens about {} new ones",
             about(mean)
@@ -159,13 +166,13 @@ fn new_pages(subject: &Subject<'_>, usual: &Usual) -> String {
     });
     format!(
         "{} of the {} of that day were new to it{ordinary}.",
-        text::number(u64::from(subject.new_pages)),
-        text::count(u64::from(subject.day.pages), "page"),
+        text::number(u64::from(tested.new_pages)),
+        text::count(u64::from(tested.day.pages), "page"),
     )
 }
 
-fn rare_pages(subject: &Subject<'_>) -> String {
-    match subject.stale_pages {
+fn rare_pages(tested: &DayUnderTest<'_>) -> String {
+    match tested.stale_pages {
         0 => String::new(),
         1 => "One of them had been opened by nobody in the four weeks before.".to_owned(),
         many => format!(
@@ -175,14 +182,14 @@ fn rare_pages(subject: &Subject<'_>) -> String {
     }
 }
 
-fn slow(subject: &Subject<'_>, usual: &Usual) -> String {
-    let Some((since, days, pages)) = usual.slow else {
+fn slow(tested: &DayUnderTest<'_>, expectation: &Expectation) -> String {
+    let Some((since, days, pages)) = expectation.slow else {
         return String::new();
     };
     format!(
         "Since {} it has opened {} new to it on {}, more than is usual for it day after day.",
         crate::time::date(since),
-        text::count(u64::from(pages.saturating_add(subject.new_pages)), "page"),
+        text::count(u64::from(pages.saturating_add(tested.new_pages)), "page"),
         text::count(u64::from(days.saturating_add(1)), "day"),
     )
 }
@@ -198,17 +205,17 @@ fn about(mean: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{USUAL, subject, tally};
+    use super::super::kit::{EXPECTATION, tally, tested};
     use super::*;
 
     #[test]
-    fn a_harvest_is_told() {
+    fn a_bulk_collection_is_reported() {
         let tally = tally(187, 22);
-        let subject = subject(&tally, 15.1);
-        let score = VolumeAnomaly.inspect(&subject, &Detect::default()).unwrap();
+        let tested = tested(&tally, 15.1);
+        let score = VolumeAnomaly.inspect(&tested, &Detect::default()).unwrap();
         assert_eq!((score.threshold, score.severity), (10.0, Severity::High));
         assert_eq!(
-            VolumeAnomaly.reason(&subject, &USUAL, &Detect::default()),
+            VolumeAnomaly.reason(&tested, &EXPECTATION, &Detect::default()),
             "Read 187 different pages in 22 minutes; of its peers' sessions, 1 in 9,000 is that large. This account \
              usually reads about 4.1 in a session, and 99 of 100 of its sessions stay at 31 or fewer. 187 of the 187 pages of \
              that day were new to it; on an ordinary day it opens about 1.2 new ones."
@@ -216,24 +223,24 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_harvest_is_told_by_its_days() {
+    fn a_slow_collection_is_reported_by_its_days() {
         let tally = tally(9, 40);
-        let mut subject = subject(&tally, 12.0);
-        subject.worth.each.slow = 14.0;
-        subject.stale_pages = 6;
-        let usual = Usual {
+        let mut tested = tested(&tally, 12.0);
+        tested.calibrated.each.slow = 14.0;
+        tested.stale_pages = 6;
+        let expectation = Expectation {
             slow: Some((20_000, 8, 70)),
             mean: None,
-            ..USUAL
+            ..EXPECTATION
         };
         assert_eq!(
-            VolumeAnomaly.reason(&subject, &usual, &Detect::default()),
+            VolumeAnomaly.reason(&tested, &expectation, &Detect::default()),
             "Since 2024-10-04 it has opened 79 pages new to it on 9 days, more than is usual for it day after day. Read 9 \
              different pages in 40 minutes; of its peers' sessions, 1 in 9,000 is that large. This account has not read \
              before; of a newcomer's sessions, 99 of 100 stay at 31 pages or fewer. 9 of the 9 pages of that day were new to \
              it; on an ordinary day it opens about 1.2 new ones. 6 of them had been opened by nobody in the four weeks before."
         );
-        let signals = VolumeAnomaly.signals(&subject, &usual, &Detect::default());
+        let signals = VolumeAnomaly.signals(&tested, &expectation, &Detect::default());
         assert_eq!(
             signals
                 .iter()
@@ -244,24 +251,20 @@ mod tests {
     }
 
     #[test]
-    fn a_number_just_under_the_line_is_not_told() {
+    fn a_score_just_under_the_threshold_is_not_reported() {
         let tally = tally(60, 22);
         assert_eq!(
-            VolumeAnomaly.inspect(&subject(&tally, 9.99), &Detect::default()),
+            VolumeAnomaly.inspect(&tested(&tally, 9.99), &Detect::default()),
             None
         );
     }
 
     #[test]
-    fn a_surprising_handful_of_pages_is_not_told_unless_it_adds_up() {
+    fn a_surprising_handful_of_pages_is_not_reported_unless_it_adds_up() {
         let tally = tally(4, 2);
-        let mut subject = subject(&tally, 30.0);
-        assert_eq!(VolumeAnomaly.inspect(&subject, &Detect::default()), None);
-        subject.worth.each.slow = 30.0;
-        assert!(
-            VolumeAnomaly
-                .inspect(&subject, &Detect::default())
-                .is_some()
-        );
+        let mut tested = tested(&tally, 30.0);
+        assert_eq!(VolumeAnomaly.inspect(&tested, &Detect::default()), None);
+        tested.calibrated.each.slow = 30.0;
+        assert!(VolumeAnomaly.inspect(&tested, &Detect::default()).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! One account's part of the fold: its habits, the day it has open, and what of it is to be told.
+//! One account's part of the engine: its habits, the day it has open, and what is to be reported of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::signs::Signs;
 use super::tenant::TenantState;
 use super::{DayScore, PeerGroup, Rules};
 use crate::baseline::{
-    Experience, History, Person, Predictive, Scale, Seen, Sittings, Slow, Tail, cap,
+    Experience, History, Person, Predictive, Scale, Seen, SessionSizes, Slow, Tail, cap,
 };
 use crate::detect::{DayDetector, Granted, Sign};
 use crate::model::WordId;
@@ -24,7 +24,7 @@ const MOST_NEW_PAGES: u32 = 30;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountState {
     pub(super) group: PeerGroup,
-    pub(super) sittings: Sittings,
+    pub(super) sessions: SessionSizes,
     /// The rarity of its days, in steps of two bits.
     pub(super) rarity: History,
     /// Pages new to it, by day.
@@ -49,7 +49,7 @@ impl AccountState {
     pub(super) fn new(group: PeerGroup) -> Self {
         Self {
             group,
-            sittings: Sittings::default(),
+            sessions: SessionSizes::default(),
             rarity: History::default(),
             new_pages: History::default(),
             slow: Slow::default(),
@@ -74,8 +74,8 @@ impl AccountState {
     /// Notes what a single event of the account says.
     pub(super) fn note(&mut self, at: i64, sign: Sign) {
         let open = self.open.as_ref().map(|run| run.reading.whole.first);
-        let told = self.trackers.iter().filter_map(Tracker::first);
-        let oldest = told.chain(open).min().unwrap_or(at);
+        let reported = self.trackers.iter().filter_map(Tracker::first);
+        let oldest = reported.chain(open).min().unwrap_or(at);
         self.signs.note(at, sign, oldest);
     }
 
@@ -119,8 +119,8 @@ impl AccountState {
             return;
         };
         if run.extend(read, self, reach) {
-            let subject = run.subject();
-            for (detector, score) in run.scores(read.account, &subject, reach.rules) {
+            let tested = run.tested();
+            for (detector, score) in run.scores(read.account, &tested, reach.rules) {
                 let period = period_of(run.reading.day, reach.rules.stable(read.account));
                 let out = (&mut self.signs, &mut reach.out.drafts);
                 let tracker = tracker(&mut self.trackers, detector, period, read, out);
@@ -130,13 +130,13 @@ impl AccountState {
         self.open = Some(run);
     }
 
-    /// Keeps what is told of the session that ends, and learns from it.
+    /// Keeps what is reported of the session that ends, and learns from the session.
     fn close_session(&mut self, account: WordId, reach: &mut Reach<'_>) {
         let Some(run) = self.open.take() else {
             return;
         };
-        for told in run.told(account, self, reach.rules, reach.tenant) {
-            merge(&mut self.trackers, told);
+        for reported in run.reported(account, self, reach.rules, reach.tenant) {
+            merge(&mut self.trackers, reported);
         }
         let session = &run.reading.session;
         let confirmed = reach
@@ -148,10 +148,10 @@ impl AccountState {
             let habits = reach.tenant.habits(self.group, run.refits);
             let law = Predictive::new(
                 &habits.session.shape,
-                &self.sittings.history.decayed(run.reading.day),
+                &self.sessions.history.decayed(run.reading.day),
             );
             let cap = cap(&law.tail_from_zero().advanced(x), &habits.session.survival);
-            self.sittings.learn(x, run.reading.day, cap);
+            self.sessions.learn(x, run.reading.day, cap);
             self.ever_sessions.add(x);
             reach
                 .tenant
@@ -167,7 +167,7 @@ impl AccountState {
             days.push(DayScore {
                 account,
                 day: run.reading.day,
-                bits: run.worth.score,
+                bits: run.calibrated.score,
                 person_days_a_week: run.person_days_a_week,
             });
         }
@@ -207,7 +207,7 @@ impl AccountState {
         reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
         reach
             .tenant
-            .pool_day(self.group, day, experience, &run.signals, &run.worth);
+            .pool_day(self.group, day, experience, &run.signals, &run.calibrated);
     }
 
     /// Whether there is anything to [`settle`](Self::settle) at a moment.
@@ -260,8 +260,8 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            for told in run.told(account, self, rules, tenant) {
-                merge(&mut trackers, told);
+            for reported in run.reported(account, self, rules, tenant) {
+                merge(&mut trackers, reported);
             }
         }
         trackers
@@ -296,12 +296,12 @@ fn tracker<'a>(
     trackers.push_mut(tracker)
 }
 
-fn merge(trackers: &mut [Tracker], told: super::Told) {
+fn merge(trackers: &mut [Tracker], reported: super::Reported) {
     if let Some(tracker) = trackers
         .iter_mut()
-        .find(|tracker| tracker.family() == told.family && tracker.is_open())
+        .find(|tracker| tracker.family() == reported.family && tracker.is_open())
     {
-        tracker.merge(told);
+        tracker.merge(reported);
     }
 }
 

@@ -1,13 +1,13 @@
-//! What is to be told of one account, family and period, before names and ids are looked up.
+//! What is to be reported of one account, family and period, before names and ids are looked up.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Expected, Family, Severity, Signal, WordId};
 use crate::session::Tally;
 
-/// One detector's judgement of one unit, with what it rests on.
+/// One detector's report of one session or day, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Reported {
     /// The detector's id.
     pub detector: String,
     /// What sort of matter.
@@ -16,24 +16,24 @@ pub struct Told {
     pub bits: f64,
     /// The threshold in force for it, in bits.
     pub threshold: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
     /// Why, in a sentence.
     pub reason: String,
-    /// What spoke, and how loud, strongest first.
+    /// The signals, strongest first.
     pub signals: Vec<Signal>,
     /// Pages of the day that were new to the account.
     pub new_pages: u32,
     /// What is usual.
     pub expected: Expected,
-    /// Why the account was privileged.
-    pub via: Vec<String>,
+    /// The roles and groups that made the account privileged; empty where it was not.
+    pub grant_sources: Vec<String>,
     /// What was done.
     pub tally: Tally,
 }
 
-impl Told {
-    /// What decides which of two is told first: severity, then how far over its threshold.
+impl Reported {
+    /// The order of two reports: severity, then bits over the threshold.
     fn weight(&self) -> (Severity, f64) {
         (self.severity, self.bits - self.threshold)
     }
@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-/// A finding as the fold knows it.
+/// A finding as the engine knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Whose; none where it is about nobody in particular.
@@ -57,14 +57,14 @@ pub struct Draft {
     pub continues: bool,
     /// 1, plus one for each rise of severity or crossing on a further day.
     pub revision: u32,
-    /// The gravest so far.
+    /// The highest so far.
     pub severity: Severity,
     /// When a threshold was first crossed, seconds.
     pub first_seen: i64,
     /// The last event that was over a threshold, seconds.
     pub last_seen: i64,
-    /// The strongest judgement of each detector, strongest first; never empty.
-    pub told: Vec<Told>,
+    /// The strongest report of each detector, strongest first; never empty.
+    pub reported: Vec<Reported>,
 }
 
 /// What one account's present period has come to, in one family.
@@ -81,7 +81,7 @@ pub(super) struct Tracker {
     crossed_day: i64,
     first_seen: i64,
     last_seen: i64,
-    told: Vec<Told>,
+    reported: Vec<Reported>,
 }
 
 impl Tracker {
@@ -97,7 +97,7 @@ impl Tracker {
             crossed_day: 0,
             first_seen: 0,
             last_seen: 0,
-            told: Vec::new(),
+            reported: Vec::new(),
         }
     }
 
@@ -123,9 +123,12 @@ impl Tracker {
         self.open
     }
 
-    /// The first second of reading that it tells of.
+    /// The first second of reading that the draft reports.
     pub(super) fn first(&self) -> Option<i64> {
-        self.told.iter().map(|told| told.tally.first).min()
+        self.reported
+            .iter()
+            .map(|reported| reported.tally.first)
+            .min()
     }
 
     /// Notes that an event at a moment was over a threshold; counted in order of event time.
@@ -142,16 +145,16 @@ impl Tracker {
         self.last_seen = at;
     }
 
-    /// Keeps a judgement if it is the strongest of its detector.
-    pub(super) fn merge(&mut self, told: Told) {
+    /// Keeps a report if it is the strongest of its detector.
+    pub(super) fn merge(&mut self, reported: Reported) {
         match self
-            .told
+            .reported
             .iter_mut()
-            .find(|kept| kept.detector == told.detector)
+            .find(|kept| kept.detector == reported.detector)
         {
-            Some(kept) if told.outweighs(kept) => *kept = told,
+            Some(kept) if reported.outweighs(kept) => *kept = reported,
             Some(_) => {}
-            None => self.told.push(told),
+            None => self.reported.push(reported),
         }
     }
 
@@ -161,13 +164,13 @@ impl Tracker {
             return None;
         }
         self.open = false;
-        let mut told = std::mem::take(&mut self.told);
-        if self.revision == 0 || told.is_empty() {
+        let mut reported = std::mem::take(&mut self.reported);
+        if self.revision == 0 || reported.is_empty() {
             return None;
         }
         self.last = Some(self.period);
         // Stable: equals stay in the order in which they crossed.
-        told.sort_by(|a, b| {
+        reported.sort_by(|a, b| {
             let ((a_severity, a_excess), (b_severity, b_excess)) = (a.weight(), b.weight());
             b_severity
                 .cmp(&a_severity)
@@ -182,7 +185,7 @@ impl Tracker {
             severity: self.severity,
             first_seen: self.first_seen,
             last_seen: self.last_seen,
-            told,
+            reported,
         })
     }
 }

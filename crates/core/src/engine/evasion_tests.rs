@@ -1,4 +1,4 @@
-//! What a harvester may try: other addresses, midnight, the end of a week, company.
+//! What a bulk collector may try: other addresses, midnight, the end of a week, company.
 
 use super::tests::{MONDAY, rules, with};
 use super::*;
@@ -7,7 +7,7 @@ use crate::model::settings::Detect;
 
 /// Days of the world.
 const DAYS: i64 = 40;
-/// The harvester.
+/// The bulk collector.
 const ACCOUNT: WordId = 7;
 
 /// Fifty people who read as people do, some much, some little, on most days, of six hundred pages of which few are popular.
@@ -44,7 +44,7 @@ fn read(account: WordId, at: i64, page: WordId, address: WordId) -> Read {
 }
 
 /// So many pages of other people's corners from a moment on, one in forty seconds.
-fn harvest(account: WordId, at: i64, pages: std::ops::Range<u32>) -> Vec<Read> {
+fn collection(account: WordId, at: i64, pages: std::ops::Range<u32>) -> Vec<Read> {
     pages
         .map(|page| {
             read(
@@ -80,7 +80,7 @@ const fn evening(day: i64) -> i64 {
 
 #[test]
 fn other_addresses_and_browsers_change_nothing() {
-    let plain = harvest(ACCOUNT, evening(1), 0..60);
+    let plain = collection(ACCOUNT, evening(1), 0..60);
     let spread = plain.iter().zip(0_u32..).map(|(read, place)| Read {
         address: Some(100 + place % 25),
         auth: if place % 2 == 0 {
@@ -99,13 +99,13 @@ fn other_addresses_and_browsers_change_nothing() {
 #[test]
 fn a_session_over_midnight_or_the_end_of_a_week_moves_nothing_by_more_than_a_bit() {
     let base = highest(
-        &with(lively(), harvest(ACCOUNT, evening(1), 0..60)),
+        &with(lively(), collection(ACCOUNT, evening(1), 0..60)),
         ACCOUNT,
     );
     // Twenty to midnight of each day: the account's own week, the week of the refits and the month all end in one of them.
     for day in 0..9 {
-        let late = harvest(ACCOUNT, evening(day) + 6_000, 0..60);
-        let early = harvest(ACCOUNT, evening(day) - 6_000, 0..60);
+        let late = collection(ACCOUNT, evening(day) + 6_000, 0..60);
+        let early = collection(ACCOUNT, evening(day) - 6_000, 0..60);
         let (late, early) = (
             highest(&with(lively(), late), ACCOUNT),
             highest(&with(lively(), early), ACCOUNT),
@@ -117,10 +117,10 @@ fn a_session_over_midnight_or_the_end_of_a_week_moves_nothing_by_more_than_a_bit
 #[test]
 fn halves_on_either_side_of_a_days_end_lose_at_most_three_bits() {
     for day in 0..9 {
-        let whole = harvest(ACCOUNT, evening(day) - 6_000, 0..60);
+        let whole = collection(ACCOUNT, evening(day) - 6_000, 0..60);
         let halves = [
-            harvest(ACCOUNT, evening(day) + 3_600, 0..30),
-            harvest(ACCOUNT, evening(day) + 3 * 3_600, 30..60),
+            collection(ACCOUNT, evening(day) + 3_600, 0..30),
+            collection(ACCOUNT, evening(day) + 3 * 3_600, 30..60),
         ];
         let (whole, halves) = (
             highest(&with(lively(), whole), ACCOUNT),
@@ -131,10 +131,10 @@ fn halves_on_either_side_of_a_days_end_lose_at_most_three_bits() {
 }
 
 #[test]
-fn two_who_share_a_harvest_are_found_when_each_alone_would_be() {
+fn two_who_share_a_bulk_collection_are_found_when_each_alone_would_be() {
     let [one, other] = [
-        harvest(ACCOUNT, evening(2), 0..30),
-        harvest(9, evening(2) + 20, 30..60),
+        collection(ACCOUNT, evening(2), 0..30),
+        collection(9, evening(2) + 20, 30..60),
     ];
     let alone = [
         highest(&with(lively(), one.clone()), ACCOUNT),

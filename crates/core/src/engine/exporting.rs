@@ -27,7 +27,7 @@ const HABIT: usize = 3;
 /// From how many days of reading on it is known what an account reads.
 const KNOWN_DAYS: f64 = 5.0;
 /// How many days back peers' exports of spaces are counted.
-const COLLEAGUES_DAYS: i64 = 28;
+const PEERS_DAYS: i64 = 28;
 
 /// The days on which an account did something that few do often.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub(super) struct ExportDay {
 }
 
 impl ExportDay {
-    /// Takes an event; tells whether it exported anything.
+    /// Takes an event; returns whether it exported anything.
     pub(super) fn take(
         &mut self,
         read: &Read,
@@ -154,8 +154,8 @@ impl ExportDay {
         facts.backups_routine = habit.backups.is_routine(day, facts.backups);
         facts.spaces_routine = habit.spaces.is_routine(day, facts.spaces);
         facts.usual_pieces = Predictive::new(&PIECES, &habit.pieces.decayed(day)).mean();
-        facts.colleagues_pieces = peers.survival.at(facts.pieces);
-        facts.colleagues_spaces = peers.spaces_before(day);
+        facts.peers_share = peers.survival.at(facts.pieces);
+        facts.peers_space_days = peers.spaces_before(day);
         if self.evidence.len() < EVIDENCE {
             self.evidence.push(Seen {
                 at: read.at,
@@ -233,7 +233,7 @@ impl ExportPeers {
     fn spaces_before(&self, day: i64) -> u32 {
         self.spaces
             .iter()
-            .filter(|(then, _)| (day - COLLEAGUES_DAYS..day).contains(then))
+            .filter(|(then, _)| (day - PEERS_DAYS..day).contains(then))
             .map(|(_, count)| count)
             .sum()
     }
@@ -248,7 +248,7 @@ impl ExportPeers {
         self.pieces.forget_before(from);
         let newest = self.spaces.iter().map(|(day, _)| *day).max().unwrap_or(0);
         self.spaces
-            .retain(|(day, _)| newest - day <= 2 * COLLEAGUES_DAYS);
+            .retain(|(day, _)| newest - day <= 2 * PEERS_DAYS);
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn count(
 ) -> Option<Granted> {
     let within = i64::try_from(rules.detect.admin_grant.within.as_secs()).unwrap_or(i64::MAX / 4);
     let id = rules.rostered.get(&account)?;
-    let (since, via) = rules.roster.became_privileged(id, at - within, at)?;
+    let (since, source) = rules.roster.became_privileged(id, at - within, at)?;
     Some(match before.filter(|before| before.at == since) {
         Some(before) => Granted {
             days: before.days + 1,
@@ -31,7 +31,7 @@ pub(super) fn count(
         },
         None => Granted {
             at: since,
-            via: via.label().to_owned(),
+            grant_source: source.label().to_owned(),
             days: 1,
             new_pages: 0,
             usual,

@@ -1,4 +1,4 @@
-//! The heart: reading events in order of event time become baselines and drafts of findings.
+//! The engine: reading events in order of event time become baselines and drafts of findings.
 //!
 //! A pure function of the events before it, the rules and the roster; it reads no clock and no file. Stopping after any
 //! event, storing [`Engine::state`], and going on later gives the same as never having stopped.
@@ -31,11 +31,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use self::account::AccountState;
-pub use self::draft::{Draft, Told};
+pub use self::draft::{Draft, Reported};
 use self::running::Reach;
 use self::shared::Shared;
 use self::tenant::TenantState;
-pub use self::verdicts::{Judged, Verdicts};
+pub use self::verdicts::{Marked, Verdicts};
 use crate::baseline::Readers;
 use crate::detect::{Single, joining};
 use crate::model::settings::Detect;
@@ -58,19 +58,19 @@ pub struct Rules {
     pub stable: FxHashMap<WordId, u64>,
     /// The sites that are scored; none where all are.
     pub sites: Option<FxHashSet<WordId>>,
-    /// The pages that nobody has a reason to open.
+    /// The canary pages.
     pub canaries: FxHashSet<WordId>,
     /// The accounts that are known to be programs.
     pub integrations: FxHashSet<WordId>,
-    /// What is kept from being told.
-    pub ignored: Ignored,
-    /// What people said of findings.
+    /// The suppressions in force.
+    pub suppressions: Suppressions,
+    /// The verdicts of people.
     pub verdicts: Verdicts,
 }
 
-/// What is kept from being told, by the numbers of this state file. Each holds for events before a moment (seconds).
+/// Suppressions, by the numbers of this state file. Each holds for events before a moment (seconds).
 #[derive(Debug, Clone, Default)]
-pub struct Ignored {
+pub struct Suppressions {
     /// Accounts.
     pub accounts: FxHashMap<WordId, i64>,
     /// Spaces.
@@ -102,25 +102,25 @@ impl Rules {
             self.roster
                 .privileged(id, at)
                 .into_iter()
-                .map(|via| via.label().to_owned())
+                .map(|source| source.label().to_owned())
                 .collect()
         })
     }
 
-    fn ignores(&self, read: &Read) -> bool {
+    fn suppresses(&self, read: &Read) -> bool {
         let holds = |list: &FxHashMap<WordId, i64>, id: Option<WordId>| {
             id.and_then(|id| list.get(&id))
                 .is_some_and(|until| read.at < *until)
         };
-        holds(&self.ignored.accounts, Some(read.account))
-            || holds(&self.ignored.spaces, read.space)
-            || holds(&self.ignored.addresses, read.address)
-            || self.ignored.groups.iter().any(|(group, until)| {
+        holds(&self.suppressions.accounts, Some(read.account))
+            || holds(&self.suppressions.spaces, read.space)
+            || holds(&self.suppressions.addresses, read.address)
+            || self.suppressions.groups.iter().any(|(group, until)| {
                 read.at < *until
                     && self
                         .privileged(read.account, read.at)
                         .iter()
-                        .any(|via| via == group)
+                        .any(|source| source == group)
             })
     }
 
@@ -208,9 +208,9 @@ pub struct DayScore {
     pub account: WordId,
     /// The UTC day in which its sessions began.
     pub day: i64,
-    /// The score of the ledger when the day was over, in bits.
+    /// The score of the day when the day was over, in bits.
     pub bits: f64,
-    /// How many active person-days a week the line counted on when the day began.
+    /// How many active person-days a week the threshold counted on when the day began.
     pub person_days_a_week: f64,
 }
 
@@ -322,7 +322,7 @@ impl Engine {
             in_space: event.space.is_some(),
         };
         let signs = joining(&single, Some(&rules.detect));
-        if signs.is_empty() || !rules.scores(event) || rules.ignores(event) {
+        if signs.is_empty() || !rules.scores(event) || rules.suppresses(event) {
             return;
         }
         if self.accounts.get(event.account).is_none() {
@@ -342,8 +342,8 @@ impl Engine {
         if !rules.scores(read) {
             return;
         }
-        if rules.ignores(read) {
-            self.tenant.ignored += 1;
+        if rules.suppresses(read) {
+            self.tenant.suppressed += 1;
             return;
         }
         if self.accounts.get(read.account).is_none() {
@@ -384,13 +384,13 @@ impl Engine {
             .collect()
     }
 
-    /// How many events the ignore rules left out.
-    pub const fn ignored(&self) -> u64 {
-        self.tenant.ignored
+    /// How many events the suppressions left out.
+    pub const fn suppressed(&self) -> u64 {
+        self.tenant.suppressed
     }
 
     /// Lets time pass without an event, up to a moment. At every midnight until then days that are over are closed, and the
-    /// line follows how many are active. On Mondays what is usual is learnt from what ended before Sunday; every day while a
+    /// threshold follows how many are active. On Mondays what is usual is learnt from what ended before Sunday; every day while a
     /// tenant is new, for then a day is much.
     pub fn pass(&mut self, rules: &Rules, at: i64) {
         let day = day_of(at);

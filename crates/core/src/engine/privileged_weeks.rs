@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, Rules, Told};
+use super::{Draft, Reported, Rules};
 use crate::model::{Class, Expected, Family, Severity, Signal, WordId};
 use crate::session::{Read, Tally};
 use crate::text;
 
-/// How many accounts are told by name.
+/// How many accounts are named.
 const NAMED: usize = 20;
 
 /// One week, from Monday 00:00 UTC.
@@ -30,7 +30,7 @@ pub(super) struct PrivilegedWeeks {
     weeks: BTreeMap<i64, Week>,
     /// The last week that is over, and the last one that came to something.
     over: Option<i64>,
-    told: Option<i64>,
+    reported: Option<i64>,
 }
 
 impl PrivilegedWeeks {
@@ -63,7 +63,7 @@ impl PrivilegedWeeks {
         self.over = Some(running - 1);
         over.into_iter()
             .map(|(number, week)| {
-                let continues = self.told.replace(number) == Some(number - 1);
+                let continues = self.reported.replace(number) == Some(number - 1);
                 week.draft(number, continues, rules)
             })
             .collect()
@@ -82,7 +82,7 @@ impl Week {
             severity: Severity::Low,
             first_seen: self.first,
             last_seen: self.last,
-            told: vec![Told {
+            reported: vec![Reported {
                 detector: crate::detect::PRIVILEGED_READING.to_owned(),
                 family: Family::Admin,
                 bits: 0.0,
@@ -96,7 +96,7 @@ impl Week {
                 reason,
                 new_pages: 0,
                 expected: Expected::default(),
-                via: Vec::new(),
+                grant_sources: Vec::new(),
                 tally: Tally {
                     first: self.first,
                     last: self.last,

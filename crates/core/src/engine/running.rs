@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
-use super::draft::Told;
+use super::draft::Reported;
 use super::exporting::ExportDay;
 use super::granted;
 use super::scripted::ScriptDay;
 use super::shared::Shared;
 use super::tenant::{Habits, TenantState};
 use super::{Out, PeerGroup, Rules};
-use crate::baseline::{History, Predictive, Readers, Signals, SlowDay, Spread, Worth, bits};
-use crate::detect::{DayDetector, Granted, REGISTRY, Score, Subject, Unit, Usual};
+use crate::baseline::{Calibrated, History, Predictive, Readers, Signals, SlowDay, Spread, bits};
+use crate::detect::{DayDetector, DayUnderTest, Expectation, Granted, REGISTRY, Score, Unit};
 use crate::model::{Expected, Family, WordId};
 use crate::session::{OpenDay, Read};
 use crate::time::day_of;
@@ -32,7 +32,7 @@ pub(super) struct Running {
     threshold: f64,
     /// How many active person-days a week that threshold counts on.
     pub(super) person_days_a_week: f64,
-    /// Which habits the day is judged by: those learnt before it began.
+    /// Which habits the day is compared with: those learnt before it began.
     pub(super) refits: u32,
     /// The spread of the account's sessions when the day began, or of everybody's where it has few; an app has only its own.
     usual: Option<Spread>,
@@ -45,11 +45,11 @@ pub(super) struct Running {
     rarity: f64,
     /// The strongest signals so far.
     pub(super) signals: Signals,
-    pub(super) worth: Worth,
-    /// Why the account was privileged when its session began.
-    session_via: Vec<String>,
-    /// Why it was privileged in any session of the day.
-    day_via: Vec<String>,
+    pub(super) calibrated: Calibrated,
+    /// The roles and groups that made the account privileged when its session began.
+    session_grant_sources: Vec<String>,
+    /// The roles and groups that made the account privileged in any session of the day.
+    day_grant_sources: Vec<String>,
     /// Different pages of the day, opened in sessions that began privileged.
     privileged_pages: u32,
     canaries: u32,
@@ -69,7 +69,7 @@ impl Running {
             .count_active(day, reach.rules.detect.alerts_per_week);
         let refits = reach.tenant.refits();
         let habits = reach.tenant.habits(account.group, refits);
-        let via = reach.rules.privileged(read.account, read.at);
+        let sources = reach.rules.privileged(read.account, read.at);
         let usual_new = granted::usual(account, day);
         let who = (read.account, read.at);
         Self {
@@ -78,17 +78,17 @@ impl Running {
             person_days_a_week: reach.tenant.person_days_a_week(),
             refits,
             usual: account
-                .sittings
+                .sessions
                 .spread(day)
-                .or((account.group == PeerGroup::People).then_some(habits.sitting)),
+                .or((account.group == PeerGroup::People).then_some(habits.session_spread)),
             slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
             new_pages: 0,
             stale_pages: 0,
             rarity: 0.0,
             signals: Signals::default(),
-            worth: Worth::default(),
-            day_via: via.clone(),
-            session_via: via,
+            calibrated: Calibrated::default(),
+            day_grant_sources: sources.clone(),
+            session_grant_sources: sources,
             privileged_pages: 0,
             canaries: 0,
             exports: ExportDay::default(),
@@ -106,13 +106,14 @@ impl Running {
             let who = (read.account, read.at);
             self.granted = granted::count(rules, who, None, self.usual_new);
         }
-        self.session_via = rules.privileged(read.account, read.at);
-        if self.day_via.is_empty() {
-            self.day_via.clone_from(&self.session_via);
+        self.session_grant_sources = rules.privileged(read.account, read.at);
+        if self.day_grant_sources.is_empty() {
+            self.day_grant_sources
+                .clone_from(&self.session_grant_sources);
         }
     }
 
-    /// Takes an event; tells whether there is anything new to judge.
+    /// Takes an event; returns whether there is anything new to inspect.
     pub(super) fn extend(
         &mut self,
         read: &Read,
@@ -127,21 +128,21 @@ impl Running {
         self.script
             .take((read, self.reading.day), new, account, reach);
         let weekly = reach.rules.detect.privileged_reading;
-        if !self.session_via.is_empty() && weekly.enabled && weekly.weekly {
+        if !self.session_grant_sources.is_empty() && weekly.enabled && weekly.weekly {
             reach.tenant.privileged.note(read, self.reading.day);
         }
         let exported = self
             .exports
             .take(read, self.reading.day, account, &reach.tenant.exports);
         if new.to_day {
-            self.privileged_pages += u32::from(!self.session_via.is_empty());
+            self.privileged_pages += u32::from(!self.session_grant_sources.is_empty());
             if let Some(page) = read.page {
                 self.open_page(page, read, account, reach);
             }
         }
         if new.to_session {
             let habits = reach.tenant.habits(account.group, self.refits);
-            self.weigh(account, habits);
+            self.update_score(account, habits);
         }
         new.to_session || canary || exported
     }
@@ -154,7 +155,7 @@ impl Running {
         reach: &mut Reach<'_>,
     ) {
         let today = reach.tenant.today();
-        // An app that walks through everything makes no page a popular one, and a confirmed harvest teaches nothing.
+        // An app that walks through everything makes no page a popular one, and a confirmed bulk collection teaches nothing.
         let teaches = account.group == PeerGroup::People
             && !reach
                 .rules
@@ -181,7 +182,7 @@ impl Running {
     }
 
     /// What the day has come to by now.
-    fn weigh(&mut self, account: &AccountState, habits: &Habits) {
+    fn update_score(&mut self, account: &AccountState, habits: &Habits) {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = x(self.reading.session.pages);
         let peers = bits(habits.session.survival.at(session))
@@ -197,23 +198,23 @@ impl Running {
             rare: (1.0 + self.rarity).log2(),
             slow: account.slow.signal(self.reading.day, surprise),
         };
-        self.worth = match account.group {
-            PeerGroup::People => habits.ledger.weigh(account.experience(), &self.signals),
-            PeerGroup::Apps => habits.ledger.weigh_alone(&self.signals),
+        self.calibrated = match account.group {
+            PeerGroup::People => habits.scoring.score(account.experience(), &self.signals),
+            PeerGroup::Apps => habits.scoring.score_alone(&self.signals),
         };
     }
 
     /// The day as detectors see it.
-    pub(super) fn subject(&self) -> Subject<'_> {
-        Subject {
+    pub(super) fn tested(&self) -> DayUnderTest<'_> {
+        DayUnderTest {
             session: &self.reading.session,
             day: &self.reading.whole,
             signals: self.signals,
-            worth: self.worth,
+            calibrated: self.calibrated,
             threshold: self.threshold,
             new_pages: self.new_pages,
             stale_pages: self.stale_pages,
-            privileged: !self.day_via.is_empty(),
+            privileged: !self.day_grant_sources.is_empty(),
             privileged_pages: self.privileged_pages,
             canaries: self.canaries,
             exported: self.exports.facts,
@@ -222,11 +223,11 @@ impl Running {
         }
     }
 
-    /// What the detectors say of the day as it stands, but for what people have called expected.
+    /// The scores of the day as it stands, without those that a verdict of expected keeps quiet.
     pub(super) fn scores<'s>(
         &'s self,
         account: WordId,
-        subject: &'s Subject<'s>,
+        tested: &'s DayUnderTest<'s>,
         rules: &'s Rules,
     ) -> impl Iterator<Item = (&'static dyn DayDetector, Score)> + 's {
         let began = self.reading.whole.first;
@@ -234,7 +235,7 @@ impl Running {
             .into_iter()
             .filter(|detector| detector.enabled(&rules.detect))
             .filter_map(|detector| {
-                let score = detector.inspect(subject, &rules.detect)?;
+                let score = detector.inspect(tested, &rules.detect)?;
                 Some((detector, score))
             })
             .filter(move |(detector, score)| {
@@ -243,37 +244,37 @@ impl Running {
             })
     }
 
-    /// What the detectors tell of the day as it stands.
-    pub(super) fn told(
+    /// What the detectors report of the day as it stands.
+    pub(super) fn reported(
         &self,
         id: WordId,
         account: &AccountState,
         rules: &Rules,
         tenant: &TenantState,
-    ) -> Vec<Told> {
-        let subject = self.subject();
-        let scores: Vec<_> = self.scores(id, &subject, rules).collect();
+    ) -> Vec<Reported> {
+        let tested = self.tested();
+        let scores: Vec<_> = self.scores(id, &tested, rules).collect();
         if scores.is_empty() {
             return Vec::new();
         }
-        let usual = self.usual(account, tenant.habits(account.group, self.refits));
+        let expectation = self.expectation(account, tenant.habits(account.group, self.refits));
         scores
             .into_iter()
-            .map(|(detector, score)| Told {
+            .map(|(detector, score)| Reported {
                 detector: detector.meta().id.to_owned(),
                 family: detector.meta().family,
                 bits: score.bits,
                 threshold: score.threshold,
                 severity: score.severity,
-                reason: detector.reason(&subject, &usual, &rules.detect),
-                signals: detector.signals(&subject, &usual, &rules.detect),
+                reason: detector.reason(&tested, &expectation, &rules.detect),
+                signals: detector.signals(&tested, &expectation, &rules.detect),
                 expected: Expected {
-                    pages: usual.mean.unwrap_or(usual.newcomer),
-                    pages_p99: usual.p99,
+                    pages: expectation.mean.unwrap_or(expectation.newcomer),
+                    pages_p99: expectation.p99,
                 },
                 new_pages: self.new_pages,
-                via: self.day_via.clone(),
-                tally: match (detector.meta().family, usual.unit) {
+                grant_sources: self.day_grant_sources.clone(),
+                tally: match (detector.meta().family, expectation.unit) {
                     (Family::Export, _) => self.exports.tally(&self.reading.whole),
                     (_, Unit::Session) => self.reading.session.clone(),
                     (_, Unit::Day) => self.reading.whole.clone(),
@@ -283,29 +284,29 @@ impl Running {
     }
 
     /// What is usual, for the sentence.
-    fn usual(&self, account: &AccountState, habits: &Habits) -> Usual {
+    fn expectation(&self, account: &AccountState, habits: &Habits) -> Expectation {
         let law = Predictive::new(
             &habits.session.shape,
-            &account.sittings.history.decayed(self.reading.day),
+            &account.sessions.history.decayed(self.reading.day),
         );
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
         let day = habits.day.at(x(self.reading.whole.pages));
         // A session says more than a day, unless the day is clearly the rarer one.
-        let (unit, colleagues) = if bits(session) + 1.0 >= bits(day) {
+        let (unit, peers) = if bits(session) + 1.0 >= bits(day) {
             (Unit::Session, session)
         } else {
             (Unit::Day, day)
         };
         let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
-        Usual {
+        Expectation {
             unit,
-            mean: mean(&account.sittings.history).map(|x| x + 1.0),
+            mean: mean(&account.sessions.history).map(|x| x + 1.0),
             // The mean of an app without a past is infinite; half of its sessions stay under the median.
             newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
             new_pages: mean(&account.new_pages),
             p99: law.quantile(0.99) + 1,
-            colleagues,
+            peers,
             slow: account.slow.since(),
         }
     }

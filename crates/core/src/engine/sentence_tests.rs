@@ -1,11 +1,11 @@
-//! Every number of a sentence, counted again from the events by other means than the fold's.
+//! Every number of a sentence, counted again from the events by other means than the engine's.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::tests::{MONDAY, fold, harvest, quiet, rules, with};
+use super::tests::{MONDAY, collection, quiet, rules, run_engine, with};
 use super::*;
 use crate::baseline::{
     Histogram, History, Person, Predictive, Scale, Shape, Survival, bits, fit, week_of,
@@ -15,7 +15,7 @@ use crate::text;
 
 /// One session, counted from the events.
 #[derive(Debug)]
-struct Sitting {
+struct Session {
     account: WordId,
     day: i64,
     first: i64,
@@ -23,27 +23,27 @@ struct Sitting {
     pages: BTreeSet<WordId>,
 }
 
-impl Sitting {
+impl Session {
     fn x(&self) -> u32 {
         u32::try_from(self.pages.len()).unwrap() - 1
     }
 }
 
 /// Cuts every account's events wherever it paused for more than half an hour.
-fn sittings(reads: &[Read]) -> Vec<Sitting> {
-    let mut all: Vec<Sitting> = Vec::new();
+fn sessions(reads: &[Read]) -> Vec<Session> {
+    let mut all: Vec<Session> = Vec::new();
     for read in reads {
         let page = read.page.unwrap();
         let open = all
             .iter_mut()
             .rev()
-            .find(|sitting| sitting.account == read.account)
-            .filter(|sitting| read.at - sitting.last <= 1_800);
-        if let Some(sitting) = open {
-            sitting.last = read.at;
-            sitting.pages.insert(page);
+            .find(|session| session.account == read.account)
+            .filter(|session| read.at - session.last <= 1_800);
+        if let Some(session) = open {
+            session.last = read.at;
+            session.pages.insert(page);
         } else {
-            all.push(Sitting {
+            all.push(Session {
                 account: read.account,
                 day: day_of(read.at),
                 first: read.at,
@@ -56,7 +56,7 @@ fn sittings(reads: &[Read]) -> Vec<Sitting> {
 }
 
 /// The pages of a person's day.
-fn pages_of(all: &[Sitting], person: WordId, day: i64) -> BTreeSet<WordId> {
+fn pages_of(all: &[Session], person: WordId, day: i64) -> BTreeSet<WordId> {
     all.iter()
         .filter(|one| one.account == person && one.day == day)
         .flat_map(|one| one.pages.iter().copied())
@@ -69,12 +69,12 @@ fn monday(day: i64) -> i64 {
 }
 
 /// How rare a session and a day are among peers, in bits.
-fn rarity(all: &[Sitting], day: i64, (sitting, whole): (u32, u32)) -> (f64, f64) {
+fn rarity(all: &[Session], day: i64, (session, whole): (u32, u32)) -> (f64, f64) {
     let monday = monday(day);
     let until = week_of(monday - 1);
-    let (mut sittings, mut days) = (Histogram::default(), Histogram::default());
+    let (mut sessions, mut days) = (Histogram::default(), Histogram::default());
     for one in all.iter().filter(|one| week_of(one.day) < until) {
-        sittings.record(one.x());
+        sessions.record(one.x());
     }
     for person in 1..=40 {
         for day in (day_of(MONDAY)..monday).filter(|day| week_of(*day) < until) {
@@ -89,14 +89,14 @@ fn rarity(all: &[Sitting], day: i64, (sitting, whole): (u32, u32)) -> (f64, f64)
         bits(Survival::fitted(units, &fallback).at(x))
     };
     (
-        of(&sittings, Scale::Session, sitting),
+        of(&sessions, Scale::Session, session),
         of(&days, Scale::Day, whole),
     )
 }
 
 /// The mean of an account's sessions before one, and the pages that 99 of 100 stay at.
-fn usual(all: &[Sitting], told: &Sitting) -> (f64, u32) {
-    let monday = monday(told.day);
+fn usual(all: &[Session], reported: &Session) -> (f64, u32) {
+    let monday = monday(reported.day);
     let mut pool = Histogram::default();
     let mut people = vec![Person::default(); 41];
     for one in all.iter().filter(|one| one.day < monday) {
@@ -105,16 +105,16 @@ fn usual(all: &[Sitting], told: &Sitting) -> (f64, u32) {
     }
     let shape = fit(&pool, &people, &Shape::usual(Scale::Session));
     let mut past = History::default();
-    let own = all.iter().filter(|one| one.account == told.account);
-    for one in own.filter(|one| one.last < told.first) {
+    let own = all.iter().filter(|one| one.account == reported.account);
+    for one in own.filter(|one| one.last < reported.first) {
         past.learn(one.x(), one.day, u32::MAX);
     }
-    let law = Predictive::new(&shape, &past.decayed(told.day));
+    let law = Predictive::new(&shape, &past.decayed(reported.day));
     (past.sum / past.m + 1.0, law.quantile(0.99) + 1)
 }
 
 /// The pages that are new to an account on a day, and how many are on an ordinary one.
-fn new_pages(all: &[Sitting], account: WordId, day: i64) -> (Vec<WordId>, f64) {
+fn new_pages(all: &[Session], account: WordId, day: i64) -> (Vec<WordId>, f64) {
     let mut habit = History::default();
     let mut known = BTreeSet::new();
     for one_day in day_of(MONDAY)..day {
@@ -158,28 +158,30 @@ fn about(mean: f64) -> String {
     text.trim_end_matches(".0").to_owned()
 }
 
-/// The sentence about an account's harvest, the last session of its day, with every number counted anew.
+/// The sentence about an account's bulk collection, the last session of its day, with every number counted anew.
 fn sentence(reads: &[Read], account: WordId, day: i64) -> String {
-    let all = sittings(reads);
-    let told = all
+    let all = sessions(reads);
+    let reported = all
         .iter()
         .rfind(|one| one.account == account && one.day == day)
         .unwrap();
     let today = pages_of(&all, account, day).len();
     let whole = u32::try_from(today).unwrap() - 1;
-    let (sitting, whole) = rarity(&all, day, (told.x(), whole));
-    let strange = if sitting + 1.0 >= whole {
+    let (session, whole) = rarity(&all, day, (reported.x(), whole));
+    let strange = if session + 1.0 >= whole {
         format!(
             "{} different pages in {}; of its peers' sessions, {} is",
-            told.pages.len(),
-            text::duration(Duration::from_secs((told.last - told.first).unsigned_abs())),
-            text::one_in(sitting),
+            reported.pages.len(),
+            text::duration(Duration::from_secs(
+                (reported.last - reported.first).unsigned_abs()
+            )),
+            text::one_in(session),
         )
     } else {
         let rare = text::one_in(whole);
         format!("{today} different pages in one day; of its peers' days, {rare} is")
     };
-    let (mean, p99) = usual(&all, told);
+    let (mean, p99) = usual(&all, reported);
     let (new, ordinary) = new_pages(&all, account, day);
     format!(
         "Read {strange} that large. This account usually reads about {} in a session, and 99 of 100 of its sessions stay at {p99} \
@@ -203,26 +205,26 @@ proptest! {
     ) {
         let (detect, roster) = (Detect::default(), RosterHistory::default());
         let rules = rules(&detect, &roster);
-        // Some people read more now and then, and some of what is harvested was known for long.
+        // Some people read more now and then, and some of what is collected was known for long.
         let mut reads = quiet(35);
         for (day, more) in before {
             let who = 1 + u32::try_from(day).unwrap() % 40;
-            reads = with(reads, harvest(who, day, more));
+            reads = with(reads, collection(who, day, more));
         }
-        let old = harvest(account, day, pages).map(|read| Read {
+        let old = collection(account, day, pages).map(|read| Read {
             page: read.page.map(|page| if page < 10_000 + known { page - 10_000 } else { page }),
             ..read
         });
         let reads = with(reads, old);
-        let drafts = fold(&rules, &reads, &[]);
-        let harvest = drafts
+        let drafts = run_engine(&rules, &reads, &[]);
+        let collection = drafts
             .iter()
             .filter(|draft| draft.account == Some(account))
-            .flat_map(|draft| &draft.told)
-            .find(|told| told.detector == "volume-anomaly" && day_of(told.tally.last - MONDAY) == day);
-        let Some(told) = harvest else {
+            .flat_map(|draft| &draft.reported)
+            .find(|reported| reported.detector == "volume-anomaly" && day_of(reported.tally.last - MONDAY) == day);
+        let Some(reported) = collection else {
             return Err(TestCaseError::fail(format!("not found: {drafts:?}")));
         };
-        prop_assert_eq!(&told.reason, &sentence(&reads, account, day + day_of(MONDAY)));
+        prop_assert_eq!(&reported.reason, &sentence(&reads, account, day + day_of(MONDAY)));
     }
 }

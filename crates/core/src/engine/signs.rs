@@ -1,6 +1,6 @@
 //! What single events of an account say beside its reading, and the drafts that wait for what is still to come.
 //!
-//! A sign joins a finding of its account that tells of reading within a day of it. It begins no session, no day and no
+//! A sign joins a finding of its account that reports reading within a day of it. It begins no session, no day and no
 //! baseline, and lets no time pass, so that everything else is as if it had never been.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::detect::Sign;
 use crate::model::{Family, Signal};
 use crate::time::DAY_SECONDS;
 
-/// How far before or after what is told a sign joins it, in seconds.
+/// How far before or after the reading that a finding reports a sign joins the finding, in seconds.
 const NEAR: i64 = DAY_SECONDS;
 
 /// Within how many seconds signs of one name are kept as one.
@@ -33,7 +33,7 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// Notes a sign; `oldest` is the first second of reading that may still be told of.
+    /// Notes a sign; `oldest` is the first second of reading that may still be reported.
     pub(super) fn note(&mut self, at: i64, sign: Sign, oldest: i64) {
         let waiting = self.waiting.iter().map(|draft| window(draft).0);
         let oldest = waiting.min().unwrap_or(oldest).min(oldest).min(at);
@@ -103,8 +103,8 @@ impl Signs {
                 });
             }
         }
-        if let Some(told) = draft.told.last_mut() {
-            told.signals.extend(signals);
+        if let Some(reported) = draft.reported.last_mut() {
+            reported.signals.extend(signals);
         }
         draft
     }
@@ -118,11 +118,13 @@ const fn is_joined(family: Family) -> bool {
     }
 }
 
-/// From when to when a draft tells of reading, as its finding will.
+/// The first and last second of reading that a draft reports, as its finding will.
 fn window(draft: &Draft) -> (i64, i64) {
     let otherwise = (draft.first_seen, draft.last_seen);
-    let strongest = draft.told.first();
-    strongest.map_or(otherwise, |told| (told.tally.first, told.tally.last))
+    let strongest = draft.reported.first();
+    strongest.map_or(otherwise, |reported| {
+        (reported.tally.first, reported.tally.last)
+    })
 }
 
 /// Whether no sign from a moment on can join a draft.

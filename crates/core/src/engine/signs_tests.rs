@@ -1,11 +1,11 @@
 //! What single events do to findings: they join those of their account within a day, and do nothing else.
 
-use super::tests::{MONDAY, harvest, quiet, rules, with};
+use super::tests::{MONDAY, collection, quiet, rules, with};
 use super::*;
 use crate::model::Class;
 use crate::model::settings::Detect;
 
-/// When the harvest of day 24 begins.
+/// When the collection of day 24 begins.
 const HARVEST: i64 = MONDAY + 24 * DAY_SECONDS + 70_000;
 /// An hour, in seconds.
 const HOUR: i64 = 3_600;
@@ -22,7 +22,12 @@ fn token(account: WordId, at: i64) -> (Read, &'static str) {
 }
 
 /// Takes everything in order, with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-fn fold(rules: &Rules, reads: &[Read], singles: &[(Read, &str)], stops: &[usize]) -> Vec<Draft> {
+fn run_engine(
+    rules: &Rules,
+    reads: &[Read],
+    singles: &[(Read, &str)],
+    stops: &[usize],
+) -> Vec<Draft> {
     let mut all: Vec<Taken<'_>> = reads.iter().map(Taken::Reading).collect();
     all.extend(
         singles
@@ -45,15 +50,20 @@ fn fold(rules: &Rules, reads: &[Read], singles: &[(Read, &str)], stops: &[usize]
     drafts
 }
 
-/// The names of the signals of the one draft, after a quiet month with a harvest by account 7 and these tokens.
+/// The names of the signals of the one draft, after a quiet month with a collection by account 7 and these tokens.
 fn signals(singles: &[(Read, &str)]) -> Vec<String> {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    let drafts = fold(&rules, &with(quiet(28), harvest(7, 24, 200)), singles, &[]);
+    let drafts = run_engine(
+        &rules,
+        &with(quiet(28), collection(7, 24, 200)),
+        singles,
+        &[],
+    );
     let [draft] = drafts.as_slice() else {
         panic!("{drafts:?}")
     };
-    let signals = draft.told.iter().flat_map(|told| &told.signals);
+    let signals = draft.reported.iter().flat_map(|reported| &reported.signals);
     signals.map(|signal| signal.name.clone()).collect()
 }
 
@@ -105,13 +115,15 @@ fn alone_it_is_nothing_and_changes_nothing_else() {
             )
         })
         .collect();
-    assert_eq!(fold(&rules, &quiet(28), &tokens, &[]), vec![]);
-    let reads = with(quiet(28), harvest(7, 24, 200));
-    let mut drafts = fold(&rules, &reads, &tokens, &[]);
-    for told in drafts.iter_mut().flat_map(|draft| &mut draft.told) {
-        told.signals.retain(|signal| signal.name != "token-created");
+    assert_eq!(run_engine(&rules, &quiet(28), &tokens, &[]), vec![]);
+    let reads = with(quiet(28), collection(7, 24, 200));
+    let mut drafts = run_engine(&rules, &reads, &tokens, &[]);
+    for reported in drafts.iter_mut().flat_map(|draft| &mut draft.reported) {
+        reported
+            .signals
+            .retain(|signal| signal.name != "token-created");
     }
-    assert_eq!(drafts, fold(&rules, &reads, &[], &[]));
+    assert_eq!(drafts, run_engine(&rules, &reads, &[], &[]));
 }
 
 #[test]
@@ -120,14 +132,18 @@ fn a_token_after_the_week_of_the_finding_is_over_still_joins_it() {
     let rules = rules(&detect, &roster);
     // On one of seven days in a row the account's own week ends.
     for day in 20..27 {
-        let reads = with(quiet(40), harvest(7, day, 200));
+        let reads = with(quiet(40), collection(7, day, 200));
         let at = HARVEST + (day - 24) * DAY_SECONDS + 20 * HOUR;
-        let drafts = fold(&rules, &reads, &[token(7, at)], &[]);
+        let drafts = run_engine(&rules, &reads, &[token(7, at)], &[]);
         let [draft] = drafts.as_slice() else {
             panic!("{drafts:?}")
         };
-        let told = draft.told.last().unwrap();
-        assert_eq!(told.signals.last().unwrap().name, "token-created", "{day}");
+        let reported = draft.reported.last().unwrap();
+        assert_eq!(
+            reported.signals.last().unwrap().name,
+            "token-created",
+            "{day}"
+        );
     }
 }
 
@@ -135,14 +151,14 @@ fn a_token_after_the_week_of_the_finding_is_over_still_joins_it() {
 fn a_stop_after_any_event_changes_nothing() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    let reads = with(quiet(40), harvest(7, 24, 200));
+    let reads = with(quiet(40), collection(7, 24, 200));
     let tokens = [
         // It has not read yet.
         token(60, MONDAY + HOUR),
         token(7, HARVEST - HOUR),
         token(7, HARVEST + 20 * HOUR),
     ];
-    let whole = fold(&rules, &reads, &tokens, &[]);
+    let whole = run_engine(&rules, &reads, &tokens, &[]);
     let stops: Vec<usize> = (0..reads.len()).step_by(37).collect();
-    assert_eq!(fold(&rules, &reads, &tokens, &stops), whole);
+    assert_eq!(run_engine(&rules, &reads, &tokens, &stops), whole);
 }

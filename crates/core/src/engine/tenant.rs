@@ -1,4 +1,4 @@
-//! What the whole tenant's reading says is usual: peers, pages, how many are active, the line.
+//! What the whole tenant's reading says is usual: peers, pages, how many are active, the alert threshold.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use super::PeerGroup;
 use super::account::AccountState;
 use super::exporting::ExportPeers;
 use super::privileged_weeks::PrivilegedWeeks;
-use crate::baseline::line::WARM_UP_DAYS;
 use crate::baseline::readers::READER_DAYS;
+use crate::baseline::threshold::WARM_UP_DAYS;
 use crate::baseline::{
-    Experience, Histogram, Ledger, Openings, Peers, Person, Pooled, Rarity, Readers, Scale, Shape,
-    Signals, Spread, Survival, Worth, fit, line, line_in_force, week_of,
+    Calibrated, Experience, FirstViews, Histogram, Peers, Person, Pooled, Rarity, Readers, Scale,
+    Scoring, Shape, Signals, Spread, Survival, fit, threshold, threshold_in_force, week_of,
 };
 
 /// How many days back active people are counted.
@@ -22,14 +22,14 @@ const WEEK: f64 = 7.0;
 
 /// What is usual on one scale.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Usual {
+pub(super) struct ScaleHabits {
     /// The prior of one account.
     pub(super) shape: Shape,
     /// What peers do.
     pub(super) survival: Survival,
 }
 
-impl Usual {
+impl ScaleHabits {
     fn of(shape: Shape) -> Self {
         Self {
             shape,
@@ -41,12 +41,12 @@ impl Usual {
 /// What is usual among peers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Habits {
-    pub(super) session: Usual,
+    pub(super) session: ScaleHabits,
     pub(super) day: Survival,
-    pub(super) rarity: Usual,
+    pub(super) rarity: ScaleHabits,
     /// The sessions of all, for whoever has few of their own.
-    pub(super) sitting: Spread,
-    pub(super) ledger: Ledger,
+    pub(super) session_spread: Spread,
+    pub(super) scoring: Scoring,
 }
 
 /// What is usual in one peer group.
@@ -55,19 +55,19 @@ struct GroupState {
     pooled: Peers,
     days: Pooled,
     now: Habits,
-    /// As it was before the last refit: what was open then is judged by it to its end.
+    /// As it was before the last refit: days that were open then are compared with it to their end.
     before: Option<Habits>,
 }
 
 impl GroupState {
     fn new(session: Shape, day: Shape) -> Self {
-        let session = Usual::of(session);
+        let session = ScaleHabits::of(session);
         let now = Habits {
-            sitting: everybody(&Histogram::default()),
+            session_spread: everybody(&Histogram::default()),
             session,
             day: Survival::of_shape(&day),
-            rarity: Usual::of(Shape::usual(Scale::Rarity)),
-            ledger: Ledger::default(),
+            rarity: ScaleHabits::of(Shape::usual(Scale::Rarity)),
+            scoring: Scoring::default(),
         };
         Self {
             pooled: Peers::default(),
@@ -81,17 +81,17 @@ impl GroupState {
     fn refit(&mut self, until: i64, sessions: &[Person], rarities: &[Person], usual: &Habits) {
         let window = self.pooled.window(until);
         let habits = Habits {
-            session: Usual {
+            session: ScaleHabits {
                 shape: fit(self.pooled.ever_sessions(), sessions, &usual.session.shape),
                 survival: Survival::fitted(&window.sessions, &usual.session.survival),
             },
             day: Survival::fitted(&window.days, &usual.day),
-            rarity: Usual {
+            rarity: ScaleHabits {
                 shape: fit(self.pooled.ever_rarities(), rarities, &usual.rarity.shape),
                 survival: Survival::fitted(&window.rarities, &usual.rarity.survival),
             },
-            sitting: everybody(&window.sessions),
-            ledger: self.days.ledger(until),
+            session_spread: everybody(&window.sessions),
+            scoring: self.days.scoring(until),
         };
         self.before = Some(std::mem::replace(&mut self.now, habits));
         self.pooled.forget_before(window.from);
@@ -120,11 +120,11 @@ pub(super) struct TenantState {
     active: BTreeMap<i64, u32>,
     /// How many active person-days there were in the last so many days, today not counted.
     exposure: Vec<u32>,
-    line: f64,
+    threshold: f64,
     person_days_a_week: f64,
-    pub(super) ignored: u64,
+    pub(super) suppressed: u64,
     refits: u32,
-    openings: Openings,
+    first_views: FirstViews,
     rarity: Rarity,
     people: GroupState,
     apps: GroupState,
@@ -145,11 +145,11 @@ impl TenantState {
             today: 0,
             active: BTreeMap::new(),
             exposure: vec![0],
-            line: f64::INFINITY,
+            threshold: f64::INFINITY,
             person_days_a_week: 0.0,
-            ignored: 0,
+            suppressed: 0,
             refits: 0,
-            openings: Openings::default(),
+            first_views: FirstViews::default(),
             rarity: Rarity::default(),
             people: GroupState::new(Shape::usual(Scale::Session), Shape::usual(Scale::Day)),
             apps: GroupState::new(app, app),
@@ -168,7 +168,7 @@ impl TenantState {
         None
     }
 
-    /// Passes a midnight: the line follows the people active in the four weeks before.
+    /// Passes a midnight: the threshold follows the people active in the four weeks before.
     pub(super) fn begin_day(&mut self, day: i64, alerts_per_week: f64) {
         self.today = day;
         self.active.retain(|active, _| *active >= day - ACTIVE_DAYS);
@@ -183,7 +183,7 @@ impl TenantState {
         let person_days: u32 = self.active.values().sum();
         let days = u32::try_from((day - first).clamp(1, ACTIVE_DAYS)).unwrap_or(1);
         self.person_days_a_week = f64::from(person_days) * WEEK / f64::from(days);
-        self.line = line(self.person_days_a_week, alerts_per_week);
+        self.threshold = threshold(self.person_days_a_week, alerts_per_week);
     }
 
     /// Counts an account that begins a day of reading.
@@ -193,18 +193,21 @@ impl TenantState {
         if self.first_day == Some(day) {
             // Nobody knows how many there are yet: as if as many were active every day as were today.
             self.person_days_a_week = f64::from(*active) * WEEK;
-            self.line = line(self.person_days_a_week, alerts_per_week);
+            self.threshold = threshold(self.person_days_a_week, alerts_per_week);
         }
     }
 
-    /// How many active person-days a week the line counts on.
+    /// How many active person-days a week the threshold counts on.
     pub(super) const fn person_days_a_week(&self) -> f64 {
         self.person_days_a_week
     }
 
-    /// The line in force today.
+    /// The threshold in force today.
     pub(super) fn threshold(&self) -> f64 {
-        line_in_force(self.line, self.today - self.first_day.unwrap_or(self.today))
+        threshold_in_force(
+            self.threshold,
+            self.today - self.first_day.unwrap_or(self.today),
+        )
     }
 
     /// The day that runs.
@@ -255,14 +258,14 @@ impl TenantState {
         day: i64,
         experience: Experience,
         signals: &Signals,
-        worth: &Worth,
+        calibrated: &Calibrated,
     ) {
         self.group(group)
             .days
-            .record(week_of(day), experience, signals, worth);
+            .record(week_of(day), experience, signals, calibrated);
     }
 
-    /// How many bits the first opening of a page by a person is worth, and whether the page is stale: there for days, and
+    /// How many bits the first view of a page by a person is worth, and whether the page is stale: there for days, and
     /// opened by nobody in four weeks.
     pub(super) fn opened_first(&mut self, page: Option<&Readers>, teaches: bool) -> (f64, bool) {
         let known = page.filter(|page| page.first() < self.today).map(|page| {
@@ -276,7 +279,7 @@ impl TenantState {
         });
         let rate = known.map(|(rate, _)| rate);
         if teaches {
-            self.openings.record(week_of(self.today), rate);
+            self.first_views.record(week_of(self.today), rate);
         }
         let bits = rate.map_or(self.rarity.unseen(), |rate| self.rarity.bits(rate));
         (bits, known.is_some_and(|(_, stale)| stale))
@@ -307,7 +310,7 @@ impl TenantState {
             self.group(group)
                 .refit(until, &sessions, &rarities, fallback);
         }
-        self.rarity = self.openings.rarity(until);
+        self.rarity = self.first_views.rarity(until);
         self.exports.refit(until);
         self.refits += 1;
     }

@@ -1,4 +1,4 @@
-//! What the fold promises: the same drafts however it is cut, and nothing told of a quiet week.
+//! What the engine promises: the same drafts wherever it is stopped, and nothing reported of a quiet week.
 
 use proptest::prelude::*;
 
@@ -63,13 +63,13 @@ pub(super) fn rules(detect: &Detect, roster: &RosterHistory) -> Rules {
         sites: None,
         canaries: std::iter::once(999).collect(),
         integrations: FxHashSet::default(),
-        ignored: Ignored::default(),
+        suppressions: Suppressions::default(),
         verdicts: Verdicts::default(),
     }
 }
 
 /// Folds with a stop, a store and a start before each of the places; gives the drafts in a fixed order.
-pub(super) fn fold(rules: &Rules, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
+pub(super) fn run_engine(rules: &Rules, reads: &[Read], stops: &[usize]) -> Vec<Draft> {
     let mut engine = Engine::new();
     let mut kept = State::default();
     let mut drafts = Vec::new();
@@ -100,8 +100,8 @@ pub(super) fn with(mut reads: Vec<Read>, more: impl IntoIterator<Item = Read>) -
     reads
 }
 
-/// A harvest of so many pages by an account on a day, one in two seconds.
-pub(super) fn harvest(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
+/// A bulk collection of so many pages by an account on a day, one in two seconds.
+pub(super) fn collection(account: WordId, day: i64, pages: u32) -> impl Iterator<Item = Read> {
     (0..pages).map(move |page| {
         read(
             account,
@@ -112,11 +112,11 @@ pub(super) fn harvest(account: WordId, day: i64, pages: u32) -> impl Iterator<It
 }
 
 #[test]
-fn a_quiet_month_is_not_told_and_a_harvest_in_it_is() {
+fn a_quiet_month_is_not_reported_and_a_bulk_collection_in_it_is() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    assert_eq!(fold(&rules, &quiet(28), &[]), vec![]);
-    let drafts = fold(&rules, &with(quiet(28), harvest(7, 24, 200)), &[]);
+    assert_eq!(run_engine(&rules, &quiet(28), &[]), vec![]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(7, 24, 200)), &[]);
     let [draft] = drafts.as_slice() else {
         panic!("{drafts:?}")
     };
@@ -124,41 +124,41 @@ fn a_quiet_month_is_not_told_and_a_harvest_in_it_is() {
         (draft.account, draft.severity),
         (Some(7), Severity::Critical)
     );
-    assert_eq!(draft.told[0].tally.pages, 200);
-    assert_eq!(draft.told[0].tally.evidence.len(), 100);
-    assert_eq!(draft.told[0].tally.omitted, 100);
+    assert_eq!(draft.reported[0].tally.pages, 200);
+    assert_eq!(draft.reported[0].tally.evidence.len(), 100);
+    assert_eq!(draft.reported[0].tally.omitted, 100);
 }
 
 #[test]
-fn an_account_is_judged_by_what_it_was_at_that_time() {
+fn an_account_is_scored_by_what_it_was_at_that_time() {
     let mut detect = Detect::default();
     detect.privileged_reading.mode = PrivilegedMode::Strict;
     detect.privileged_reading.weekly = false;
     let roster = RosterHistory::default().listing(&[AccountId::new("admin")]);
     let rules = rules(&detect, &roster);
-    let drafts = fold(&rules, &with(quiet(28), harvest(2, 24, 26)), &[]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
     assert!(drafts.iter().any(|draft| {
         draft
-            .told
+            .reported
             .iter()
-            .any(|told| told.detector == "privileged-reading")
+            .any(|reported| reported.detector == "privileged-reading")
     }));
     let nobody = RosterHistory::default();
     let rules = Rules {
         roster: nobody,
         ..rules
     };
-    let drafts = fold(&rules, &with(quiet(28), harvest(2, 24, 26)), &[]);
+    let drafts = run_engine(&rules, &with(quiet(28), collection(2, 24, 26)), &[]);
     assert!(drafts.iter().all(|draft| {
         draft
-            .told
+            .reported
             .iter()
-            .all(|told| told.detector != "privileged-reading")
+            .all(|reported| reported.detector != "privileged-reading")
     }));
 }
 
 #[test]
-fn a_canary_is_told_at_its_first_opening_and_an_ignored_account_never() {
+fn a_canary_is_reported_at_its_first_view_and_a_suppressed_account_never() {
     let (detect, roster) = (
         Detect {
             canary_pages: vec![crate::model::settings::Placed::anywhere(
@@ -170,17 +170,17 @@ fn a_canary_is_told_at_its_first_opening_and_an_ignored_account_never() {
     );
     let mut rules = rules(&detect, &roster);
     let reads = with(quiet(3), [read(7, MONDAY + 2 * DAY_SECONDS, 999)]);
-    assert_eq!(fold(&rules, &reads, &[]).len(), 1);
-    rules.ignored.accounts.insert(7, i64::MAX);
-    assert_eq!(fold(&rules, &reads, &[]), vec![]);
+    assert_eq!(run_engine(&rules, &reads, &[]).len(), 1);
+    rules.suppressions.accounts.insert(7, i64::MAX);
+    assert_eq!(run_engine(&rules, &reads, &[]), vec![]);
 }
 
 #[test]
 fn a_second_day_is_a_revision_and_the_next_week_continues() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let rules = rules(&detect, &roster);
-    let reads = (20..30).fold(quiet(31), |reads, day| with(reads, harvest(7, day, 150)));
-    let drafts: Vec<Draft> = fold(&rules, &reads, &[])
+    let reads = (20..30).fold(quiet(31), |reads, day| with(reads, collection(7, day, 150)));
+    let drafts: Vec<Draft> = run_engine(&rules, &reads, &[])
         .into_iter()
         .filter(|draft| draft.account == Some(7))
         .collect();
@@ -189,10 +189,10 @@ fn a_second_day_is_a_revision_and_the_next_week_continues() {
     assert!(drafts.iter().any(|draft| draft.revision > 4), "{drafts:?}");
 }
 
-/// What was said of the harvest of account 7 on a day, on the day after.
-fn said(status: Status, day: i64, bits: f64) -> Judged {
+/// A verdict on the bulk collection by account 7 on a day, given on the day after.
+fn said(status: Status, day: i64, bits: f64) -> Marked {
     let began = MONDAY + day * DAY_SECONDS + 70_000;
-    Judged {
+    Marked {
         status,
         at: began + 60_000,
         family: Family::Reading,
@@ -202,14 +202,14 @@ fn said(status: Status, day: i64, bits: f64) -> Judged {
     }
 }
 
-/// The reading of account 7 that is told, by the day of its last event.
-fn told_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
-    let drafts = fold(rules, reads, &[]).into_iter();
+/// The reading of account 7 that is reported, by the day of its last event.
+fn reported_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
+    let drafts = run_engine(rules, reads, &[]).into_iter();
     let drafts = drafts.filter(|draft| draft.account == Some(7));
     drafts
         .map(|draft| {
             let day = day_of(draft.last_seen - MONDAY);
-            (day, draft.told.first().unwrap().bits)
+            (day, draft.reported.first().unwrap().bits)
         })
         .collect()
 }
@@ -218,9 +218,9 @@ fn told_of_seven(rules: &Rules, reads: &[Read]) -> Vec<(i64, f64)> {
 fn what_was_expected_is_quiet_for_four_weeks_unless_it_is_stranger() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let mut rules = rules(&detect, &roster);
-    // Pages of their own each time, so that no harvest is old news.
+    // Different pages each time, so that every collection is new.
     let again = |day: i64, pages: u32| {
-        harvest(7, day, pages).map(move |read| Read {
+        collection(7, day, pages).map(move |read| Read {
             page: read
                 .page
                 .map(|page| page + u32::try_from(day).unwrap() * 10_000),
@@ -232,36 +232,36 @@ fn what_was_expected_is_quiet_for_four_weeks_unless_it_is_stranger() {
         .fold(quiet(64), |reads, (day, pages)| {
             with(reads, again(day, pages))
         });
-    let days = |told: &[(i64, f64)]| told.iter().map(|(day, _)| *day).collect::<Vec<_>>();
-    let plain = told_of_seven(&rules, &reads);
+    let days = |reported: &[(i64, f64)]| reported.iter().map(|(day, _)| *day).collect::<Vec<_>>();
+    let plain = reported_of_seven(&rules, &reads);
     assert_eq!(days(&plain), [22, 31, 40, 60], "{plain:?}");
     rules
         .verdicts
         .add(7, said(Status::Expected, 22, plain[1].1 - 1.5));
-    let quieter = told_of_seven(&rules, &reads);
+    let quieter = reported_of_seven(&rules, &reads);
     assert_eq!(days(&quieter), [22, 40, 60], "{plain:?} {quieter:?}");
-    assert_eq!(told_of_seven(&rules, &reads), quieter);
+    assert_eq!(reported_of_seven(&rules, &reads), quieter);
 }
 
 #[test]
 fn what_was_confirmed_teaches_nothing() {
     let (detect, roster) = (Detect::default(), RosterHistory::default());
     let mut rules = rules(&detect, &roster);
-    let once = with(quiet(40), harvest(7, 30, 80));
-    let twice = with(once.clone(), harvest(7, 22, 80));
-    let alone = told_of_seven(&rules, &once);
-    let taught = told_of_seven(&rules, &twice);
+    let once = with(quiet(40), collection(7, 30, 80));
+    let twice = with(once.clone(), collection(7, 22, 80));
+    let alone = reported_of_seven(&rules, &once);
+    let taught = reported_of_seven(&rules, &twice);
     rules.verdicts.add(7, said(Status::Confirmed, 22, 20.0));
-    let untaught = told_of_seven(&rules, &twice);
-    let last = |told: &[(i64, f64)]| told.last().unwrap().1;
-    let off = |told: &[(i64, f64)]| (last(told) - last(&alone)).abs();
+    let untaught = reported_of_seven(&rules, &twice);
+    let last = |reported: &[(i64, f64)]| reported.last().unwrap().1;
+    let off = |reported: &[(i64, f64)]| (last(reported) - last(&alone)).abs();
     // Not the same to the last bit: the ordinary reading of that day is left out as well.
     assert!(
         off(&untaught) < 0.75 * off(&taught),
         "{alone:?} {taught:?} {untaught:?}"
     );
     rules.verdicts = Verdicts::default();
-    assert_eq!(told_of_seven(&rules, &twice), taught);
+    assert_eq!(reported_of_seven(&rules, &twice), taught);
 }
 
 proptest! {
@@ -270,7 +270,7 @@ proptest! {
     fn stopping_anywhere_changes_nothing(stops in prop::collection::vec(0_usize..3_600, 0..6), days in prop::collection::vec(0_i64..30, 1..5)) {
         let (detect, roster) = (Detect::default(), RosterHistory::default());
         let rules = rules(&detect, &roster);
-        let reads = days.iter().fold(quiet(30), |reads, day| with(reads, harvest(3 + u32::try_from(*day).unwrap() % 4, *day, 120)));
-        prop_assert_eq!(fold(&rules, &reads, &stops), fold(&rules, &reads, &[]));
+        let reads = days.iter().fold(quiet(30), |reads, day| with(reads, collection(3 + u32::try_from(*day).unwrap() % 4, *day, 120)));
+        prop_assert_eq!(run_engine(&rules, &reads, &stops), run_engine(&rules, &reads, &[]));
     }
 }

@@ -1,4 +1,4 @@
-//! What people said of findings, as far as it changes what is told and learnt.
+//! The verdicts of people, as far as they change what is reported and learnt.
 
 use rustc_hash::FxHashMap;
 
@@ -6,69 +6,69 @@ use crate::detect::Score;
 use crate::model::{Family, Severity, Status, WordId};
 use crate::time::DAY_SECONDS;
 
-/// How long the same pattern of the same account is quieter after it was expected, in days.
+/// How long the same pattern of the same account is quieter after a verdict of expected, in days.
 const QUIET_DAYS: i64 = 28;
 
-/// How many bits more than what was expected are told all the same.
+/// How many bits more than the finding that was marked expected are reported all the same.
 const QUIET_BITS: f64 = 2.0;
 
-/// What a person said of one finding, and what the finding was at that time.
+/// A finding with a verdict: what a person said, and what the finding was at that time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judged {
-    /// What was said.
+pub struct Marked {
+    /// The verdict.
     pub status: Status,
-    /// When, seconds.
+    /// When the verdict was given, seconds.
     pub at: i64,
-    /// Of what sort of matter.
+    /// The finding's family.
     pub family: Family,
     /// The first and the last event of the finding, seconds.
     pub span: (i64, i64),
     /// How surprising it was, in bits.
     pub bits: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
 }
 
-/// What people said, by account.
+/// The findings with a verdict, by account.
 #[derive(Debug, Clone, Default)]
-pub struct Verdicts(FxHashMap<WordId, Vec<Judged>>);
+pub struct Verdicts(FxHashMap<WordId, Vec<Marked>>);
 
 impl Verdicts {
-    /// Adds what was said of a finding about an account.
-    pub fn add(&mut self, account: WordId, judged: Judged) {
-        self.0.entry(account).or_default().push(judged);
+    /// Adds a verdict on a finding about an account.
+    pub fn add(&mut self, account: WordId, marked: Marked) {
+        self.0.entry(account).or_default().push(marked);
     }
 
-    fn of(&self, account: WordId) -> impl Iterator<Item = &Judged> {
+    fn of(&self, account: WordId) -> impl Iterator<Item = &Marked> {
         self.0.get(&account).into_iter().flatten()
     }
 
-    /// Whether a judgement of a day that began at a moment is kept quiet: the same sort of matter was expected of the
-    /// account in the four weeks before, and this is neither graver nor two bits more surprising.
+    /// Whether a score of a day that began at a moment is kept quiet: a finding of the same family about the account was
+    /// marked expected in the four weeks before, and this score is no more severe and less than two bits higher.
     pub(super) fn quiet(&self, account: WordId, family: Family, began: i64, score: &Score) -> bool {
-        self.of(account).any(|judged| {
-            judged.status == Status::Expected
-                && judged.family == family
-                && (judged.at..judged.at + QUIET_DAYS * DAY_SECONDS).contains(&began)
-                && score.bits < judged.bits + QUIET_BITS
-                && score.severity <= judged.severity
+        self.of(account).any(|marked| {
+            marked.status == Status::Expected
+                && marked.family == family
+                && (marked.at..marked.at + QUIET_DAYS * DAY_SECONDS).contains(&began)
+                && score.bits < marked.bits + QUIET_BITS
+                && score.severity <= marked.severity
         })
     }
 
     /// Whether a stretch of reading belongs to what was confirmed: nothing is learnt from it.
     pub(super) fn confirmed(&self, account: WordId, (first, last): (i64, i64)) -> bool {
-        self.of(account).any(|judged| {
-            judged.status == Status::Confirmed && first <= judged.span.1 && last >= judged.span.0
+        self.of(account).any(|marked| {
+            marked.status == Status::Confirmed && first <= marked.span.1 && last >= marked.span.0
         })
     }
 
-    /// Whether anything of an account's reading was judged between two moments: what had added up begins anew.
+    /// Whether a finding about an account's reading got a verdict between two moments: what had added up begins anew.
     pub(super) fn closed(&self, account: WordId, from: i64, until: i64) -> bool {
-        self.of(account).any(|judged| {
-            judged.family == Family::Reading
-                && judged.status != Status::Open
-                && judged.at >= from
-                && judged.at <= until
+        self.of(account).any(|marked| {
+            marked.family == Family::Reading
+                && marked.status != Status::Open
+                && marked.at >= from
+                && marked.at <= until
         })
     }
 }

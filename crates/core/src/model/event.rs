@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, EventId, EventKey, PageId, SpaceKey, Via};
+use super::{AccountId, EventId, EventKey, GrantSource, PageId, SpaceKey};
 
 /// What kind of thing was done: a closed set of ours, to which actions are mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ pub enum LogChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActorKind {
-    /// An account of a human being, as far as the log tells.
+    /// An account of a human being, as far as the log shows.
     Person,
     /// A customer of a service project.
     Customer,
@@ -191,7 +191,7 @@ pub struct Change {
     /// Whose membership changed.
     pub account: AccountId,
     /// In which group or role.
-    pub via: Via,
+    pub grant_source: GrantSource,
     /// Which way.
     pub to: Membership,
 }
@@ -217,7 +217,7 @@ pub struct Event {
     pub auth: Auth,
     /// The network address, as the log had it. Untrusted.
     pub address: Option<String>,
-    /// The host name of the site it happened on, lower case, where told.
+    /// The host name of the site it happened on, lower case, where the record has it.
     pub site: Option<String>,
     /// The page that was read, where it could be resolved.
     pub page: Option<PageId>,

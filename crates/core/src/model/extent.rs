@@ -12,7 +12,7 @@ pub enum Extent {
     Site,
     /// A whole space.
     Space,
-    /// A page, a file, or something that the record does not tell.
+    /// A page, a file, or something that the record does not name.
     Piece,
 }
 

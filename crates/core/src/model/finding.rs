@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AccountId, Actor, ActorKind, EventId, FindingId, PageId, SpaceKey};
 
-/// How grave a finding is: by bits over the threshold, or stated by a policy detector.
+/// Severity of a finding: by bits over the threshold, or stated by a policy detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -57,9 +57,9 @@ pub enum Family {
     Export,
     /// Privileges granted and used.
     Admin,
-    /// A page that nobody has a reason to open.
+    /// A canary page was opened.
     Canary,
-    /// About our own sight.
+    /// About the health of the logs.
     Blind,
 }
 
@@ -80,7 +80,7 @@ impl Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Nobody has judged it, or it has grown since.
+    /// No verdict yet, or the finding has grown since its last one.
     Open,
     /// A person knew of it and it is all right.
     Expected,
@@ -113,13 +113,13 @@ pub struct Verdict {
     pub note: Option<String>,
     /// When it was said.
     pub at: DateTime<Utc>,
-    /// The revision that was judged: a later one reopens the finding.
+    /// The revision that the verdict is about: a later one reopens the finding.
     pub revision: u32,
     /// What the finding was at that time, so that what is learnt from the verdict does not change with it.
     pub matter: Matter,
 }
 
-/// What a finding was when it was judged.
+/// What a finding was when its verdict was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matter {
     /// The tenant's name.
@@ -134,7 +134,7 @@ pub struct Matter {
     pub until: DateTime<Utc>,
     /// How surprising it was, in bits.
     pub bits: f64,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
 }
 
@@ -164,7 +164,7 @@ pub struct Observed {
     pub spaces: u32,
     /// Different pages this account had not opened before, where that is known.
     pub new_pages: Option<u32>,
-    /// Openings, repeats included.
+    /// Page views, repeats included.
     pub views: u32,
     /// Exports and downloads.
     pub exports: u32,
@@ -235,7 +235,7 @@ pub struct Account {
 pub struct Finding {
     /// What makes two findings the same.
     pub id: FindingId,
-    /// Grows when there is something new to tell.
+    /// How many times the finding has become new, from 1.
     pub revision: u32,
     /// The tenant's name.
     pub tenant: String,
@@ -243,11 +243,11 @@ pub struct Finding {
     pub family: Family,
     /// The strongest detector.
     pub detector: String,
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
     /// The strongest detector's bits.
     pub bits: f64,
-    /// The threshold in force for it, in bits; infinite on the first day of a tenant, on which only fixed rules tell anything.
+    /// The threshold in force for it, in bits; infinite on the first day of a tenant, on which only policy detectors report.
     #[serde(deserialize_with = "or_infinite")]
     #[serde(alias = "line")]
     pub threshold: f64,
@@ -257,7 +257,7 @@ pub struct Finding {
     pub account: Option<Account>,
     /// Why the account was privileged at that time; empty where it was not.
     pub privileged_via: Vec<String>,
-    /// First and last event of what is told.
+    /// First and last event of the activity that is reported.
     pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// What was seen.
     pub observed: Observed,
@@ -266,7 +266,7 @@ pub struct Finding {
     /// Why, in a sentence.
     #[serde(alias = "because")]
     pub reason: String,
-    /// Every measure that spoke, strongest first.
+    /// Every signal, strongest first.
     pub signals: Vec<Signal>,
     /// What it rests on.
     pub evidence: Evidence,
@@ -311,8 +311,8 @@ impl Finding {
         }
     }
 
-    /// Whether it follows from the stored events alone. What we know of our own sight does not, and neither does a count of
-    /// views, which names nobody.
+    /// Whether the finding follows from the stored events alone: true of all but findings about log health and about view
+    /// counts, which name nobody.
     pub fn is_folded(&self) -> bool {
         match self.family {
             Family::Blind => false,

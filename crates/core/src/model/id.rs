@@ -79,7 +79,7 @@ impl EventKey {
             .collect()
     }
 
-    /// Whether the id can be told from this key: it is its spelling as a UUID, or in hexadecimal.
+    /// Whether the id can be derived from this key: it is its spelling as a UUID, or in hexadecimal.
     pub fn spells(&self, id: &str) -> bool {
         match id.len() {
             36 => uuid_bytes(id) == Some(self.0),
@@ -123,7 +123,7 @@ pub fn digest16(fields: &[&[u8]]) -> [u8; 16] {
     key
 }
 
-/// The bytes of a UUID in its canonical lower-case spelling, so that the id can be told again from the key.
+/// The bytes of a UUID in its canonical lower-case spelling, so that the id can be derived from the key again.
 fn uuid_bytes(id: &str) -> Option<[u8; 16]> {
     let text = id.as_bytes();
     if text.len() != 36 {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_canonical_uuid_is_told_again_from_its_key() {
+    fn a_canonical_uuid_is_derived_again_from_its_key() {
         let id = "a1000001-0000-4000-8000-00000000abcd";
         assert_eq!(EventKey::of_id(id).uuid(), id);
     }

@@ -18,4 +18,4 @@ pub use finding::{
     Status, Verdict,
 };
 pub use id::{AccountId, EventId, EventKey, FindingId, PageId, SpaceKey, WordId};
-pub use roster::{Group, Privilege, RosterHistory, Snapshot, Via};
+pub use roster::{GrantSource, Group, Privilege, RosterHistory, Snapshot};

@@ -10,7 +10,7 @@ use super::{AccountId, Change, Membership};
 /// What makes an account privileged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
-pub enum Via {
+pub enum GrantSource {
     /// A platform role, without its `atlassian/` prefix.
     Role(String),
     /// A group, by name (by id, where that is all there is).
@@ -19,7 +19,7 @@ pub enum Via {
     Listed,
 }
 
-impl Via {
+impl GrantSource {
     /// The word that a finding has for it.
     pub fn label(&self) -> &str {
         match self {
@@ -44,13 +44,14 @@ pub struct Privilege {
     /// Whose.
     pub account: AccountId,
     /// Why.
-    pub via: Via,
+    #[serde(rename = "via")]
+    pub grant_source: GrantSource,
 }
 
 /// Everybody who is privileged at one moment, as the directory says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The moment, by the directory's own clock where it tells.
+    /// The moment, by the directory's own clock where its answer carries one.
     pub as_of: DateTime<Utc>,
     /// Sorted, without repeats.
     pub privileges: Vec<Privilege>,
@@ -58,57 +59,61 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
 }
 
-/// Who was privileged when: the snapshots, corrected by the membership changes that the logs tell.
+/// Who was privileged when: the snapshots, corrected by the membership changes in the logs.
 ///
 /// The first snapshot extends back without limit, less what joined and plus what left before it; a later one holds
 /// from its time on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RosterHistory {
     /// Per account and reason, the moments (in seconds) at which it changed, in order; the first entry holds from ever.
-    spans: BTreeMap<AccountId, BTreeMap<Via, Vec<(i64, bool)>>>,
+    spans: BTreeMap<AccountId, BTreeMap<GrantSource, Vec<(i64, bool)>>>,
 }
 
 impl RosterHistory {
     /// Puts together what the directory said (in order of time) and what the logs say (in order of time).
     ///
-    /// `privileging` tells whether a membership makes privileged by its name alone; groups of the snapshots do anyway.
+    /// `privileging` returns whether a membership makes privileged by its name alone; groups of the snapshots do anyway.
     pub fn new(
         snapshots: &[Snapshot],
         changes: &[(DateTime<Utc>, Change)],
-        privileging: impl Fn(&Via) -> bool,
+        privileging: impl Fn(&GrantSource) -> bool,
     ) -> Self {
-        let mut facts: BTreeMap<(AccountId, Via), Vec<(i64, bool)>> = BTreeMap::new();
+        let mut facts: BTreeMap<(AccountId, GrantSource), Vec<(i64, bool)>> = BTreeMap::new();
         let groups: Vec<&Group> = snapshots
             .iter()
             .flat_map(|snapshot| &snapshot.groups)
             .collect();
         for (at, change) in changes {
-            let via = canonical(&change.via, &groups);
-            if privileging(&via)
+            let source = canonical(&change.grant_source, &groups);
+            if privileging(&source)
                 || groups
                     .iter()
-                    .any(|group| Via::Group(group.name.clone()) == via)
+                    .any(|group| GrantSource::Group(group.name.clone()) == source)
             {
                 facts
-                    .entry((change.account.clone(), via))
+                    .entry((change.account.clone(), source))
                     .or_default()
                     .push((at.timestamp(), change.to == Membership::Joined));
             }
         }
         for snapshot in snapshots {
-            for Privilege { account, via } in &snapshot.privileges {
-                facts.entry((account.clone(), via.clone())).or_default();
+            for Privilege {
+                account,
+                grant_source: source,
+            } in &snapshot.privileges
+            {
+                facts.entry((account.clone(), source.clone())).or_default();
             }
         }
         let mut history = Self::default();
-        for ((account, via), changes) in facts {
+        for ((account, source), changes) in facts {
             let seen: Vec<(i64, bool)> = snapshots
                 .iter()
                 .map(|snapshot| {
                     let held = snapshot
                         .privileges
                         .iter()
-                        .any(|held| held.account == account && held.via == via);
+                        .any(|held| held.account == account && held.grant_source == source);
                     (snapshot.as_of.timestamp(), held)
                 })
                 .collect();
@@ -116,7 +121,7 @@ impl RosterHistory {
                 .spans
                 .entry(account)
                 .or_default()
-                .insert(via, timeline(&seen, &changes));
+                .insert(source, timeline(&seen, &changes));
         }
         history
     }
@@ -128,32 +133,33 @@ impl RosterHistory {
             self.spans
                 .entry(account.clone())
                 .or_default()
-                .insert(Via::Listed, vec![(i64::MIN, true)]);
+                .insert(GrantSource::Listed, vec![(i64::MIN, true)]);
         }
         self
     }
 
     /// What is said of the time before a moment (in seconds), as bytes to compare.
     pub fn before(&self, line: i64) -> Vec<u8> {
-        let mut told = Vec::new();
-        for (account, vias) in &self.spans {
-            for (via, spans) in vias {
+        let mut bytes = Vec::new();
+        for (account, sources) in &self.spans {
+            for (source, spans) in sources {
                 for (from, held) in spans.iter().take_while(|(from, _)| *from < line) {
-                    told.extend(format!("{account}\0{via:?}\0{from}\0{held}\n").bytes());
+                    bytes.extend(format!("{account}\0{source:?}\0{from}\0{held}\n").bytes());
                 }
             }
         }
-        told
+        bytes
     }
 
     /// Why the account is privileged at a moment (in seconds); empty where it is not.
-    pub fn privileged(&self, account: &AccountId, at: i64) -> Vec<&Via> {
-        let Some(vias) = self.spans.get(account) else {
+    pub fn privileged(&self, account: &AccountId, at: i64) -> Vec<&GrantSource> {
+        let Some(sources) = self.spans.get(account) else {
             return Vec::new();
         };
-        vias.iter()
+        sources
+            .iter()
             .filter(|(_, spans)| holds(spans, at))
-            .map(|(via, _)| via)
+            .map(|(source, _)| source)
             .collect()
     }
 
@@ -164,25 +170,28 @@ impl RosterHistory {
         account: &AccountId,
         after: i64,
         until: i64,
-    ) -> Option<(i64, &Via)> {
-        let vias = self.spans.get(account)?;
-        let begins = |(via, spans): (_, &Vec<(i64, bool)>)| {
+    ) -> Option<(i64, &GrantSource)> {
+        let sources = self.spans.get(account)?;
+        let begins = |(source, spans): (_, &Vec<(i64, bool)>)| {
             let begins = spans.iter().filter(|(from, held)| {
                 *held
                     && *from > after
                     && *from <= until
-                    && !vias.values().any(|spans| holds(spans, from - 1))
+                    && !sources.values().any(|spans| holds(spans, from - 1))
             });
-            begins.map(|(from, _)| *from).min().map(|from| (from, via))
+            begins
+                .map(|(from, _)| *from)
+                .min()
+                .map(|from| (from, source))
         };
-        vias.iter().filter_map(begins).min()
+        sources.iter().filter_map(begins).min()
     }
 
     /// How many accounts are privileged at a moment (in seconds).
     pub fn count(&self, at: i64) -> usize {
         self.spans
             .values()
-            .filter(|vias| vias.values().any(|spans| holds(spans, at)))
+            .filter(|sources| sources.values().any(|spans| holds(spans, at)))
             .count()
     }
 
@@ -192,14 +201,17 @@ impl RosterHistory {
     }
 }
 
-/// The group's name where the change tells only its id.
-fn canonical(via: &Via, groups: &[&Group]) -> Via {
-    match via {
-        Via::Group(word) => groups
+/// The group's name where the change has only its id.
+fn canonical(source: &GrantSource, groups: &[&Group]) -> GrantSource {
+    match source {
+        GrantSource::Group(word) => groups
             .iter()
             .find(|group| group.id.as_deref() == Some(word))
-            .map_or_else(|| via.clone(), |group| Via::Group(group.name.clone())),
-        Via::Role(_) | Via::Listed => via.clone(),
+            .map_or_else(
+                || source.clone(),
+                |group| GrantSource::Group(group.name.clone()),
+            ),
+        GrantSource::Role(_) | GrantSource::Listed => source.clone(),
     }
 }
 
@@ -240,7 +252,7 @@ mod tests {
     fn privilege(name: &str, group: &str) -> Privilege {
         Privilege {
             account: AccountId::new(name),
-            via: Via::Group(group.into()),
+            grant_source: GrantSource::Group(group.into()),
         }
     }
 
@@ -249,7 +261,7 @@ mod tests {
             moment(at),
             Change {
                 account: AccountId::new(name),
-                via: Via::Group(group.into()),
+                grant_source: GrantSource::Group(group.into()),
                 to,
             },
         )
@@ -310,7 +322,7 @@ mod tests {
         let history = RosterHistory::new(&[snapshot(100, &["ann", "bob"])], &changes, |_| true);
         let became = |name: &str, after, until| {
             let became = history.became_privileged(&AccountId::new(name), after, until);
-            became.map(|(at, via)| (at, via.label().to_owned()))
+            became.map(|(at, source)| (at, source.label().to_owned()))
         };
         assert_eq!(became("ann", 0, 45), Some((40, "admins".to_owned())));
         assert_eq!(became("ann", 0, 39), None);

@@ -1,4 +1,4 @@
-//! What is looked for, as values: the rules that detectors and the fold go by.
+//! What is looked for, as values: the rules that the detectors and the engine follow.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub struct Detect {
     pub alerts_per_week: f64,
     /// The longest pause within a session.
     pub session_gap: Duration,
-    /// How long to wait before a session is judged.
+    /// How long to wait before a session is reported.
     pub lateness: Duration,
     /// How long to wait before a session teaches the baselines.
     pub settle: Duration,
-    /// The least that a session or a day must hold to be told on its own.
+    /// The least number of different pages in a session or day for a finding of its own.
     pub min_pages: u32,
-    /// Pages that nobody has a reason to open.
+    /// The canary pages: pages that nobody has a reason to open.
     pub canary_pages: Vec<Placed<PageId>>,
     /// The `volume-anomaly` detector.
     pub volume_anomaly: VolumeAnomaly,
@@ -37,7 +37,7 @@ pub struct Detect {
     pub public_link: PublicLink,
     /// The `blind-spot` detector.
     pub blind_spot: BlindSpot,
-    /// What is kept from being reported.
+    /// The suppressions: activity that is not reported.
     pub suppress: Vec<Suppression>,
 }
 
@@ -53,9 +53,9 @@ pub struct VolumeAnomaly {
 pub struct PrivilegedReading {
     /// Whether it looks at all.
     pub enabled: bool,
-    /// How it judges.
+    /// How the account's reading is scored.
     pub mode: PrivilegedMode,
-    /// Strict: more different pages a day than this are told.
+    /// Strict: more different pages a day than this are reported.
     pub pages_per_day: u32,
     /// Whether what privileged accounts read is summed up every week.
     pub weekly: bool,
@@ -84,7 +84,7 @@ pub struct AdminGrant {
     pub enabled: bool,
     /// For how long after it became privileged an account is watched.
     pub within: Duration,
-    /// The least number of new pages that is told.
+    /// The least number of new pages that is reported.
     pub pages: u32,
 }
 
@@ -116,16 +116,16 @@ pub struct BlindSpot {
     pub enabled: bool,
 }
 
-/// How privileged reading is judged.
+/// How privileged reading is scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivilegedMode {
-    /// Like everybody's reading, with a line lower by 2 bits.
+    /// Like everybody's reading, with a threshold that is 2 bits lower.
     Unusual,
     /// By a fixed number of pages a day.
     Strict,
 }
 
-/// One thing that is kept from being reported, with reason and end date.
+/// One suppression: activity that is not reported, with reason and end date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
     /// What.
@@ -176,7 +176,7 @@ impl Detect {
             ..self.privileged_reading
         };
         let canaries = self.canary_page.enabled && !self.canary_pages.is_empty();
-        // An `admin-grant` finding counts pages that the account never opened before, and history tells which those are.
+        // An `admin-grant` finding counts pages that the account never opened before, which only history shows.
         (canaries || privileged_reading.enabled).then(|| Self {
             volume_anomaly: VolumeAnomaly { enabled: false },
             scripted_reading: ScriptedReading {

@@ -13,7 +13,7 @@ impl Form {
         (self.0 >> from) % (1 << many)
     }
 
-    /// In which of the three shapes a page is told.
+    /// In which of the three shapes a page is written.
     pub(super) const fn shape(self) -> u32 {
         self.bits(0, 8) % 3
     }

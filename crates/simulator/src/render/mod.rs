@@ -119,7 +119,7 @@ impl<'w> Pen<'w> {
         to.flush()
     }
 
-    /// Writes one event; the stream also tells when it was processed.
+    /// Writes one event; the stream also decides the processing time.
     pub(crate) fn event(&self, entry: &Entry, stream: bool, out: &mut Vec<u8>) {
         let deed = entry.deed;
         let form = Form(entry.form);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn views_come_in_three_shapes_and_each_tells_the_page() {
+    fn views_come_in_three_shapes_and_each_names_the_page() {
         let world = World::new(WorldSettings::small(1));
         let ids: std::collections::HashSet<_> =
             world.pages().map(|(id, _)| id.to_owned()).collect();

@@ -4,7 +4,7 @@ use super::{Pen, put, say};
 use crate::world::audit::{Note, Record};
 use crate::world::dice::index;
 
-/// The end of a record about one thing of which nothing else is told.
+/// The end of a record about one thing of which nothing else is written.
 const NOTHING_ELSE: &str = r#""changedValues":[],"associatedObjects":[]"#;
 
 impl Pen<'_> {
@@ -116,7 +116,7 @@ impl Pen<'_> {
     }
 }
 
-/// One thing, of which nothing else is told.
+/// One thing, of which nothing else is written.
 fn plain(name: &str, kind: &str, out: &mut Vec<u8>) {
     say!(
         out,

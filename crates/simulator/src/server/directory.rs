@@ -43,9 +43,9 @@ pub(crate) struct Search {
     emails: Vec<String>,
     /// Only with this in the name or the address, lower case.
     term: Option<String>,
-    /// Whether to tell roles.
+    /// Whether to list roles.
     roles: bool,
-    /// Whether to tell groups.
+    /// Whether to list groups.
     groups: bool,
 }
 
@@ -126,7 +126,7 @@ impl Search {
             && self.term.as_ref().is_none_or(|term| text.contains(term))
     }
 
-    /// Somebody as the directory tells.
+    /// Somebody as the directory shows it.
     pub(crate) fn user(&self, world: &World, number: u32, at: i64) -> Option<Value> {
         let person = world.people.get(number)?;
         let mut user = json!({
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roster_tells_roles_and_groups_as_of_the_moment() {
+    fn the_roster_lists_roles_and_groups_as_of_the_moment() {
         let world = world();
         let joins = &world.people.all[index(world.people.admins.joins)].account;
         let admins = |at: i64| {

@@ -71,7 +71,7 @@ impl Door {
         self.closing.notify_one();
     }
 
-    /// Waits until it is to be closed, and tells for how long.
+    /// Waits until it is to be closed, and returns for how long.
     async fn closed(&self) -> Duration {
         self.closing.notified().await;
         *self.pause.lock().unwrap_or_else(PoisonError::into_inner)

@@ -136,9 +136,9 @@ pub(crate) struct Shared {
     options: Mutex<Options>,
     /// What goes wrong.
     plan: Mutex<Plan>,
-    /// The simulated now, in milliseconds since 1970, where no clock tells it.
+    /// The simulated now, in milliseconds since 1970, where no clock gives it.
     now: AtomicI64,
-    /// What tells the simulated now, if anything.
+    /// The clock of the simulated now, if any.
     clock: OnceLock<Arc<dyn Clock>>,
     /// Requests so far.
     requests: Mutex<Vec<Request>>,
@@ -192,7 +192,7 @@ impl Shared {
         )
     }
 
-    /// Has a clock tell the simulated now from now on; the first one stays.
+    /// Takes the simulated now from a clock from now on; the first one stays.
     pub(crate) fn follow(&self, clock: Arc<dyn Clock>) {
         self.clock.set(clock).unwrap_or_default();
     }

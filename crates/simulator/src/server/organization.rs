@@ -219,11 +219,11 @@ impl Shared {
                 &[r#""next":""#, origin, &asked.path, "?cursor=", word, r#"""#],
             );
         }
-        let told = match &word {
+        let sent = match &word {
             Some(word) if !foreign => format!("\"{word}\""),
             _ => "null".to_owned(),
         };
-        let mut meta = format!(r#"}},"meta":{{"next":{told},"page_size":{}"#, entries.len());
+        let mut meta = format!(r#"}},"meta":{{"next":{sent},"page_size":{}"#, entries.len());
         if !stream {
             let prev = if asked.query("cursor").is_some() {
                 "\"earlier\""

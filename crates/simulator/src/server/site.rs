@@ -145,7 +145,7 @@ impl Shared {
         let end = span.start.saturating_add(size);
         let next = (end < count(items.len()) && size > 0)
             .then(|| self.next_link(asked, end, span.limit, options, fault));
-        let told = if options.audit_size_is_total {
+        let sent = if options.audit_size_is_total {
             count(items.len())
         } else {
             size
@@ -162,7 +162,7 @@ impl Shared {
         put(
             &mut out,
             &[&format!(
-                r#"],"start":{start},"limit":{limit},"size":{told},"_links":{links}}}"#
+                r#"],"start":{start},"limit":{limit},"size":{sent},"_links":{links}}}"#
             )],
         );
         Ok(Answer::written(out))
@@ -337,7 +337,7 @@ impl Shared {
         self.world.people.groups.iter().find(|group| group.id == id)
     }
 
-    /// A group as the site tells it.
+    /// A group as the site writes it.
     fn group_json(&self, group: &Group) -> Value {
         json!({
             "type": "group",
@@ -381,7 +381,7 @@ impl Shared {
     }
 }
 
-/// A member as the site tells it.
+/// A member as the site writes it.
 fn member(account: &str, kind: &str, name: &str, email: &str) -> Value {
     json!({
         "type": "known",

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test]
-async fn a_throttled_request_is_told_to_wait_in_every_form() {
+async fn a_throttled_request_is_asked_to_wait_in_every_form() {
     let tenant = Tenant::new(Options::default());
     let names = ["retry-after", "x-retry-after", "x-ratelimit-reset"];
-    let mut told = BTreeMap::new();
+    let mut sent = BTreeMap::new();
     for hint in [
         Hint::Seconds,
         Hint::HttpDate,
@@ -29,17 +29,17 @@ async fn a_throttled_request_is_told_to_wait_in_every_form() {
                 .get(name)
                 .map(|value| value.to_str().unwrap().to_owned())
         });
-        told.insert(format!("{hint:?}"), headers);
+        sent.insert(format!("{hint:?}"), headers);
         assert_eq!(answer.json::<Value>().await.unwrap()["code"], 429);
     }
-    assert_eq!(told["Seconds"][0].as_deref(), Some("0"));
-    assert!(told["HttpDate"][0].as_deref().unwrap().ends_with("GMT"));
-    assert_eq!(told["XRetryAfter"], [None, Some("0".to_owned()), None]);
+    assert_eq!(sent["Seconds"][0].as_deref(), Some("0"));
+    assert!(sent["HttpDate"][0].as_deref().unwrap().ends_with("GMT"));
+    assert_eq!(sent["XRetryAfter"], [None, Some("0".to_owned()), None]);
     assert_eq!(
-        told["Reset"][2].as_ref().map(String::len),
+        sent["Reset"][2].as_ref().map(String::len),
         Some("2026-08-17T00:00Z".len())
     );
-    assert_eq!(told["None"], [None, None, None]);
+    assert_eq!(sent["None"], [None, None, None]);
     assert_eq!(tenant.org(STREAM).await.status(), 200);
 }
 

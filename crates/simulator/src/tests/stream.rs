@@ -77,7 +77,7 @@ async fn a_cursor_of_the_last_page_polls_for_what_is_new() {
 }
 
 #[tokio::test]
-async fn a_window_means_processing_or_event_times_as_told() {
+async fn a_window_means_processing_or_event_times_as_configured() {
     let tenant = Tenant::new(Options::default());
     let start = tenant.simulator.world().settings().start;
     // While the indexer reads, so that there is much on its way.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test]
-async fn a_key_that_is_not_good_is_told_apart() {
+async fn a_key_that_is_not_good_is_distinguished() {
     let tenant = Tenant::new(Options::default());
     let bare = tenant.client.get(tenant.url(STREAM)).send().await.unwrap();
     assert_eq!(bare.status(), 401);
@@ -29,14 +29,14 @@ async fn a_key_that_is_not_good_is_told_apart() {
         let body: Value = answer.json().await.unwrap();
         assert_eq!(body["message"].as_str().unwrap_or_default(), word);
     }
-    let told: Vec<_> = tenant
+    let sent: Vec<_> = tenant
         .simulator
         .requests()
         .iter()
         .map(|request| (request.authorised, request.status))
         .collect();
     assert_eq!(
-        told,
+        sent,
         [
             (false, 401),
             (false, 401),
@@ -301,7 +301,7 @@ async fn answers_are_compressed_for_those_who_accept_it() {
 }
 
 #[tokio::test]
-async fn nothing_listens_once_the_simulator_is_gone() {
+async fn nothing_listens_once_the_simulator_has_stopped() {
     let tenant = Tenant::new(Options::default());
     assert_eq!(tenant.org(STREAM).await.status(), 200);
     let (url, client) = (tenant.url(STREAM), tenant.client.clone());

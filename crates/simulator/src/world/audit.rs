@@ -5,7 +5,7 @@ use super::habits::{DAY, MINUTE, Stage};
 use super::log::{Act, Deed};
 use super::people::{CONFLUENCE_ADMINS, Group, MemberChange, ORDINARY_GROUPS, People};
 
-/// What a record of the site audit log tells.
+/// The content of a record of the site audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
     /// A space was made.
@@ -266,7 +266,7 @@ impl People {
         Some((change, self.groups.get(index(change.group))?))
     }
 
-    /// Whether a record tells that somebody joined a group.
+    /// Whether a record says that somebody joined a group.
     pub(crate) fn change_is_join(&self, note: Note) -> bool {
         matches!(note, Note::Membership(number) if self.change(number).is_some_and(|(change, _)| change.joined))
     }

@@ -60,9 +60,9 @@ impl Stage<'_> {
     /// One active day of somebody.
     fn day(&self, number: u32, person: &Person, day: u32, dice: &mut Dice, out: &mut Vec<Deed>) {
         let new = person.started > 0 && day < person.started + FIRST_DAYS;
-        let mean = person.habit.sittings * self.busyness(day) * if new { 1.4 } else { 1.0 };
-        let sittings = dice.poisson(mean).clamp(1, 14);
-        let mut starts: Vec<f64> = (0..sittings).map(|_| hour(dice)).collect();
+        let mean = person.habit.sessions * self.busyness(day) * if new { 1.4 } else { 1.0 };
+        let sessions = dice.poisson(mean).clamp(1, 14);
+        let mut starts: Vec<f64> = (0..sessions).map(|_| hour(dice)).collect();
         starts.sort_unstable_by(f64::total_cmp);
         let first = starts.first().copied().unwrap_or(9.0);
         if dice.chance(0.6) {
@@ -74,13 +74,13 @@ impl Stage<'_> {
         }
         let mut free = i64::MIN;
         for start in starts {
-            // Nobody reads two things at once: a sitting begins a while after the one before has ended.
+            // Nobody reads two things at once: a session begins a while after the one before has ended.
             let at = self.moment(person, day, start).max(free);
             free = self.sit(
                 number,
                 person,
                 at,
-                sitting_size(person, new, dice),
+                session_size(person, new, dice),
                 new,
                 dice,
                 out,
@@ -93,10 +93,10 @@ impl Stage<'_> {
         }
     }
 
-    /// One sitting of so many pages from a moment on; returns when it ended.
+    /// One session of so many pages from a moment on; returns when it ended.
     #[expect(
         clippy::too_many_arguments,
-        reason = "a sitting is all of this, and nothing else needs it together"
+        reason = "a session is all of this, and nothing else needs it together"
     )]
     fn sit(
         &self,
@@ -284,8 +284,8 @@ fn hour(dice: &mut Dice) -> f64 {
     (middle + spread * dice.normal()).clamp(6.0, 23.0)
 }
 
-/// How many pages a sitting has: heavy-tailed, and now and then a long read.
-fn sitting_size(person: &Person, new: bool, dice: &mut Dice) -> u32 {
+/// How many pages a session has: heavy-tailed, and now and then a long read.
+fn session_size(person: &Person, new: bool, dice: &mut Dice) -> u32 {
     let habit = &person.habit;
     if dice.chance(habit.deep) {
         return 15 + dice.below(16);

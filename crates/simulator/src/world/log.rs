@@ -176,7 +176,7 @@ pub(crate) fn deliver(mut deeds: Vec<Deed>, settings: &WorldSettings) -> Vec<Ent
             way: Way::Browser,
         });
     }
-    // Stable: what happened in the same millisecond stays in the order in which it was told.
+    // Stable: what happened in the same millisecond stays in the order in which it was written.
     deeds.sort_by_key(|deed| deed.at);
     let mut entries = Vec::with_capacity(deeds.len() + deeds.len() / 64);
     for (deed, serial) in deeds.into_iter().zip(0_u32..) {

@@ -83,8 +83,8 @@ impl World {
         } else {
             Vec::new()
         };
-        let told = settings.start_ms()..settings.end().timestamp_millis();
-        deeds.retain(|deed| told.contains(&deed.at));
+        let span = settings.start_ms()..settings.end().timestamp_millis();
+        deeds.retain(|deed| span.contains(&deed.at));
         let log = deliver(deeds, &settings);
         let twins = notes.twinned;
         Self {
@@ -105,7 +105,7 @@ impl World {
         &self.settings
     }
 
-    /// What was hidden, and nobody is told.
+    /// What was hidden from the program.
     pub fn truth(&self) -> &[Planted] {
         &self.truth
     }
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// How many of what both logs show at a moment; twins are told of the whole only and left at nothing here.
+    /// How many of what both logs show at a moment; twins are part of the whole only and left at nothing here.
     pub fn counts_until(&self, now: DateTime<Utc>) -> Counts {
         let (entries, records) = self.shown(now.timestamp_millis());
         Counts {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn five_harvests_hide_in_five_accounts_of_which_one_is_an_administrator() {
+    fn five_bulk_collections_hide_in_five_accounts_of_which_one_is_an_administrator() {
         for seed in 1..=20 {
             let world = World::new(WorldSettings::small(seed));
             let names: Vec<_> = world.truth().iter().map(|planted| planted.name).collect();
@@ -227,8 +227,8 @@ mod tests {
                 names,
                 [
                     "script",
-                    "patient-harvest",
-                    "slow-harvest",
+                    "patient-collection",
+                    "slow-collection",
                     "admin-browsing",
                     "space-export"
                 ]
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn membership_changes_are_told_in_both_logs() {
+    fn membership_changes_are_reported_in_both_logs() {
         let world = World::new(WorldSettings::default());
         let joined = world.people.admins.joins;
         let account = &world.people.all[dice::index(joined)].account;
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(records.len(), world.people.changes.len());
     }
 
-    /// Pages a sitting of every person, without what was planted, and the same per day.
+    /// Pages a session of every person, without what was planted, and the same per day.
     fn readings(world: &World) -> (Vec<usize>, Vec<usize>) {
         let hidden: HashSet<u32> = (0..)
             .zip(&world.people.all)
@@ -339,7 +339,7 @@ mod tests {
                 reads.entry(person).or_default().push((entry.deed.at, page));
             }
         }
-        let (mut sittings, mut days) = (Vec::new(), Vec::new());
+        let (mut sessions, mut days) = (Vec::new(), Vec::new());
         for mut views in reads.into_values() {
             views.sort_unstable();
             let mut pages = HashSet::new();
@@ -347,18 +347,18 @@ mod tests {
             let mut last = views[0].0;
             for (at, page) in views {
                 if at - last > 1_800_000 {
-                    sittings.push(std::mem::take(&mut pages).len());
+                    sessions.push(std::mem::take(&mut pages).len());
                 }
                 last = at;
                 pages.insert(page);
                 by_day.entry(at / habits::DAY).or_default().insert(page);
             }
-            sittings.push(pages.len());
+            sessions.push(pages.len());
             days.extend(by_day.values().map(HashSet::len));
         }
-        sittings.sort_unstable();
+        sessions.sort_unstable();
         days.sort_unstable();
-        (sittings, days)
+        (sessions, days)
     }
 
     #[test]
@@ -376,10 +376,10 @@ mod tests {
     fn an_ordinary_world_has_the_size_and_the_tails_of_a_real_one() {
         let world = World::new(WorldSettings::default());
         let counts = world.counts();
-        let (sittings, days) = readings(&world);
+        let (sessions, days) = readings(&world);
         let at = |of: &[usize], share: usize| of[of.len() * share / 1_000];
         println!("{counts:?}");
-        for (name, of) in [("sitting", &sittings), ("day", &days)] {
+        for (name, of) in [("session", &sessions), ("day", &days)] {
             let mean = of.iter().sum::<usize>() * 100 / of.len();
             let tail = [500, 900, 990, 999].map(|share| at(of, share));
             println!(
@@ -395,9 +395,9 @@ mod tests {
         assert!((60_000.0..120_000.0).contains(&events), "{events}");
         assert!((0.6..0.85).contains(&(f64::from(counts.views) / events)));
         assert!(
-            (10..=30).contains(&at(&sittings, 990)),
+            (10..=30).contains(&at(&sessions, 990)),
             "{}",
-            at(&sittings, 990)
+            at(&sessions, 990)
         );
     }
 }

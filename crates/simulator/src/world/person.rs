@@ -14,13 +14,13 @@ pub(crate) struct Habit {
     pub(crate) workday: f64,
     /// The same at a weekend.
     pub(crate) weekend: f64,
-    /// The mean number of sittings on a day with any.
-    pub(crate) sittings: f64,
-    /// The mean number of pages in a sitting.
+    /// The mean number of sessions on a day with any.
+    pub(crate) sessions: f64,
+    /// The mean number of pages in a session.
     pub(crate) size: f64,
-    /// The most pages in a sitting.
+    /// The most pages in a session.
     pub(crate) most: u32,
-    /// The probability that a sitting is a long read of 15 to 30 pages.
+    /// The probability that a session is a long read of 15 to 30 pages.
     pub(crate) deep: f64,
     /// The share of reads that go to a favourite.
     pub(crate) revisit: f64,
@@ -211,7 +211,7 @@ impl Habit {
             workday: dice.between(0.55, 0.95),
             weekend: if dice.chance(0.1) { 0.15 } else { 0.015 },
             // Nobody reads more than so much a day, week after week.
-            sittings: dice.log_normal(2.0, 0.65).clamp(0.3, 18.0 / size),
+            sessions: dice.log_normal(2.0, 0.65).clamp(0.3, 18.0 / size),
             size,
             most: 32,
             deep: if dice.chance(0.3) { 0.008 } else { 0.002 },
@@ -231,7 +231,7 @@ impl Habit {
         Self {
             workday: 0.8,
             weekend: 0.02,
-            sittings: 1.1,
+            sessions: 1.1,
             size: 2.2,
             most: 8,
             deep: 0.0,
@@ -244,7 +244,7 @@ impl Habit {
 
     /// The mean number of pages read in a week, about.
     pub(super) fn weekly(&self) -> f64 {
-        (5.0 * self.workday + 2.0 * self.weekend) * self.sittings * self.size
+        (5.0 * self.workday + 2.0 * self.weekend) * self.sessions * self.size
     }
 }
 

@@ -1,4 +1,4 @@
-//! The harvesters hidden among the people, and the truth about them.
+//! The bulk collectors hidden among the people, and the truth about them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,10 +12,10 @@ use super::log::{Act, Deed, Doer, Way};
 use super::person::Person;
 use pagewarden_core::model::AccountId;
 
-/// A harvest that is hidden in the world: what is true, and what nobody is told.
+/// A bulk collection that is hidden in the world: what is true, and hidden from the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planted {
-    /// Which kind: `script`, `patient-harvest`, `slow-harvest`, `admin-browsing`, `space-export`.
+    /// Which kind: `script`, `patient-collection`, `slow-collection`, `admin-browsing`, `space-export`.
     pub name: &'static str,
     /// Whose account it was.
     pub account: AccountId,
@@ -29,8 +29,8 @@ pub struct Planted {
     pub note: String,
 }
 
-/// Somebody's harvest while it is being told.
-struct Harvest<'a, 'b> {
+/// Somebody's bulk collection while it is being written.
+struct Collection<'a, 'b> {
     /// Where it happens.
     stage: &'a Stage<'b>,
     /// Whose account.
@@ -45,7 +45,7 @@ struct Harvest<'a, 'b> {
     span: Option<(i64, i64)>,
 }
 
-impl<'a, 'b> Harvest<'a, 'b> {
+impl<'a, 'b> Collection<'a, 'b> {
     /// None yet.
     fn new(stage: &'a Stage<'b>, number: u32, way: Way) -> Option<Self> {
         let person = stage.people.get(number)?;
@@ -76,7 +76,7 @@ impl<'a, 'b> Harvest<'a, 'b> {
         }
     }
 
-    /// A page that this harvest has not had, out of somebody else's spaces.
+    /// A page that this bulk collection has not had, out of somebody else's spaces.
     fn foreign_page(&self, dice: &mut Dice) -> u32 {
         let mut page = self.stage.wiki.any_page(dice);
         for _ in 0..64 {
@@ -131,7 +131,7 @@ impl Stage<'_> {
     /// Plants everything there is to find; each in another account.
     pub(crate) fn plant(&self, deeds: &mut Vec<Deed>, notes: &mut Notes) -> Vec<Planted> {
         let mut dice = Dice::of(self.settings.seed, &[30]);
-        let [patient_day, script_day, admin_day, export_day] = self.harvest_days();
+        let [patient_day, script_day, admin_day, export_day] = self.collection_days();
         let slow_days = self.slow_days();
         let mut taken = Vec::new();
         let mut somebody = |days: Range<u32>, dice: &mut Dice| {
@@ -165,8 +165,8 @@ impl Stage<'_> {
         .collect()
     }
 
-    /// The days of the patient harvest, the script, the administrator and the export.
-    fn harvest_days(&self) -> [u32; 4] {
+    /// The days of the patient bulk collection, the script, the administrator and the export.
+    fn collection_days(&self) -> [u32; 4] {
         [
             self.settings.week(5) + 1,
             self.settings.week(5) + 2,
@@ -175,7 +175,7 @@ impl Stage<'_> {
         ]
     }
 
-    /// The days of the slow harvest: two weeks where there are as many, and not the last one, whose evening is cut off.
+    /// The days of the slow bulk collection: two weeks where there are as many, and not the last one, whose evening is cut off.
     fn slow_days(&self) -> Range<u32> {
         let from = self.settings.week(4) + 1;
         from..(from + 14).min(self.settings.days() - 1)
@@ -189,8 +189,8 @@ impl Stage<'_> {
         dice: &mut Dice,
         out: &mut Vec<Deed>,
     ) -> Option<Planted> {
-        let mut harvest = Harvest::new(self, number, Way::Token)?;
-        let start = self.moment(harvest.person, day, dice.between(12.0, 21.0));
+        let mut collection = Collection::new(self, number, Way::Token)?;
+        let start = self.moment(collection.person, day, dice.between(12.0, 21.0));
         out.push(Deed::by(
             number,
             start - DAY + 40 * MINUTE,
@@ -200,13 +200,13 @@ impl Stage<'_> {
         let first = dice.below(self.wiki.ordinary.saturating_sub(pages).max(1));
         let mut at = start;
         for page in first..first + pages {
-            harvest.act(at, Act::Viewed(page), out);
+            collection.act(at, Act::Viewed(page), out);
             at += 1_650 + i64::from(dice.below(700));
         }
         let note = format!(
             "a script with an API token fetches {pages} pages, one after the other, within ten minutes"
         );
-        Some(harvest.truth("script", None, note))
+        Some(collection.truth("script", None, note))
     }
 
     /// 60 to 90 pages by hand over about three hours, across spaces that are not theirs.
@@ -217,12 +217,12 @@ impl Stage<'_> {
         dice: &mut Dice,
         out: &mut Vec<Deed>,
     ) -> Option<Planted> {
-        let mut harvest = Harvest::new(self, number, Way::Browser)?;
-        let start = self.moment(harvest.person, day, dice.between(15.0, 18.5));
+        let mut collection = Collection::new(self, number, Way::Browser)?;
+        let start = self.moment(collection.person, day, dice.between(15.0, 18.5));
         let pages = 60 + dice.below(31);
         // As long for each page as makes three hours in all, more or less.
         let pace = (dice.between(2.5, 3.3) * 3_600.0 / f64::from(pages)).clamp(60.0, 180.0);
-        harvest.read(
+        collection.read(
             start,
             pages,
             |dice| (pace * dice.log_normal(0.92, 0.4)).min(600.0),
@@ -232,7 +232,7 @@ impl Stage<'_> {
         let note = format!(
             "a person reads {pages} unfamiliar pages by hand, one after the other, in an evening"
         );
-        Some(harvest.truth("patient-harvest", None, note))
+        Some(collection.truth("patient-collection", None, note))
     }
 
     /// 12 to 18 unfamiliar pages a day beside the usual reading, for two weeks.
@@ -243,20 +243,20 @@ impl Stage<'_> {
         dice: &mut Dice,
         out: &mut Vec<Deed>,
     ) -> Option<Planted> {
-        let mut harvest = Harvest::new(self, number, Way::Browser)?;
+        let mut collection = Collection::new(self, number, Way::Browser)?;
         let length = days.end - days.start;
         for day in days {
             let pages = 12 + dice.below(7);
-            let noon = self.moment(harvest.person, day, dice.between(11.0, 13.5));
-            harvest.read(
+            let noon = self.moment(collection.person, day, dice.between(11.0, 13.5));
+            collection.read(
                 noon,
                 pages / 2,
                 |dice| dice.log_normal(70.0, 0.8).min(1_200.0),
                 dice,
                 out,
             );
-            let evening = self.moment(harvest.person, day, dice.between(16.5, 20.0));
-            harvest.read(
+            let evening = self.moment(collection.person, day, dice.between(16.5, 20.0));
+            collection.read(
                 evening,
                 pages - pages / 2,
                 |dice| dice.log_normal(70.0, 0.8).min(1_200.0),
@@ -267,19 +267,19 @@ impl Stage<'_> {
         let note = format!(
             "a person reads 12 to 18 unfamiliar pages a day beside the usual, for {length} days"
         );
-        Some(harvest.truth("slow-harvest", None, note))
+        Some(collection.truth("slow-collection", None, note))
     }
 
     /// An administrator reads 50 to 70 pages in a day, in every corner.
     fn admin(&self, day: u32, dice: &mut Dice, out: &mut Vec<Deed>) -> Option<Planted> {
-        let mut harvest = Harvest::new(self, self.people.admins.browses, Way::Browser)?;
+        let mut collection = Collection::new(self, self.people.admins.browses, Way::Browser)?;
         let pages = 50 + dice.below(21);
         let mut left = pages;
-        let mut at = self.moment(harvest.person, day, 8.7);
+        let mut at = self.moment(collection.person, day, 8.7);
         while left > 0 {
             let now = (7 + dice.below(7)).min(left);
             left -= now;
-            at = harvest.read(
+            at = collection.read(
                 at,
                 now,
                 |dice| dice.log_normal(55.0, 0.7).min(900.0),
@@ -291,7 +291,7 @@ impl Stage<'_> {
         let note = format!(
             "an administrator looks into {pages} pages all over the wiki in one working day"
         );
-        Some(harvest.truth("admin-browsing", None, note))
+        Some(collection.truth("admin-browsing", None, note))
     }
 
     /// A space is exported and the export downloaded; the site audit log knows as well.
@@ -303,10 +303,10 @@ impl Stage<'_> {
         out: &mut Vec<Deed>,
         notes: &mut Notes,
     ) -> Option<Planted> {
-        let mut harvest = Harvest::new(self, number, Way::Browser)?;
+        let mut collection = Collection::new(self, number, Way::Browser)?;
         // Not the handbook, and not their own: one of the middling ones.
         let mut space = 4 + dice.below(20);
-        while harvest.person.homes.contains(&space) {
+        while collection.person.homes.contains(&space) {
             space = 4 + dice.below(20);
         }
         let (name, pages) = self
@@ -314,9 +314,9 @@ impl Stage<'_> {
             .spaces
             .get(index(space))
             .map(|space| (&space.name, count(space.pages.len())))?;
-        let at = self.moment(harvest.person, day, dice.between(16.0, 18.0));
-        harvest.act(at, Act::SpaceExported(space), out);
-        harvest.act(
+        let at = self.moment(collection.person, day, dice.between(16.0, 18.0));
+        collection.act(at, Act::SpaceExported(space), out);
+        collection.act(
             at + 3 * MINUTE + 411,
             Act::SpaceExportDownloaded(space),
             out,
@@ -328,6 +328,6 @@ impl Stage<'_> {
         });
         let note =
             format!("a person exports the space {name} ({pages} pages) and downloads the export");
-        Some(harvest.truth("space-export", Some(pages), note))
+        Some(collection.truth("space-export", Some(pages), note))
     }
 }

@@ -11,7 +11,7 @@ pub struct WorldSettings {
     pub seed: u64,
     /// How many people have an account, newcomers included; at least 16.
     pub people: u32,
-    /// How many weeks are told; at least 1.
+    /// How many weeks are simulated; at least 1.
     pub weeks: u32,
     /// The Monday on which they begin.
     pub start: DateTime<Utc>,
@@ -23,7 +23,7 @@ pub struct WorldSettings {
     pub repeats: f64,
     /// The share of site audit records that have a twin, equal in every byte.
     pub twins: f64,
-    /// Whether harvesters hide among the people.
+    /// Whether bulk collectors hide among the people.
     pub planted: bool,
 }
 
@@ -81,7 +81,7 @@ impl WorldSettings {
         Self { people, ..usual }
     }
 
-    /// The number of whole days that are told.
+    /// The number of whole days that are simulated.
     pub(crate) fn days(&self) -> u32 {
         self.weeks.max(1) * 7
     }
@@ -91,7 +91,7 @@ impl WorldSettings {
         self.start.timestamp_millis()
     }
 
-    /// The first moment after what is told.
+    /// The first moment after what is simulated.
     pub fn end(&self) -> DateTime<Utc> {
         self.start + TimeDelta::days(i64::from(self.days()))
     }

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 
-/// From how many sessions on a person's own are believed.
-pub const OWN_SITTINGS: f64 = 5.0;
+/// The least number of sessions from which a person's own spread is used.
+pub const OWN_SESSIONS: f64 = 5.0;
 
-/// What is remembered of one person's sessions.
+/// The sizes of one person's sessions: count, sum and squares, decayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sittings {
+pub struct SessionSizes {
     /// How many, and their sum.
     pub history: History,
     /// The sum of their squares, with the same weights.
@@ -47,7 +47,7 @@ impl Spread {
     }
 }
 
-impl Sittings {
+impl SessionSizes {
     /// Learns one session; see [`History::learn`].
     pub fn learn(&mut self, x: u32, day: i64, cap: u32) {
         let weight = |history: &History| if history.m > 0.0 { history.m } else { 1.0 };
@@ -63,7 +63,7 @@ impl Sittings {
     /// The person's own spread on a day; none below five sessions.
     pub fn spread(&self, day: i64) -> Option<Spread> {
         let decayed = self.history.decayed(day);
-        if decayed.m < OWN_SITTINGS {
+        if decayed.m < OWN_SESSIONS {
             return None;
         }
         let squares = self.squares * decayed.m / self.history.m;

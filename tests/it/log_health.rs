@@ -1,4 +1,4 @@
-//! Our own sight: what makes us see less is told once, says when it is over, and is no reading of anybody's.
+//! Log health: what makes the logs show less is reported once, says when it is over, and is about no account's reading.
 
 use std::sync::{Arc, OnceLock};
 
@@ -34,14 +34,14 @@ fn after_days(days: i64, change: impl FnOnce(&mut Setup)) -> (Tenant, Desk) {
     (tenant, desk)
 }
 
-/// The findings about our own sight.
+/// The findings about log health.
 fn blind(desk: &Desk) -> Vec<Value> {
     let mut all = desk.findings();
     all.retain(|finding| finding["family"] == "blind");
     all
 }
 
-/// What was sent about our own sight.
+/// The messages about log health.
 fn sent(tenant: &Tenant) -> Vec<Value> {
     let received = tenant.simulator.received();
     let bodies = received
@@ -64,7 +64,7 @@ fn without_views(tenant: &Tenant, without: bool) {
 }
 
 #[test]
-fn views_that_stop_are_told_once_and_their_return_is_noted() {
+fn views_that_stop_are_reported_once_and_their_return_is_noted() {
     let (tenant, desk) = after_days(14, |_| {});
     scan(&desk);
     assert_eq!(blind(&desk), NONE);
@@ -97,7 +97,7 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
     );
     assert_eq!(sent(&tenant), std::slice::from_ref(&one));
     let id = one["id"].as_str().unwrap();
-    // People can look at it, and it is not told again while it goes on.
+    // People can look at it, and it is not reported again while it goes on.
     let shown = desk.run(&format!("findings show {id}")).ends(0).out;
     assert!(
         shown.contains("blind-spot") && shown.contains("tenant acme"),
@@ -130,7 +130,7 @@ fn views_that_stop_are_told_once_and_their_return_is_noted() {
 }
 
 #[test]
-fn a_plan_without_views_is_told_once_and_softly() {
+fn a_plan_without_views_is_reported_once_and_softly() {
     let (tenant, desk) = after_days(5, |_| {});
     without_views(&tenant, true);
     scan(&desk);
@@ -156,7 +156,7 @@ fn a_plan_without_views_is_told_once_and_softly() {
 }
 
 #[test]
-fn nothing_is_told_of_our_own_sight_where_that_is_switched_off() {
+fn nothing_is_reported_of_log_health_where_that_is_switched_off() {
     let (tenant, desk) = after_days(5, |setup| {
         setup.more = "[detect.blind-spot]\nenabled = false\n";
     });
@@ -176,7 +176,7 @@ fn record(at: DateTime<Utc>, who: &str, summary: &str) -> Value {
 }
 
 #[test]
-fn an_export_of_the_audit_log_is_told_and_a_further_one_is_news() {
+fn an_export_of_the_audit_log_is_reported_and_a_further_one_is_news() {
     let (tenant, desk) = after_days(5, |_| {});
     let again = || {
         desk.run("-q backfill --from 2024-01-01 --to 2024-01-08");
@@ -234,7 +234,7 @@ fn an_export_of_the_audit_log_is_told_and_a_further_one_is_news() {
 }
 
 #[test]
-fn keys_that_end_are_told_and_grow_graver() {
+fn keys_that_end_are_reported_and_grow_more_severe() {
     let (tenant, desk) = after_days(5, |_| {});
     let config = desk.read("pagewarden.toml");
     let expires = |days: i64| {
@@ -254,7 +254,7 @@ fn keys_that_end_are_told_and_grow_graver() {
         one["reason"].as_str().unwrap().contains("in 20 days"),
         "{one}"
     );
-    // Renewed: over, and nobody is told.
+    // Renewed: over, and no message is sent.
     let [one] = expires(300).try_into().unwrap();
     assert!(
         one["reason"]
@@ -263,8 +263,8 @@ fn keys_that_end_are_told_and_grow_graver() {
             .contains("It was over by 20"),
         "{one}"
     );
-    let told = sent(&tenant).len();
-    assert_eq!(told, 1);
+    let reported = sent(&tenant).len();
+    assert_eq!(reported, 1);
     let all = expires(-2);
     let ended = all.iter().find(|one| one["severity"] == "high").unwrap();
     assert!(
@@ -275,7 +275,7 @@ fn keys_that_end_are_told_and_grow_graver() {
 }
 
 #[test]
-fn a_pause_longer_than_what_is_kept_is_told_once() {
+fn a_pause_longer_than_what_is_kept_is_reported_once() {
     let (tenant, desk) = after_days(5, |_| {});
     scan(&desk);
     let last_success = |days: i64| {
@@ -309,7 +309,7 @@ fn a_pause_longer_than_what_is_kept_is_told_once() {
 }
 
 #[test]
-fn a_key_that_is_refused_for_a_day_is_told() {
+fn a_key_that_is_refused_for_a_day_is_reported() {
     let (tenant, desk) = after_days(5, |_| {});
     scan(&desk);
     tenant

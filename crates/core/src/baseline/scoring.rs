@@ -1,4 +1,4 @@
-//! The ledger: what the signals of one person-day come to together (equations C to J).
+//! The score of one person-day from its signals (equations C to J).
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +19,12 @@ pub struct Signals {
     pub slow: f64,
 }
 
-/// What the signals are worth, in bits.
+/// The signals in calibrated bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Worth {
+pub struct Calibrated {
     /// Each alone.
     pub each: Signals,
-    /// The mean of the four that speak of one day.
+    /// The mean of the four that are about one day.
     pub mean: f64,
     /// The strongest of the day, rarity alone and slow excess, each with its share of the alarms.
     pub strongest: f64,
@@ -76,7 +76,7 @@ impl Experience {
 
 /// Turns signals into bits. Frozen between refits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct Scoring {
     peers: Calibration,
     own: Calibration,
     new: [Calibration; STRATA],
@@ -86,17 +86,17 @@ pub struct Ledger {
     strongest: Calibration,
 }
 
-impl Default for Ledger {
+impl Default for Scoring {
     fn default() -> Self {
-        Pooled::default().ledger(0)
+        Pooled::default().scoring(0)
     }
 }
 
-impl Ledger {
-    /// What the day of an app is worth, which has no peers: its own past alone.
-    pub fn weigh_alone(&self, signals: &Signals) -> Worth {
+impl Scoring {
+    /// The bits of an app's day, which has no peers: against its own past alone.
+    pub fn score_alone(&self, signals: &Signals) -> Calibrated {
         let own = self.own.k(signals.own);
-        Worth {
+        Calibrated {
             each: Signals {
                 own,
                 ..Signals::default()
@@ -107,8 +107,8 @@ impl Ledger {
         }
     }
 
-    /// What a person-day is worth.
-    pub fn weigh(&self, experience: Experience, signals: &Signals) -> Worth {
+    /// The bits of a person-day.
+    pub fn score(&self, experience: Experience, signals: &Signals) -> Calibrated {
         let each = Signals {
             peers: self.peers.k(signals.peers),
             own: self.own.k(signals.own),
@@ -122,7 +122,7 @@ impl Ledger {
             .max(each.rare + rare)
             .max(each.slow + slow)
             .max(0.0);
-        Worth {
+        Calibrated {
             each,
             mean,
             strongest,
@@ -145,7 +145,13 @@ pub struct Pooled {
 
 impl Pooled {
     /// Counts one person-day that is over.
-    pub fn record(&mut self, week: i64, experience: Experience, signals: &Signals, worth: &Worth) {
+    pub fn record(
+        &mut self,
+        week: i64,
+        experience: Experience,
+        signals: &Signals,
+        calibrated: &Calibrated,
+    ) {
         self.peers.record(week, signals.peers);
         self.own.record(week, signals.own);
         experience
@@ -155,12 +161,12 @@ impl Pooled {
             .of_list_mut(&mut self.rare)
             .record(week, signals.rare);
         self.slow.record(week, signals.slow);
-        self.mean.record(week, worth.mean);
-        self.strongest.record(week, worth.strongest);
+        self.mean.record(week, calibrated.mean);
+        self.strongest.record(week, calibrated.strongest);
     }
 
     /// What the window before week `until` makes of signals.
-    pub fn ledger(&self, until: i64) -> Ledger {
+    pub fn scoring(&self, until: i64) -> Scoring {
         let of = |scores: &Scores, measure| {
             scores.calibration(until, measure, &Calibration::assumed(measure))
         };
@@ -174,7 +180,7 @@ impl Pooled {
                 .each_ref()
                 .map(|stratum| stratum.calibration(until, Measure::LogCount, &all))
         };
-        Ledger {
+        Scoring {
             peers: of(&self.peers, Measure::Bits),
             own: of(&self.own, Measure::LogCount),
             new: strata(&self.new),

@@ -1,4 +1,4 @@
-//! What ignore rules keep back is counted, rule by rule, so that none is forgotten.
+//! What suppressions leave out is counted, one by one, so that none is forgotten.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn rule(what: &str, until: &str) -> String {
 #[test]
 fn each_rule_counts_what_the_analysis_leaves_out_by_it() {
     let account = planted("script").account;
-    let mut kept_back = Vec::new();
+    let mut suppressed = Vec::new();
     for what in [
         format!("account = \"{account}\""),
         "group = \"site-admins\"".to_owned(),
@@ -35,11 +35,11 @@ fn each_rule_counts_what_the_analysis_leaves_out_by_it() {
         assert_eq!(rules.len(), 1);
         assert_eq!(rules[0]["ended"], false);
         assert_eq!(rules[0]["events"], status["suppressed"], "{what}");
-        kept_back.push(status["suppressed"].as_u64().unwrap());
+        suppressed.push(status["suppressed"].as_u64().unwrap());
     }
     assert!(
-        kept_back[0] > 0 && kept_back[2] > kept_back[0] && kept_back[3] == 0,
-        "{kept_back:?}"
+        suppressed[0] > 0 && suppressed[2] > suppressed[0] && suppressed[3] == 0,
+        "{suppressed:?}"
     );
 }
 
@@ -74,6 +74,6 @@ fn a_rule_that_has_ended_is_said_to_have_and_counts_up_to_its_end() {
     assert!(ended["events"].as_u64() < holds["events"].as_u64());
     // One that two rules leave out is left out once.
     assert_eq!(holds["events"], status["suppressed"]);
-    let told = desk.run("status").ends(0).out;
-    assert!(told.contains(&format!("ended on {day_before}")), "{told}");
+    let shown = desk.run("status").ends(0).out;
+    assert!(shown.contains(&format!("ended on {day_before}")), "{shown}");
 }

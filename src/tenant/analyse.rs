@@ -1,4 +1,4 @@
-//! What is stored is judged, beside everything else.
+//! Analysis of what is stored, beside everything else.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Watch;
 use super::source::scored_sites;
 use crate::analysis;
-use crate::findings::{Judging, summarised};
+use crate::findings::{Recorder, summarised};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::storage::{NewDelivery, StoreError};
@@ -18,22 +18,22 @@ use pagewarden_core::time::Window;
 const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
 
 impl Watch {
-    /// Whether events are stored that have not been judged.
-    pub fn has_unjudged(&self) -> Result<bool, StoreError> {
+    /// Whether events are stored that have not been analysed.
+    pub fn has_unanalysed(&self) -> Result<bool, StoreError> {
         self.store.has_unjudged(self.tenant)
     }
 
-    /// Folds what is stored, records what is new, and puts it into the outbox; only what fixed rules find while the first
+    /// Analyses what is stored, records what is new, and puts it into the outbox; only what policy detectors find while the first
     /// history is not read yet.
-    pub fn judge(&self) -> Result<Outcome, StoreError> {
+    pub fn analyse(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
-        let untold = self.untold()?;
+        let pending_summary = self.pending_summary()?;
         let lacks_history = self.lacks_history()?;
         let policies = lacks_history.then(|| self.detect.policies()).flatten();
         if lacks_history && policies.is_none() {
             return Ok(Outcome::default());
         }
-        let judging = Judging {
+        let recorder = Recorder {
             store: &self.store,
             notifiers: &self.notifiers,
             subject: analysis::Subject {
@@ -44,32 +44,32 @@ impl Watch {
                 detect: policies.as_ref().unwrap_or(&self.detect),
             },
             now: self.clock.now(),
-            untold: &untold,
+            pending_summary: &pending_summary,
             stop: &self.stop,
         };
         let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
         if policies.is_some() {
-            // It has not seen what these rules were shown.
+            // The analyst in memory has not seen the findings of these rules.
             *analyst = analysis::Analyst::resident();
-            judging.judge_policies()
+            recorder.analyse_policies()
         } else {
-            judging.judge_with(&mut analyst)
+            recorder.analyse_with(&mut analyst)
         }
     }
 
-    /// Does the same beside everything else. Told to stop, it is not waited for and records nothing.
-    pub async fn judged(&self) -> Result<Outcome, StoreError> {
+    /// Analyses beside everything else. Once the program stops, the analysis is not waited for and records nothing.
+    pub async fn analysed(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
-        self.beside(move || watch.judge()).await
+        self.beside(move || watch.analyse()).await
     }
 
-    /// Looks at our own sight, beside everything else.
+    /// Checks log health, beside everything else.
     pub async fn looked(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
         self.beside(move || watch.look()).await
     }
 
-    /// Does long work on a thread of its own, until it ends or we are told to stop.
+    /// Runs long work on a thread of its own, until it ends or the program stops.
     async fn beside(
         &self,
         work: impl FnOnce() -> Result<Outcome, StoreError> + Send + 'static,
