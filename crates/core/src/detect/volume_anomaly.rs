@@ -17,7 +17,7 @@ const META: Meta = Meta {
     summary: "An account read more different pages than is usual for it and for its peers.",
     looks_for: "Scores each person's day, in bits of surprise (10 bits is one chance in 1,024): how few of its \
                 peers' sessions and days are as large; how far its largest session lies beyond its own; how many pages \
-                were new to it; how few people open such pages; and how small excess adds up over weeks. Each is calibrated what its \
+                were new to it; how few people open such pages; and how small excess adds up over weeks. Each counts as its \
                 frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
                 score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is reported from the \
                 threshold on that spends `alerts_per_week`. Bulk collection cannot teach the baseline that it is usual.",
