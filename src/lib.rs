@@ -2,7 +2,7 @@
 //! and alerts a human, with reasons, when somebody collects the wiki in bulk.
 //!
 //! Pure values and the engine are in [`pagewarden_core`]. Floors of this crate; imports only point down, and adapters
-//! never import each other (`tests/it/architecture.rs` checks it):
+//! never import each other (`tests/it/architecture/` checks it):
 //!
 //! 1. ground: [`exit`]: values.
 //! 2. the outside world, one neighbour each: [`config`], [`http`], [`atlassian`], [`import`], [`storage`], [`notify`],

@@ -6,7 +6,7 @@ use crate::http::post::{Answer, NoAnswer};
 /// Whether a request was taken, and otherwise what to do next.
 pub(super) fn taken(result: Result<Answer, NoAnswer>) -> Result<(), SendError> {
     match result {
-        Ok(answer) => judge(answer),
+        Ok(answer) => meaning(answer),
         Err(error @ (NoAnswer::TimedOut(_) | NoAnswer::Unreachable(_))) => {
             Err(SendError::TryAgain {
                 wait: None,
@@ -20,7 +20,7 @@ pub(super) fn taken(result: Result<Answer, NoAnswer>) -> Result<(), SendError> {
 }
 
 /// What an answer means for the message.
-fn judge(answer: Answer) -> Result<(), SendError> {
+fn meaning(answer: Answer) -> Result<(), SendError> {
     let Answer {
         status,
         retry_after,
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_status_has_its_reaction() {
-        let reaction = |status| match judge(Answer {
+        let reaction = |status| match meaning(Answer {
             status,
             retry_after: None,
         }) {

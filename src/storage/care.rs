@@ -53,7 +53,7 @@ const COUNTS: [(&str, &str); 7] = [
          or (event.site is not null and site.no is null)",
     ),
     (
-        "judged events that are not there",
+        "analysed events that are not there",
         "select '', 0, count(*) from engine where stored > (select coalesce(sum(stored), 0) from stream where tenant = engine.tenant)",
     ),
 ];

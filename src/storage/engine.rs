@@ -44,7 +44,7 @@ pub struct EngineState {
     pub basis: [u8; 16],
     /// Everything before this second is folded in.
     pub line: i64,
-    /// How many events the streams held when they were last judged to their end.
+    /// How many events the streams held when they were last analysed to their end.
     pub stored: u64,
     /// The state itself; none where what is stored already is still it.
     pub state: Option<State>,
@@ -161,8 +161,8 @@ impl Store {
         })
     }
 
-    /// Whether events are stored that have not been judged.
-    pub fn has_unjudged(&self, tenant: TenantId) -> Result<bool, StoreError> {
+    /// Whether events are stored that have not been analysed.
+    pub fn has_unanalysed(&self, tenant: TenantId) -> Result<bool, StoreError> {
         self.ask(|database| {
             database.query_row(
                 "select coalesce(sum(stored), 0) <> coalesce((select stored from engine where tenant = ?1 and stale = 0), 0)

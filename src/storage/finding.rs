@@ -128,7 +128,7 @@ impl Store {
             .filter_map(|(id, version, body)| {
                 let mut finding = read_back(id, *version, body)?;
                 if let Some(said) = verdicts.get(&finding.id) {
-                    judge(&mut finding, said);
+                    apply_verdicts(&mut finding, said);
                 }
                 Some(finding)
             })
@@ -139,7 +139,7 @@ impl Store {
     pub fn with_verdicts(&self, mut finding: Finding) -> Result<Finding, StoreError> {
         let verdicts = self.ask(verdicts)?;
         if let Some(said) = verdicts.get(&finding.id) {
-            judge(&mut finding, said);
+            apply_verdicts(&mut finding, said);
         }
         Ok(finding)
     }
@@ -281,7 +281,7 @@ fn status_of(word: &str) -> Status {
     }
 }
 
-/// The verdicts of all findings, oldest first: status, and the recorded revision that was judged.
+/// The verdicts of all findings, oldest first: status, and the recorded revision that each is about.
 fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(Status, u32)>>> {
     let mut list = database
         .prepare_cached("select finding, status, revision from verdict order by finding, at_ms")?;
@@ -296,15 +296,15 @@ fn verdicts(database: &Connection) -> rusqlite::Result<BTreeMap<FindingId, Vec<(
     Ok(said)
 }
 
-/// Puts what people said onto a recorded finding: each verdict that changed it is a revision, growth reopens it.
-fn judge(finding: &mut Finding, said: &[(Status, u32)]) {
+/// Applies verdicts to a recorded finding: each that changed it is a revision, growth reopens it.
+fn apply_verdicts(finding: &mut Finding, said: &[(Status, u32)]) {
     let recorded = finding.revision;
     let mut status = Status::Open;
-    for (to, judged) in said {
+    for (to, revision) in said {
         let was = status;
         status = *to;
         finding.revision += u32::from(was != status);
-        if recorded > *judged {
+        if recorded > *revision {
             status = Status::Open;
         }
     }

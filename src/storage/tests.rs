@@ -310,7 +310,7 @@ fn what_comes_in_behind_the_settle_line_makes_the_working_state_stale() {
         .commit(stream, &batch(vec![event("b", 99, "Ada")]), None, LATE)
         .unwrap();
     assert_eq!(store.load_engine(tenant).unwrap(), None);
-    assert!(store.has_unjudged(tenant).unwrap());
+    assert!(store.has_unanalysed(tenant).unwrap());
 }
 
 #[test]

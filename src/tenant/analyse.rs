@@ -20,7 +20,7 @@ const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
 impl Watch {
     /// Whether events are stored that have not been analysed.
     pub fn has_unanalysed(&self) -> Result<bool, StoreError> {
-        self.store.has_unjudged(self.tenant)
+        self.store.has_unanalysed(self.tenant)
     }
 
     /// Analyses what is stored, records what is new, and puts it into the outbox; only what policy detectors find while the first

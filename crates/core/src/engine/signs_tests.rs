@@ -6,7 +6,7 @@ use crate::model::Class;
 use crate::model::settings::Detect;
 
 /// When the collection of day 24 begins.
-const HARVEST: i64 = MONDAY + 24 * DAY_SECONDS + 70_000;
+const COLLECTION: i64 = MONDAY + 24 * DAY_SECONDS + 70_000;
 /// An hour, in seconds.
 const HOUR: i64 = 3_600;
 
@@ -76,7 +76,7 @@ fn joins(account: WordId, at: i64) -> bool {
 #[test]
 fn a_token_created_two_hours_after_a_bulk_collection_is_a_signal_of_its_finding() {
     let without = signals(&[]);
-    let with_it = signals(&[token(7, HARVEST + 2 * HOUR)]);
+    let with_it = signals(&[token(7, COLLECTION + 2 * HOUR)]);
     let (last, others) = with_it.split_last().unwrap();
     assert_eq!(
         (last.as_str(), others),
@@ -86,18 +86,18 @@ fn a_token_created_two_hours_after_a_bulk_collection_is_a_signal_of_its_finding(
 
 #[test]
 fn it_joins_from_a_day_before_to_a_day_after_and_only_that_account() {
-    let end = HARVEST + 199 * 2;
-    assert!(joins(7, HARVEST - 20 * HOUR));
+    let end = COLLECTION + 199 * 2;
+    assert!(joins(7, COLLECTION - 20 * HOUR));
     assert!(joins(7, end + 24 * HOUR));
     assert!(!joins(7, end + 24 * HOUR + 1));
     assert!(!joins(7, end + 72 * HOUR));
-    assert!(!joins(7, HARVEST - 72 * HOUR));
-    assert!(!joins(8, HARVEST + 2 * HOUR));
+    assert!(!joins(7, COLLECTION - 72 * HOUR));
+    assert!(!joins(8, COLLECTION + 2 * HOUR));
 }
 
 #[test]
 fn many_tokens_are_one_signal_that_names_the_first() {
-    let tokens: Vec<_> = (0..50).map(|n| token(7, HARVEST + n * 600)).collect();
+    let tokens: Vec<_> = (0..50).map(|n| token(7, COLLECTION + n * 600)).collect();
     let names = signals(&tokens);
     let count = names.iter().filter(|name| *name == "token-created").count();
     assert_eq!(count, 1);
@@ -133,7 +133,7 @@ fn a_token_after_the_week_of_the_finding_is_over_still_joins_it() {
     // On one of seven days in a row the account's own week ends.
     for day in 20..27 {
         let reads = with(quiet(40), collection(7, day, 200));
-        let at = HARVEST + (day - 24) * DAY_SECONDS + 20 * HOUR;
+        let at = COLLECTION + (day - 24) * DAY_SECONDS + 20 * HOUR;
         let drafts = run_engine(&rules, &reads, &[token(7, at)], &[]);
         let [draft] = drafts.as_slice() else {
             panic!("{drafts:?}")
@@ -155,8 +155,8 @@ fn a_stop_after_any_event_changes_nothing() {
     let tokens = [
         // It has not read yet.
         token(60, MONDAY + HOUR),
-        token(7, HARVEST - HOUR),
-        token(7, HARVEST + 20 * HOUR),
+        token(7, COLLECTION - HOUR),
+        token(7, COLLECTION + 20 * HOUR),
     ];
     let whole = run_engine(&rules, &reads, &tokens, &[]);
     let stops: Vec<usize> = (0..reads.len()).step_by(37).collect();
