@@ -84,7 +84,7 @@ fn what_does_not_add_up_is_reported() {
         ),
         (
             "update engine set stored = stored + 1000000",
-            "judged events",
+            "analysed events",
         ),
         ("delete from tenant", "names a tenant that is not there"),
     ] {
