@@ -12,18 +12,20 @@ use crate::config;
 use crate::http::Transport;
 use crate::notify::{self, Content, Message, Notifier, SendError};
 use crate::pulse::Pulse;
-use crate::storage::{Delivery, Store, StoreError};
+use crate::storage::{Delivery, Outbox, StoreError};
 use crate::telemetry::events::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
 use pagewarden_core::time::{Clock, after};
 
-/// How many messages are taken from the outbox at a time.
-const AT_A_TIME: u32 = 50;
+/// How many messages are claimed at a time.
+const AT_A_TIME: usize = 50;
 /// The longest pause before a message is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a message is tried before it is given up.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
 /// How long one attempt to deliver may take.
 const LONGEST_STEP: Duration = Duration::from_mins(5);
+/// How long messages are claimed.
+const HOLD: Duration = Duration::from_mins(10);
 
 /// The notifiers of the config, ready to send.
 #[derive(Debug, Default)]
@@ -74,7 +76,7 @@ impl Notifiers {
     }
 
     /// A lane for each notifier, and for each that the config no longer names but to which messages wait.
-    pub fn lanes(&self, store: &Store) -> Result<Vec<Lane>, StoreError> {
+    pub async fn lanes(&self, store: &dyn Outbox) -> Result<Vec<Lane>, StoreError> {
         let lane = |name: &str, notifier: Option<Arc<dyn Notifier>>| Lane {
             name: name.to_owned(),
             notifier,
@@ -85,7 +87,7 @@ impl Notifiers {
             .iter()
             .map(|(name, notifier)| lane(name, Some(Arc::clone(notifier))))
             .collect();
-        for name in store.addressees()? {
+        for name in store.addressees().await? {
             if self.named.iter().all(|(own, _)| *own != name) {
                 lanes.push(lane(&name, None));
             }
@@ -124,16 +126,19 @@ impl Delivered {
 
 /// Sends what is due to every notifier, all at once; what is not taken is due again later, farther apart each time.
 pub async fn send_due(
-    store: &Arc<Store>,
+    store: &Arc<dyn Outbox>,
     notifiers: &Notifiers,
     base: Duration,
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Delivered, StoreError> {
     let mut sending = JoinSet::new();
-    for lane in notifiers.lanes(store)? {
+    for lane in notifiers.lanes(store.as_ref()).await? {
         let (store, clock, stop) = (Arc::clone(store), Arc::clone(clock), stop.clone());
-        sending.spawn(async move { lane.send_due(&store, base, clock.as_ref(), &stop).await });
+        sending.spawn(async move {
+            lane.send_due(store.as_ref(), base, clock.as_ref(), &stop)
+                .await
+        });
     }
     let mut delivered = Delivered::default();
     while let Some(done) = sending.join_next().await {
@@ -163,25 +168,34 @@ impl Lane {
     /// Sends what is due, each message once; what is not taken is due again later, farther apart each time.
     pub async fn send_due(
         &self,
-        store: &Store,
+        store: &dyn Outbox,
         base: Duration,
         clock: &dyn Clock,
         stop: &CancellationToken,
     ) -> Result<Delivered, StoreError> {
         let mut delivered = Delivered::default();
         loop {
-            let due = store.due(&self.name, clock.now(), AT_A_TIME)?;
+            let claimed = clock.now();
+            let due = store.claim(&self.name, claimed, HOLD, AT_A_TIME).await?;
             if due.is_empty() {
                 return Ok(delivered);
             }
             for delivery in due {
+                // What cannot be tried before the claim runs out is claimed anew.
+                if clock.now() > after(claimed, HOLD - LONGEST_STEP) {
+                    break;
+                }
                 self.pulse.beat();
                 let result = tokio::select! {
-                    () = stop.cancelled() => return Ok(delivered),
+                    () = stop.cancelled() => {
+                        store.release(&self.name).await?;
+                        return Ok(delivered);
+                    }
                     result = self.send(&delivery, clock.now()) => result,
                 };
-                delivered.add(note(store, &delivery, result, base, clock.now())?);
+                delivered.add(note(store, &delivery, result, base, clock.now()).await?);
             }
+            store.release(&self.name).await?;
         }
     }
 
@@ -206,8 +220,8 @@ impl Lane {
 }
 
 /// Notes what became of a message.
-fn note(
-    store: &Store,
+async fn note(
+    store: &dyn Outbox,
     delivery: &Delivery,
     result: Result<(), SendError>,
     base: Duration,
@@ -215,7 +229,7 @@ fn note(
 ) -> Result<Delivered, StoreError> {
     let mut delivered = Delivered::default();
     let Err(error) = result else {
-        store.delivered(delivery)?;
+        store.delivered(delivery).await?;
         MessageDelivered {
             notifier: &delivery.notifier,
             message: &delivery.id,
@@ -226,7 +240,9 @@ fn note(
         return Ok(delivered);
     };
     let again = again(&error, delivery, base, now);
-    store.not_delivered(delivery, &error.to_string(), again)?;
+    store
+        .not_delivered(delivery, &error.to_string(), again)
+        .await?;
     say(delivery, &error, again, now);
     match again {
         Some(_) => delivered.waiting = 1,

@@ -25,15 +25,19 @@ pub struct PendingSummary {
 
 impl PendingSummary {
     /// What is left to a summary of these spans, and all history before a first reading of the tenant was summed up.
-    pub fn of(store: &Store, tenant: TenantId, mut spans: Vec<Window>) -> Result<Self, StoreError> {
-        if !store.is_present(tenant)? {
+    pub async fn of(
+        store: &dyn Store,
+        tenant: TenantId,
+        mut spans: Vec<Window>,
+    ) -> Result<Self, StoreError> {
+        if !store.is_present(tenant).await? {
             spans.push(Window {
                 from: DateTime::<Utc>::MIN_UTC,
                 until: DateTime::<Utc>::MAX_UTC,
             });
         }
         Ok(Self {
-            installed: store.installed(tenant)?,
+            installed: store.installed(tenant).await?,
             spans,
         })
     }
@@ -49,7 +53,7 @@ impl PendingSummary {
 #[derive(Debug, Clone, Copy)]
 pub struct Recorder<'a> {
     /// Where everything is.
-    pub store: &'a Store,
+    pub store: &'a dyn Store,
     /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant, by which rules.
@@ -64,39 +68,40 @@ pub struct Recorder<'a> {
 
 impl Recorder<'_> {
     /// Analyses what is stored, records what is new, and puts it into the outbox.
-    pub fn analyse(&self) -> Result<Outcome, StoreError> {
-        self.analyse_with(&mut Analyst::once())
+    pub async fn analyse(&self) -> Result<Outcome, StoreError> {
+        self.analyse_with(&mut Analyst::once()).await
     }
 
     /// Analyses with an analyst that may know what was analysed before.
-    pub fn analyse_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
+    pub async fn analyse_with(&self, analyst: &mut Analyst) -> Result<Outcome, StoreError> {
         let Analysis {
             changed,
             retracted,
             state,
-        } = analyst.analyse(self.store, &self.subject)?;
-        let Some((state, anew)) = state else {
+        } = analyst.analyse(self.store, &self.subject).await?;
+        let Some(state) = state else {
             return Ok(Outcome::default());
         };
         if self.stop.is_cancelled() {
             return Ok(Outcome::default());
         }
-        let (outcome, mut messages) = self.report(&changed)?;
+        let (outcome, mut messages) = self.report(&changed).await?;
         for id in &retracted {
-            messages.retract(id)?;
+            messages.retract(id).await?;
         }
-        let changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
-        let all = messages.with(&changed, &retracted);
+        let changed = changed.into_iter().map(|(recorded, _)| recorded).collect();
+        let all = messages.with(changed, retracted);
         self.store
-            .record_analysis(self.subject.tenant, (&state, anew), &all, self.now)?;
+            .record_analysis(self.subject.tenant, state, all, self.now)
+            .await?;
         analyst.recorded();
         Ok(outcome)
     }
 
     /// Analyses while history is still being read, by policy detectors that need none: nothing that was recorded by other rules is
     /// touched, and no working state is kept, because these rules are not those of the next analysis.
-    pub fn analyse_policies(&self) -> Result<Outcome, StoreError> {
-        let Analysis { mut changed, .. } = analysis::analyse(self.store, &self.subject)?;
+    pub async fn analyse_policies(&self) -> Result<Outcome, StoreError> {
+        let Analysis { mut changed, .. } = analysis::analyse(self.store, &self.subject).await?;
         if self.stop.is_cancelled() {
             return Ok(Outcome::default());
         }
@@ -106,19 +111,21 @@ impl Recorder<'_> {
                 .as_ref()
                 .is_none_or(|before| before.detector == *detector)
         });
-        let (outcome, messages) = self.report(&changed)?;
+        let (outcome, messages) = self.report(&changed).await?;
         let mut changed: Vec<_> = changed.into_iter().map(|(recorded, _)| recorded).collect();
         for recorded in &mut changed {
             // The next analysis hands out everything again.
             recorded.settled = false;
         }
-        let all = messages.with(&changed, &[]);
-        self.store.record(self.subject.tenant, &all, self.now)?;
+        let all = messages.with(changed, Vec::new());
+        self.store
+            .record(self.subject.tenant, all, self.now)
+            .await?;
         Ok(outcome)
     }
 
     /// What is new of the findings that changed, each with what was recorded before, and the messages about it.
-    fn report(
+    async fn report(
         &self,
         changed: &[(Recorded, Option<Finding>)],
     ) -> Result<(Outcome, Messages<'_>), StoreError> {
@@ -141,9 +148,9 @@ impl Recorder<'_> {
             if escalated || (grown && !history) {
                 // Late events are waited for, so that the first message covers them too.
                 let due = after(finding.last_seen, self.subject.detect.lateness).max(self.now);
-                messages.report(finding, due)?;
+                messages.report(finding, due).await?;
             } else if before.is_some() {
-                messages.refresh(finding)?;
+                messages.refresh(finding).await?;
             }
         }
         Ok((outcome, messages))
@@ -153,7 +160,7 @@ impl Recorder<'_> {
 /// Messages about findings, collected to be put into the outbox with them.
 #[derive(Debug)]
 pub(crate) struct Messages<'a> {
-    store: &'a Store,
+    store: &'a dyn Store,
     notifiers: &'a [config::Notifier],
     now: DateTime<Utc>,
     deliveries: Vec<NewDelivery>,
@@ -163,7 +170,7 @@ pub(crate) struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// An empty collection.
     pub(crate) const fn new(
-        store: &'a Store,
+        store: &'a dyn Store,
         notifiers: &'a [config::Notifier],
         now: DateTime<Utc>,
     ) -> Self {
@@ -177,16 +184,12 @@ impl<'a> Messages<'a> {
     }
 
     /// The messages together with the findings that they are about.
-    pub(crate) fn with<'b>(
-        &'b self,
-        changed: &'b [Recorded],
-        retracted: &'b [FindingId],
-    ) -> Changes<'b> {
+    pub(crate) fn with(self, changed: Vec<Recorded>, retracted: Vec<FindingId>) -> Changes {
         Changes {
             changed,
             gone: retracted,
-            withdrawn: &self.withdrawn,
-            deliveries: &self.deliveries,
+            withdrawn: self.withdrawn,
+            deliveries: self.deliveries,
         }
     }
 
@@ -194,13 +197,13 @@ impl<'a> Messages<'a> {
     ///
     /// Its revision is that of the finding, or one more than a receiver may have seen: a finding that was taken back and
     /// holds again is not taken for the message that was taken back.
-    pub(crate) fn report(
+    pub(crate) async fn report(
         &mut self,
         finding: &Finding,
         due: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let posted = self.store.posted(&finding.id)?;
-        let mut finding = self.store.with_verdicts(finding.clone())?;
+        let posted = self.store.posted(&finding.id).await?;
+        let mut finding = self.store.with_verdicts(finding.clone()).await?;
         finding.revision = finding.revision.max(unseen_revision(&posted));
         let routes: Vec<&str> = notify::route(self.notifiers, finding.severity).collect();
         for message in unsent(&posted) {
@@ -216,12 +219,12 @@ impl<'a> Messages<'a> {
 
     /// Brings the waiting messages about a finding up to date, or withdraws them where the finding is not routed to their
     /// notifier any more. They stay due when they were.
-    pub(crate) fn refresh(&mut self, finding: &Finding) -> Result<(), StoreError> {
-        let posted = self.store.posted(&finding.id)?;
+    pub(crate) async fn refresh(&mut self, finding: &Finding) -> Result<(), StoreError> {
+        let posted = self.store.posted(&finding.id).await?;
         if unsent(&posted).next().is_none() {
             return Ok(());
         }
-        let mut finding = self.store.with_verdicts(finding.clone())?;
+        let mut finding = self.store.with_verdicts(finding.clone()).await?;
         let routes: Vec<&str> = notify::route(self.notifiers, finding.severity).collect();
         for waiting in unsent(&posted) {
             if !routes.contains(&waiting.notifier.as_str()) {
@@ -241,8 +244,8 @@ impl<'a> Messages<'a> {
     }
 
     /// Adds a correction for each notifier that was sent a finding which no longer holds, unless it was corrected since.
-    pub(crate) fn retract(&mut self, id: &FindingId) -> Result<(), StoreError> {
-        let posted = self.store.posted(id)?;
+    pub(crate) async fn retract(&mut self, id: &FindingId) -> Result<(), StoreError> {
+        let posted = self.store.posted(id).await?;
         let mut sent: BTreeMap<&str, &Posted> = BTreeMap::new();
         for message in posted.iter().filter(|one| one.sent && !one.retraction) {
             let last = sent.entry(&message.notifier).or_insert(message);
@@ -253,7 +256,7 @@ impl<'a> Messages<'a> {
         if sent.is_empty() {
             return Ok(());
         }
-        let Some(Recorded { finding, .. }) = self.store.recorded_finding(id)? else {
+        let Some(Recorded { finding, .. }) = self.store.recorded_finding(id).await? else {
             return Ok(());
         };
         for (
@@ -321,8 +324,8 @@ fn stored(content: &Content) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Puts one message about a walk of history into the outbox, if it found anything.
-pub fn summarise(
-    store: &Store,
+pub async fn summarise(
+    store: &dyn Store,
     tenant: TenantId,
     name: &str,
     notifiers: &[config::Notifier],
@@ -330,17 +333,17 @@ pub fn summarise(
     span: Window,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let deliveries = summarised(store, tenant, name, notifiers, walk, span, now)?;
+    let deliveries = summarised(store, tenant, name, notifiers, walk, span, now).await?;
     let changes = Changes {
-        deliveries: &deliveries,
+        deliveries,
         ..Changes::default()
     };
-    store.record(tenant, &changes, now)
+    store.record(tenant, changes, now).await
 }
 
 /// One message about a walk of history for each notifier that it is routed to, if the walk found anything.
-pub fn summarised(
-    store: &Store,
+pub async fn summarised(
+    store: &dyn Store,
     tenant: TenantId,
     name: &str,
     notifiers: &[config::Notifier],
@@ -348,8 +351,8 @@ pub fn summarised(
     span: Window,
     now: DateTime<Utc>,
 ) -> Result<Vec<NewDelivery>, StoreError> {
-    let installed = store.installed(tenant)?;
-    let mut findings = store.findings(Some(name))?;
+    let installed = store.installed(tenant).await?;
+    let mut findings = store.findings(Some(name)).await?;
     findings.retain(|finding| {
         finding
             .window

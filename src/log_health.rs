@@ -16,7 +16,7 @@ use pagewarden_core::detect::blind_spot::{
 };
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
-    Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Signal, StreamName,
+    Class, EventKey, Evidence, Family, Finding, FindingId, LogChange, Signal, StreamName, WordId,
 };
 use pagewarden_core::time::{DAY_SECONDS, moment};
 
@@ -43,7 +43,7 @@ pub struct Looked<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Looking<'a> {
     /// Where everything is.
-    pub store: &'a Store,
+    pub store: &'a dyn Store,
     /// Where findings are sent.
     pub notifiers: &'a [config::Notifier],
     /// Which tenant.
@@ -64,36 +64,36 @@ pub struct Looking<'a> {
 
 impl Looking<'_> {
     /// Looks at everything, records what is new or over, and puts it into the outbox.
-    pub fn look(&self) -> Result<Outcome, StoreError> {
-        let found = blind_spot::inspect(&self.log_health()?);
-        self.record(found, true)
+    pub async fn look(&self) -> Result<Outcome, StoreError> {
+        let found = blind_spot::inspect(&self.log_health().await?);
+        self.record(found, true).await
     }
 
     /// Records that a stream was last read longer ago than Atlassian keeps it, if so; to be asked before it is polled again.
-    pub fn look_back(&self, stream: Looked<'_>) -> Result<Outcome, StoreError> {
+    pub async fn look_back(&self, stream: Looked<'_>) -> Result<Outcome, StoreError> {
         let kept = match stream.name {
             StreamName::Access => ACCESS_KEPT,
             StreamName::Audit => AUDIT_KEPT,
         };
-        let last = self.store.last_success(stream.id)?;
+        let last = self.store.last_success(stream.id).await?;
         let gap = last.and_then(|last| blind_spot::gap(stream.words, last, self.now, kept));
         match gap {
-            Some(gap) => self.record(vec![gap], false),
+            Some(gap) => self.record(vec![gap], false).await,
             None => Ok(Outcome::default()),
         }
     }
 
     /// What is known of the health of the tenant's logs.
-    fn log_health(&self) -> Result<LogHealth, StoreError> {
-        let rows = self.store.tenants()?;
+    async fn log_health(&self) -> Result<LogHealth, StoreError> {
+        let rows = self.store.tenants().await?;
         let row = rows.iter().find(|row| row.id == self.tenant);
         let counted = match row {
-            Some(row) => self.store.stream_status(row)?,
+            Some(row) => self.store.stream_status(row).await?,
             None => Vec::new(),
         };
         let mut log_health = LogHealth {
             now: self.now,
-            installed: self.store.installed(self.tenant)?,
+            installed: self.store.installed(self.tenant).await?,
             views: None,
             deeds: Vec::new(),
             keys: self.keys.to_vec(),
@@ -115,13 +115,13 @@ impl Looking<'_> {
                 log_health.views = Some(Views {
                     ever: counted.reading,
                     stored: counted.stored,
-                    kinds: self.kinds()?,
-                    hours: self.hours(looked.id, newest)?,
+                    kinds: self.kinds().await?,
+                    hours: self.hours(looked.id, newest).await?,
                 });
             }
             if let Some(newest) = newest {
                 let from = newest - DEEDS_DAYS * DAY_SECONDS;
-                log_health.deeds.extend(self.deeds(looked, from)?);
+                log_health.deeds.extend(self.deeds(looked, from).await?);
             }
         }
         log_health
@@ -131,8 +131,8 @@ impl Looking<'_> {
     }
 
     /// How many kinds of event the tenant says it has, and whether page views are among them.
-    fn kinds(&self) -> Result<Option<(u64, bool)>, StoreError> {
-        let (actions, _) = self.store.actions(self.tenant)?;
+    async fn kinds(&self) -> Result<Option<(u64, bool)>, StoreError> {
+        let (actions, _) = self.store.actions(self.tenant).await?;
         let views = actions
             .iter()
             .any(|action| self.mapper.class(&action.id) == Class::View);
@@ -140,39 +140,45 @@ impl Looking<'_> {
         Ok((kinds > 0).then_some((kinds, views)))
     }
 
-    fn hours(
+    async fn hours(
         &self,
         stream: StreamId,
         newest: Option<i64>,
     ) -> Result<Vec<blind_spot::Hour>, StoreError> {
-        let (Some(newest), Some(last)) = (newest, self.store.last_view(stream)?) else {
+        let (Some(newest), Some(last)) = (newest, self.store.last_view(stream).await?) else {
             return Ok(Vec::new());
         };
         let usual = USUAL_DAYS * DAY_SECONDS;
         self.store
             .hours(stream, (newest - 2 * usual).min(last - usual))
+            .await
     }
 
-    fn deeds(&self, looked: &Looked<'_>, from: i64) -> Result<Vec<Deed>, StoreError> {
-        let events = self.store.logging_events(looked.id, looked.name, from)?;
-        events
+    async fn deeds(&self, looked: &Looked<'_>, from: i64) -> Result<Vec<Deed>, StoreError> {
+        let events = self
+            .store
+            .logging_events(looked.id, looked.name, from)
+            .await?;
+        let accounts: Vec<WordId> = events.iter().map(|event| event.account).collect();
+        let actors = self.store.actors(self.tenant, &accounts).await?;
+        Ok(events
             .into_iter()
-            .map(|event| {
-                let actor = self.store.account(self.tenant, event.account)?;
+            .zip(actors)
+            .map(|(event, actor)| {
                 let id = Some(actor.id.to_string()).filter(|id| !id.is_empty());
-                Ok(Deed {
+                Deed {
                     at: moment(event.at),
                     what: log_change(&event.action).unwrap_or(LogChange::Settings),
                     who: actor.name.or(actor.email).or(id),
                     event: event.id,
-                })
+                }
             })
-            .collect()
+            .collect())
     }
 
     /// Records what was found; `all` where everything was looked at, so that what was not found again is over.
-    fn record(&self, found: Vec<Blindness>, all: bool) -> Result<Outcome, StoreError> {
-        let recorded = self.store.blindness(self.tenant)?;
+    async fn record(&self, found: Vec<Blindness>, all: bool) -> Result<Outcome, StoreError> {
+        let recorded = self.store.blindness(self.tenant).await?;
         let mut recorded: BTreeMap<FindingId, Recorded> = recorded
             .into_iter()
             .map(|one| (one.finding.id.clone(), one))
@@ -196,22 +202,23 @@ impl Looking<'_> {
                 outcome.note(&now.finding);
             }
             if !history && was.is_none_or(|was| revision > was.revision) {
-                messages.report(&now.finding, self.now)?;
+                messages.report(&now.finding, self.now).await?;
             } else if was.is_some() {
-                messages.refresh(&now.finding)?;
+                messages.refresh(&now.finding).await?;
             }
             changed.push(now);
         }
         if all {
             let standing = recorded.into_values().filter(|one| !one.settled);
             for one in standing.map(|one| self.ended(one)) {
-                messages.refresh(&one.finding)?;
+                messages.refresh(&one.finding).await?;
                 changed.push(one);
             }
         }
         if !changed.is_empty() {
             self.store
-                .record(self.tenant, &messages.with(&changed, &[]), self.now)?;
+                .record(self.tenant, messages.with(changed, Vec::new()), self.now)
+                .await?;
         }
         Ok(outcome)
     }

@@ -136,14 +136,14 @@ impl Gathered {
 ///
 /// Gives how many accounts are privileged, and whether the answer differs from the last one.
 pub async fn refresh(
-    store: &Store,
+    store: &dyn Store,
     tenant: TenantId,
     directories: &Directories<'_>,
     admins: &Admins,
     now: DateTime<Utc>,
 ) -> Result<(usize, bool), RosterError> {
     let (mut gathered, mut failures) = gather(directories, admins).await;
-    let previous = store.rosters(tenant)?.pop();
+    let previous = store.rosters(tenant).await?.pop();
     if previous
         .as_ref()
         .is_none_or(|previous| previous.privileges.is_empty())
@@ -159,14 +159,16 @@ pub async fn refresh(
                 gathered.privileges.extend(previous.privileges);
                 gathered.groups.extend(previous.groups);
             }
-            store.keep_roster(tenant, &gathered.snapshot(now), None)?;
+            store
+                .keep_roster(tenant, &gathered.snapshot(now), None)
+                .await?;
         }
-        return fail(store, tenant, failure);
+        return fail(store, tenant, failure).await;
     }
     if gathered.privileges.is_empty()
         && previous.is_some_and(|previous| !previous.privileges.is_empty())
     {
-        return fail(store, tenant, RosterError::Empty);
+        return fail(store, tenant, RosterError::Empty).await;
     }
     let count = gathered
         .privileges
@@ -174,16 +176,20 @@ pub async fn refresh(
         .map(|privilege| &privilege.account)
         .collect::<BTreeSet<_>>()
         .len();
-    let changed = store.keep_roster(tenant, &gathered.snapshot(now), Some(now))?;
+    let changed = store
+        .keep_roster(tenant, &gathered.snapshot(now), Some(now))
+        .await?;
     Ok((count, changed))
 }
 
-fn fail<T>(store: &Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
+async fn fail<T>(store: &dyn Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
     // A stop says nothing about the directories.
     if matches!(&why, RosterError::Api(error) if error.is_stop()) {
         return Err(why);
     }
-    store.record_roster_failure(tenant, &why.to_string())?;
+    store
+        .record_roster_failure(tenant, &why.to_string())
+        .await?;
     Err(why)
 }
 

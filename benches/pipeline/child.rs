@@ -8,7 +8,8 @@ use pagewarden::atlassian::{EventsAsk, Mapper, Organization};
 use pagewarden::cli::Cli;
 use pagewarden::config::{self, Detect};
 use pagewarden::import::{self, Format};
-use pagewarden::storage::{Batch, Store};
+use pagewarden::storage::sqlite::Sqlite;
+use pagewarden::storage::{Batch, EventLog as _, Registry as _};
 use pagewarden::{commands, exit::Exit};
 use pagewarden_core::model::{Event, Stream, StreamName};
 use pagewarden_core::time::{Clock as _, SystemClock};
@@ -114,11 +115,7 @@ fn floor(folder: &Path) -> Done {
     let stop = CancellationToken::new();
     let organization = Organization::new(settings, key, config.retry, stop)?;
     let mapper = Mapper::new(&[], &[]);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let from = chrono::DateTime::UNIX_EPOCH;
         let mut ask = EventsAsk::From { from, to: None };
         loop {
@@ -129,6 +126,13 @@ fn floor(folder: &Path) -> Done {
             }
         }
     })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
 }
 
 /// Parses, then commits, then analyses: each by itself.
@@ -142,21 +146,21 @@ fn parts(folder: &Path, meter: &mut Meter) -> Done {
         Ok(())
     })?;
     let batches = in_batches(events);
-    let store = Store::open(&folder.join("state.db"))?;
+    let runtime = runtime()?;
+    let store = Sqlite::open(&folder.join("state.db"))?;
     let now = SystemClock.now();
-    let tenant = store.tenant("bench", None, now)?;
+    let tenant = runtime.block_on(store.tenant("bench", None, now))?;
     let stream = Stream {
         tenant: "bench".to_owned(),
         name: StreamName::Access,
         site: None,
     };
-    let stream = store.stream(tenant, &stream)?;
+    let stream = runtime.block_on(store.stream(tenant, &stream))?;
     meter.skip()?;
-    for batch in &batches {
-        store.commit(stream, batch, None, Duration::from_mins(10))?;
+    for batch in batches {
+        runtime.block_on(store.commit(stream, batch, None, Duration::from_mins(10)))?;
     }
     meter.lap("commit only", false)?;
-    drop(batches);
     meter.skip()?;
     let (admins, detect) = (config::Admins::default(), Detect::default());
     let subject = Subject {
@@ -166,7 +170,7 @@ fn parts(folder: &Path, meter: &mut Meter) -> Done {
         sites: &[],
         detect: &detect,
     };
-    let analysis = analysis::analyse(&store, &subject)?;
+    let analysis = runtime.block_on(analysis::analyse(&store, &subject))?;
     meter.lap("fold only", false)?;
     if analysis.changed.is_empty() {
         return Err("nothing was found".into());

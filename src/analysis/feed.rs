@@ -1,11 +1,12 @@
 //! What reaches the engine: of the access stream reading and what rules look at one by one; of the site audit logs the
 //! latter, and the exports that the access stream does not hold.
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
-use crate::storage::{EventPlace, Store, StoreError, StreamId, Stretch, TWINS_WITHIN, TenantId};
+use crate::storage::{
+    EventLog, EventPlace, Store, StoreError, StoredEvent, StreamId, Stretch, TWINS_WITHIN,
+    TenantId, Which,
+};
 use pagewarden_core::engine::Taken;
 use pagewarden_core::model::{EventId, StreamName};
 use pagewarden_core::session::Read;
@@ -19,12 +20,12 @@ pub(super) struct Feed {
 
 impl Feed {
     /// The streams that the store knows.
-    pub(super) fn of(store: &Store, tenant: TenantId) -> Result<Self, StoreError> {
+    pub(super) async fn of(store: &dyn Store, tenant: TenantId) -> Result<Self, StoreError> {
         let mut feed = Self {
             access: None,
             audit: Vec::new(),
         };
-        for (stream, name) in store.streams(tenant)? {
+        for (stream, name) in store.streams(tenant).await? {
             match name {
                 StreamName::Access => feed.access = Some(stream),
                 StreamName::Audit => feed.audit.push(stream),
@@ -33,21 +34,17 @@ impl Feed {
         Ok(feed)
     }
 
-    /// All of them.
-    pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
-        self.access.iter().chain(&self.audit).copied()
-    }
-
     /// The newest event time of the access stream (of the others where it holds nothing), and how many events all of them
     /// hold; none where none holds any.
-    pub(super) fn extent(&self, store: &Store) -> Result<Option<(i64, u64)>, StoreError> {
-        let extent = |stream: &StreamId| store.extent(*stream);
-        let access = self.access.as_ref().map(extent).transpose()?.flatten();
-        let audit: Vec<(i64, u64)> = self
-            .audit
-            .iter()
-            .filter_map(|stream| extent(stream).transpose())
-            .collect::<Result<_, _>>()?;
+    pub(super) async fn extent(&self, store: &dyn Store) -> Result<Option<(i64, u64)>, StoreError> {
+        let access = match self.access {
+            Some(stream) => store.extent(stream).await?,
+            None => None,
+        };
+        let mut audit: Vec<(i64, u64)> = Vec::new();
+        for stream in &self.audit {
+            audit.extend(store.extent(*stream).await?);
+        }
         let newest = access
             .map(|(newest, _)| newest)
             .or_else(|| audit.iter().map(|(newest, _)| *newest).max());
@@ -56,69 +53,74 @@ impl Feed {
     }
 
     /// Gives every event that the engine takes with `from <= at < until`, in order of time and key.
-    pub(super) fn read(
+    pub(super) async fn read(
         &self,
-        store: &Store,
+        store: &dyn Store,
         (from, until): (i64, i64),
-        mut take: impl FnMut(Taken<'_>),
+        mut take: impl FnMut(Taken<'_>) + Send,
     ) -> Result<(), StoreError> {
         let stretch = |stream| Stretch {
             stream,
             from,
             until,
         };
-        let mut others: Vec<(Read, Option<Arc<str>>)> = Vec::new();
+        let mut others: Vec<StoredEvent> = Vec::new();
         for stream in &self.audit {
-            for read in store.exports(stretch(*stream))? {
-                if !self.holds_twin(store, &read)? {
-                    others.push((read, None));
+            for export in all(store, stretch(*stream), Which::Exports).await? {
+                if !self.holds_twin(store, &export.read).await? {
+                    others.push(export);
                 }
             }
-            store.singles(stretch(*stream), |taken| {
-                if let Taken::Single(event, action) = taken {
-                    others.push((*event, Some(action.into())));
-                }
-            })?;
+            others.extend(all(store, stretch(*stream), Which::Singles).await?);
         }
-        others.sort_by_key(|(read, _)| (read.at, read.key));
-        let mut others = others.iter().map(|(read, action)| match action {
-            Some(action) => Taken::Single(read, action),
-            None => Taken::Reading(read),
-        });
-        let mut next = others.next();
+        others.sort_by_key(|other| (other.read.at, other.read.key));
+        let mut others = others.iter().peekable();
         if let Some(stream) = self.access {
-            store.takeable(stretch(stream), |taken| {
-                while let Some(other) = next.filter(|other| other.place() < taken.place()) {
-                    take(other);
-                    next = others.next();
+            let mut after = None;
+            loop {
+                let chunk = store
+                    .events(stretch(stream), Which::Takeable, after)
+                    .await?;
+                for event in &chunk.events {
+                    let taken = event.taken();
+                    while let Some(other) =
+                        others.next_if(|other| other.taken().place() < taken.place())
+                    {
+                        take(other.taken());
+                    }
+                    take(taken);
                 }
-                take(taken);
-            })?;
+                after = chunk.next;
+                if after.is_none() {
+                    break;
+                }
+            }
         }
-        next.into_iter().chain(others).for_each(take);
+        others.map(StoredEvent::taken).for_each(take);
         Ok(())
     }
 
     /// Whether the access stream holds the same export as a site audit log: of the same account, as large, within five
     /// minutes. The records share no id, and do not call a space by the same name.
-    fn holds_twin(&self, store: &Store, read: &Read) -> Result<bool, StoreError> {
+    async fn holds_twin(&self, store: &dyn Store, read: &Read) -> Result<bool, StoreError> {
         let Some(stream) = self.access else {
             return Ok(false);
         };
-        let near = store.exports(Stretch {
+        let near = Stretch {
             stream,
             from: read.at - TWINS_WITHIN,
             until: read.at + TWINS_WITHIN + 1,
-        })?;
+        };
+        let near = all(store, near, Which::Exports).await?;
         Ok(near
             .iter()
-            .any(|other| other.account == read.account && other.extent == read.extent))
+            .any(|other| other.read.account == read.account && other.read.extent == read.extent))
     }
 
     /// What Atlassian calls events, whichever stream they came from, in the order asked.
-    pub(super) fn event_ids(
+    pub(super) async fn event_ids(
         &self,
-        store: &Store,
+        store: &dyn Store,
         events: &[EventPlace],
     ) -> Result<Vec<EventId>, StoreError> {
         let mut known: FxHashMap<EventPlace, EventId> = FxHashMap::default();
@@ -128,11 +130,32 @@ impl Feed {
                 .filter(|event| !known.contains_key(*event))
                 .copied()
                 .collect();
-            known.extend(store.event_ids(*stream, &left)?);
+            if left.is_empty() {
+                break;
+            }
+            known.extend(store.event_ids(*stream, &left).await?);
         }
         Ok(events
             .iter()
             .filter_map(|event| known.get(event).cloned())
             .collect())
+    }
+}
+
+/// Every event of a stretch, where there are few.
+async fn all(
+    store: &dyn EventLog,
+    stretch: Stretch,
+    which: Which,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut events = Vec::new();
+    let mut after = None;
+    loop {
+        let chunk = store.events(stretch, which, after).await?;
+        events.extend(chunk.events);
+        after = chunk.next;
+        if after.is_none() {
+            return Ok(events);
+        }
     }
 }

@@ -43,54 +43,66 @@ pub(super) struct Memory {
     known: BTreeMap<FindingId, Known>,
     /// The drafts of the last cycle that may still grow, each with its finding.
     drafts: FxHashMap<(Option<WordId>, &'static str, i64), (Draft, Finding)>,
+    /// Whether the findings were compared with what accounts are called since they were read.
+    is_named: bool,
 }
 
 impl Memory {
     /// Reads every recorded finding of a tenant once.
-    pub(super) fn load(lookup: &Lookup<'_>) -> Result<Self, StoreError> {
+    pub(super) async fn load(lookup: &Lookup<'_>) -> Result<Self, StoreError> {
         let mut known = BTreeMap::new();
-        for id in lookup.store.recorded(lookup.subject.tenant)?.into_keys() {
-            if let Some(recorded) = lookup.store.recorded_finding(&id)? {
-                known.insert(id, Known::of(&recorded)?);
+        let mut after = None;
+        loop {
+            let tenant = lookup.subject.tenant;
+            let chunk = lookup.store.recorded_after(tenant, after.as_ref()).await?;
+            for recorded in &chunk.findings {
+                known.insert(recorded.finding.id.clone(), Known::of(recorded)?);
+            }
+            after = chunk.next;
+            if after.is_none() {
+                break;
             }
         }
         Ok(Self {
             known,
             drafts: FxHashMap::default(),
+            is_named: false,
         })
     }
 
-    /// The finding of a draft, from the last cycle where neither the draft nor its account has changed since.
-    fn finding(&mut self, lookup: &Lookup<'_>, draft: &Draft) -> Result<Finding, StoreError> {
+    /// The finding of a draft, from the last cycle where the draft has not changed since, nor what accounts are called.
+    async fn finding(
+        &mut self,
+        lookup: &Lookup<'_>,
+        draft: &Draft,
+        renamed: bool,
+    ) -> Result<Finding, StoreError> {
         let key = (draft.account, draft.family.as_str(), draft.period);
         if let Some((same, finding)) = self.drafts.get(&key)
             && same == draft
+            && !renamed
         {
-            let account = draft
-                .account
-                .map(|account| lookup.store.account(lookup.subject.tenant, account));
-            if account.transpose()?.map(Account::from) == finding.account {
-                return Ok(finding.clone());
-            }
+            return Ok(finding.clone());
         }
-        let finding = lookup.finding(draft)?;
+        let finding = lookup.finding(draft).await?;
         self.drafts.insert(key, (draft.clone(), finding.clone()));
         Ok(finding)
     }
 
-    /// What is new against what is recorded: each draft with whether it is final, and whether these are all drafts there
-    /// ever were.
-    pub(super) fn compare<'d>(
+    /// What is new against what is recorded: each draft with whether it is final, whether these are all drafts there ever
+    /// were, and whether an account may be called differently by now.
+    pub(super) async fn compare<'d>(
         &mut self,
         lookup: &Lookup<'_>,
-        drafts: impl Iterator<Item = (&'d Draft, bool)>,
+        drafts: impl Iterator<Item = (&'d Draft, bool)> + Send,
         anew: bool,
+        renamed: bool,
     ) -> Result<Analysis, StoreError> {
         let mut analysis = Analysis::default();
         let mut reported = FxHashSet::default();
         let mut standing = FxHashSet::default();
         for (draft, is_final) in drafts {
-            let finding = self.finding(lookup, draft)?;
+            let finding = self.finding(lookup, draft, renamed).await?;
             let key = (draft.account, draft.family.as_str(), draft.period);
             if is_final {
                 self.drafts.remove(&key);
@@ -102,7 +114,7 @@ impl Memory {
                 finding,
                 settled: is_final,
             };
-            self.note(lookup, now, &mut analysis)?;
+            self.note(lookup, now, &mut analysis).await?;
         }
         self.drafts.retain(|key, _| standing.contains(key));
         self.known.retain(|id, known| {
@@ -112,36 +124,52 @@ impl Memory {
             }
             stays
         });
-        let renamed: Vec<FindingId> = self
-            .known
-            .iter()
-            .filter(|(id, _)| !reported.contains(*id))
-            .filter_map(|(id, known)| Some((id, known.account.as_ref()?)))
-            .filter_map(|(id, account)| {
-                let now = lookup
-                    .store
-                    .account_named(lookup.subject.tenant, &account.id)
-                    .transpose()?;
-                match now.map(Account::from) {
-                    Ok(now) if now == *account => None,
-                    Ok(_) => Some(Ok(id.clone())),
-                    Err(error) => Some(Err(error)),
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        for id in renamed {
-            if let Some(kept) = lookup.store.recorded_finding(&id)?
-                && let Some(now) = lookup.renamed(&kept)?
-            {
-                self.known.insert(id, Known::of(&now)?);
-                analysis.changed.push((now, Some(kept.finding)));
-            }
+        if renamed || !self.is_named {
+            self.rename(lookup, &reported, &mut analysis).await?;
+            self.is_named = true;
         }
         Ok(analysis)
     }
 
+    /// Brings findings that nothing else changes up to date with what their accounts are called.
+    async fn rename(
+        &mut self,
+        lookup: &Lookup<'_>,
+        reported: &FxHashSet<FindingId>,
+        analysis: &mut Analysis,
+    ) -> Result<(), StoreError> {
+        let (ids, accounts): (Vec<FindingId>, Vec<AccountId>) = self
+            .known
+            .iter()
+            .filter(|(id, _)| !reported.contains(*id))
+            .filter_map(|(id, known)| Some((id.clone(), known.account.as_ref()?.id.clone())))
+            .unzip();
+        let (store, tenant) = (lookup.store, lookup.subject.tenant);
+        let actors = store.actors_named(tenant, &accounts).await?;
+        let called: FxHashMap<AccountId, Account> = actors
+            .into_iter()
+            .map(|actor| (actor.id.clone(), Account::from(actor)))
+            .collect();
+        for (id, account) in ids.into_iter().zip(accounts) {
+            let Some(now) = called.get(&account) else {
+                continue;
+            };
+            let known = self.known.get(&id).and_then(|known| known.account.as_ref());
+            if known == Some(now) {
+                continue;
+            }
+            if let Some(kept) = store.recorded_finding(&id).await? {
+                let mut renamed = kept.clone();
+                renamed.finding.account = Some(now.clone());
+                self.known.insert(id, Known::of(&renamed)?);
+                analysis.changed.push((renamed, Some(kept.finding)));
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps a finding as it is now, and notes it where it differs from what is recorded.
-    fn note(
+    async fn note(
         &mut self,
         lookup: &Lookup<'_>,
         now: Recorded,
@@ -153,7 +181,7 @@ impl Memory {
             Some(before) if before.digest == known.digest && before.is_final == known.is_final => {
                 return Ok(());
             }
-            Some(_) => lookup.store.recorded_finding(&id)?,
+            Some(_) => lookup.store.recorded_finding(&id).await?,
             None => None,
         };
         self.known.insert(id, known);
@@ -165,34 +193,17 @@ impl Memory {
 
 /// Turns drafts into findings: names and ids instead of numbers.
 pub(super) struct Lookup<'a> {
-    pub(super) store: &'a Store,
+    pub(super) store: &'a dyn Store,
     pub(super) subject: &'a Subject<'a>,
     pub(super) feed: &'a Feed,
 }
 
 impl Lookup<'_> {
-    /// A final finding whose account the log calls differently by now; none where nothing changed.
-    fn renamed(&self, kept: &Recorded) -> Result<Option<Recorded>, StoreError> {
-        let Some(account) = &kept.finding.account else {
-            return Ok(None);
-        };
-        let Some(actor) = self.store.account_named(self.subject.tenant, &account.id)? else {
-            return Ok(None);
-        };
-        let now = Account::from(actor);
-        Ok((now != *account).then(|| {
-            let mut renamed = kept.clone();
-            renamed.finding.account = Some(now);
-            renamed
-        }))
-    }
-
     /// The finding of a draft.
-    pub(super) fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
-        let actor = match draft.account {
-            Some(account) => Some(self.store.account(self.subject.tenant, account)?),
-            None => None,
-        };
+    pub(super) async fn finding(&self, draft: &Draft) -> Result<Finding, StoreError> {
+        let (store, tenant) = (self.store, self.subject.tenant);
+        let account: Vec<WordId> = draft.account.into_iter().collect();
+        let actor = store.actors(tenant, &account).await?.pop();
         let whose = actor.as_ref().map(|actor| &actor.id);
         let id = |period| finding_id(self.subject.name, draft, whose, period);
         let [strongest, ..] = draft.reported.as_slice() else {
@@ -220,7 +231,7 @@ impl Lookup<'_> {
             expected: actor.is_some().then_some(strongest.expected),
             reason: strongest.reason.clone(),
             signals: signals(draft),
-            evidence: self.evidence(strongest)?,
+            evidence: self.evidence(strongest).await?,
             continues: draft.continues.then(|| id(draft.period - 1)),
             first_seen: moment(draft.first_seen),
             last_seen: moment(draft.last_seen),
@@ -228,26 +239,26 @@ impl Lookup<'_> {
         })
     }
 
-    fn evidence(&self, reported: &Reported) -> Result<Evidence, StoreError> {
+    async fn evidence(&self, reported: &Reported) -> Result<Evidence, StoreError> {
+        let (store, tenant) = (self.store, self.subject.tenant);
         let seen = &reported.tally.evidence;
         let events: Vec<(i64, [u8; 16])> = seen.iter().map(|seen| (seen.at, seen.key)).collect();
-        let mut pages = Vec::new();
-        for seen in seen {
-            let Some(page) = seen.page else { continue };
-            let (store, tenant) = (self.store, self.subject.tenant);
-            let page = store.place(tenant, Place::Page, page)?;
-            let space = seen
-                .space
-                .map(|space| store.place(tenant, Place::Space, space));
-            let space = space.transpose()?;
-            pages.push(PageRead {
+        let reads = || seen.iter().filter(|seen| seen.page.is_some());
+        let pages: Vec<WordId> = reads().filter_map(|seen| seen.page).collect();
+        let spaces: Vec<WordId> = reads().filter_map(|seen| seen.space).collect();
+        let pages = store.places(tenant, Place::Page, &pages).await?;
+        let spaces = store.places(tenant, Place::Space, &spaces).await?;
+        let mut spaces = spaces.into_iter();
+        let pages = reads()
+            .zip(pages)
+            .map(|(seen, page)| PageRead {
                 id: PageId::new(page),
-                space: space.map(SpaceKey::new),
+                space: seen.space.and_then(|_| spaces.next()).map(SpaceKey::new),
                 at: moment(seen.at),
-            });
-        }
+            })
+            .collect();
         Ok(Evidence {
-            event_ids: self.feed.event_ids(self.store, &events)?,
+            event_ids: self.feed.event_ids(store, &events).await?,
             pages,
             omitted: reported.tally.omitted,
         })

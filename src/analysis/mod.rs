@@ -48,25 +48,29 @@ pub struct Analysis {
     pub changed: Vec<(Recorded, Option<Finding>)>,
     /// Findings that no longer hold.
     pub retracted: Vec<FindingId>,
-    /// The working state at its line, and whether it was made anew; to be kept together with the findings.
-    pub state: Option<(EngineState, bool)>,
+    /// The working state at its line; to be kept together with the findings.
+    pub state: Option<EngineState>,
 }
 
 /// Analyses everything that is stored and says what is new, once: for commands that end. Records nothing: final findings
 /// are handed out once, so they and the working state behind them must be kept in one transaction.
-pub fn analyse(store: &Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
-    Analyst::once().analyse(store, subject)
+pub async fn analyse(store: &dyn Store, subject: &Subject<'_>) -> Result<Analysis, StoreError> {
+    Analyst::once().analyse(store, subject).await
 }
 
 /// Analyses everything that is stored from the first event on, and gives every finding as it would be recorded; changes
 /// nothing.
-pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>, StoreError> {
-    let feed = Feed::of(store, subject.tenant)?;
-    let rules = Context::load(store, subject)?.rules;
+pub async fn from_scratch(
+    store: &dyn Store,
+    subject: &Subject<'_>,
+) -> Result<Vec<Finding>, StoreError> {
+    let feed = Feed::of(store, subject.tenant).await?;
+    let rules = Context::load(store, subject).await?.rules;
     let mut engine = Engine::new();
-    feed.read(store, (i64::MIN, i64::MAX), |taken| {
+    let everything = feed.read(store, (i64::MIN, i64::MAX), |taken| {
         engine.take_any(&rules, taken);
-    })?;
+    });
+    everything.await?;
     let mut drafts = engine.finished();
     drafts.extend(engine.standing(&rules));
     let lookup = Lookup {
@@ -74,13 +78,17 @@ pub fn from_scratch(store: &Store, subject: &Subject<'_>) -> Result<Vec<Finding>
         subject,
         feed: &feed,
     };
-    drafts.iter().map(|draft| lookup.finding(draft)).collect()
+    let mut findings = Vec::with_capacity(drafts.len());
+    for draft in &drafts {
+        findings.push(lookup.finding(draft).await?);
+    }
+    Ok(findings)
 }
 
 /// Who was privileged when, as far as the store knows.
-pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, StoreError> {
-    let snapshots = store.rosters(subject.tenant)?;
-    let changes = store.changes(subject.tenant)?;
+pub async fn roster(store: &dyn Store, subject: &Subject<'_>) -> Result<RosterHistory, StoreError> {
+    let snapshots = store.rosters(subject.tenant).await?;
+    let changes = store.membership_changes(subject.tenant).await?;
     let privileging = crate::roster::Privileging::new(subject.admins);
     Ok(
         RosterHistory::new(&snapshots, &changes, |source| privileging.makes(source))
@@ -89,11 +97,11 @@ pub fn roster(store: &Store, subject: &Subject<'_>) -> Result<RosterHistory, Sto
 }
 
 /// How many accounts are privileged at a moment.
-pub fn privileged_count(
-    store: &Store,
+pub async fn privileged_count(
+    store: &dyn Store,
     subject: &Subject<'_>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
-    let history = roster(store, subject)?;
+    let history = roster(store, subject).await?;
     Ok(history.count(now.timestamp()))
 }

@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::lookup::{Lookup, Memory};
 use super::rules::Context;
 use super::{Analysis, Subject};
-use crate::storage::{EngineState, Store, StoreError};
+use crate::storage::{Arrived, EngineState, Store, StoreError};
 use pagewarden_core::engine::{Draft, Engine, State};
 
 /// How far apart the newest snapshots are, in seconds of event time; older ones are about as far apart as they are old.
@@ -43,31 +43,30 @@ impl Analyst {
 
     /// Says what is new since the last analysis that was [recorded](Self::recorded); where one was not, or failed, begins
     /// again from what the store holds.
-    pub fn analyse(
+    pub async fn analyse(
         &mut self,
-        store: &Store,
+        store: &dyn Store,
         subject: &Subject<'_>,
     ) -> Result<Analysis, StoreError> {
         self.unrecorded = None;
-        let feed = Feed::of(store, subject.tenant)?;
         let resident = self.resident.take();
         // Asked before anything is read: what comes in from now on is asked for next time.
-        let arrived = store.take_arrivals(feed.streams());
-        let Some(extent) = feed.extent(store)? else {
+        let arrived = store.take_arrived(subject.tenant);
+        let feed = Feed::of(store, subject.tenant).await?;
+        let Some(extent) = feed.extent(store).await? else {
             return Ok(Analysis::default());
         };
-        // Storing and analysing take turns, and each wants memory for every account.
-        store.forget_terms();
+        store.forget_terms().await?;
         let lookup = Lookup {
             store,
             subject,
             feed: &feed,
         };
         let mut resident = match resident {
-            Some(resident) => resident.refresh(&lookup)?,
-            None => Resident::load(&lookup, self.once)?,
+            Some(resident) => resident.refresh(&lookup, arrived.renamed).await?,
+            None => Resident::load(&lookup, self.once).await?,
         };
-        let analysis = resident.analyse(&lookup, arrived, extent)?;
+        let analysis = resident.analyse(&lookup, arrived, extent).await?;
         if !self.once {
             if analysis.state.is_none() {
                 self.resident = Some(resident);
@@ -114,10 +113,10 @@ struct Resident {
 
 impl Resident {
     /// From the stored state, or before the first event.
-    fn load(lookup: &Lookup<'_>, once: bool) -> Result<Self, StoreError> {
+    async fn load(lookup: &Lookup<'_>, once: bool) -> Result<Self, StoreError> {
         let Lookup { store, subject, .. } = *lookup;
-        let context = Context::load(store, subject)?;
-        let kept = store.load_engine(subject.tenant)?;
+        let context = Context::load(store, subject).await?;
+        let kept = store.load_engine(subject.tenant).await?;
         let settled = kept
             .filter(|kept| kept.basis == context.basis(subject, kept.line))
             .and_then(|kept| {
@@ -134,7 +133,7 @@ impl Resident {
         Ok(Self {
             once,
             basis: context.basis(subject, settled.before),
-            memory: Memory::load(lookup)?,
+            memory: Memory::load(lookup).await?,
             context,
             tail: settled.clone(),
             settled,
@@ -145,10 +144,10 @@ impl Resident {
     }
 
     /// Takes in what changed beside events, and falls back as far as it changes anything.
-    fn refresh(mut self, lookup: &Lookup<'_>) -> Result<Self, StoreError> {
+    async fn refresh(mut self, lookup: &Lookup<'_>, renamed: bool) -> Result<Self, StoreError> {
         let Lookup { store, subject, .. } = *lookup;
         let (digest, line) = (self.context.digest, self.settled.before);
-        self.context = self.context.refresh(store, subject)?;
+        self.context = self.context.refresh(store, subject, renamed).await?;
         if self.context.digest != digest {
             self.counted = None;
             self.go_back(line);
@@ -180,27 +179,28 @@ impl Resident {
     }
 
     /// Reads what is new, and says what that changes.
-    fn analyse(
+    async fn analyse(
         &mut self,
         lookup: &Lookup<'_>,
-        arrived: Option<i64>,
+        Arrived { since, renamed }: Arrived,
         (newest, stored): (i64, u64),
     ) -> Result<Analysis, StoreError> {
         let Lookup { store, subject, .. } = *lookup;
-        if arrived.is_none() && self.counted.is_some_and(|(counted, _)| counted == stored) {
+        if since.is_none() && !renamed && self.counted.is_some_and(|(counted, _)| counted == stored)
+        {
             return Ok(Analysis::default());
         }
-        if arrived.is_some_and(|arrived| arrived < self.settled.before) {
+        if since.is_some_and(|since| since < self.settled.before) {
             self.begin_anew();
         }
-        self.go_back(arrived.unwrap_or(i64::MAX));
+        self.go_back(since.unwrap_or(i64::MAX));
         let settle = i64::try_from(subject.detect.settle.as_secs()).unwrap_or(i64::MAX);
-        let (state, done) = self.settle(lookup, newest.saturating_sub(settle))?;
-        self.read_tail(lookup, newest)?;
+        let (state, done) = self.settle(lookup, newest.saturating_sub(settle)).await?;
+        self.read_tail(lookup, newest).await?;
         let rules = &self.context.rules;
         let suppressed = self.tail.engine.suppressed();
         if self.counted.is_none_or(|(_, before)| before != suppressed) {
-            store.keep_suppressed(subject.tenant, suppressed)?;
+            store.keep_suppressed(subject.tenant, suppressed).await?;
         }
         self.counted = Some((stored, suppressed));
         let standing = self.tail.engine.standing(rules);
@@ -210,20 +210,21 @@ impl Resident {
             .map(|draft| (draft, true))
             .chain(growing.map(|draft| (draft, false)));
         let anew = std::mem::take(&mut self.anew);
-        let mut analysis = self.memory.compare(lookup, drafts, anew)?;
+        let mut analysis = self.memory.compare(lookup, drafts, anew, renamed).await?;
         let state = EngineState {
             basis: self.basis,
             line: self.settled.before,
             stored,
             state,
+            anew,
         };
-        analysis.state = Some((state, anew));
+        analysis.state = Some(state);
         Ok(analysis)
     }
 
     /// Moves the settled line where it lags far enough. Gives the state to store, if it moved, and the drafts of periods that
     /// are over behind it.
-    fn settle(
+    async fn settle(
         &mut self,
         lookup: &Lookup<'_>,
         line: i64,
@@ -241,7 +242,8 @@ impl Resident {
             .rfind(|snapshot| snapshot.before <= line)
             .unwrap_or(&self.settled);
         let At { before, mut engine } = nearest.clone();
-        feed.read(store, (before, line), |taken| engine.take_any(rules, taken))?;
+        let behind = feed.read(store, (before, line), |taken| engine.take_any(rules, taken));
+        behind.await?;
         let state = if self.anew {
             engine.state()
         } else {
@@ -274,11 +276,11 @@ impl Resident {
     }
 
     /// Takes everything behind the tail, with a snapshot now and then.
-    fn read_tail(&mut self, lookup: &Lookup<'_>, newest: i64) -> Result<(), StoreError> {
+    async fn read_tail(&mut self, lookup: &Lookup<'_>, newest: i64) -> Result<(), StoreError> {
         let Lookup { store, feed, .. } = *lookup;
         let (once, rules) = (self.once, &self.context.rules);
         let (tail, snapshots) = (&mut self.tail, &mut self.snapshots);
-        feed.read(store, (tail.before, i64::MAX), |taken| {
+        let behind = feed.read(store, (tail.before, i64::MAX), |taken| {
             let cut = taken.at().div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
             if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest) {
                 snapshots.push(At {
@@ -288,7 +290,8 @@ impl Resident {
             }
             tail.engine.take_any(rules, taken);
             tail.before = tail.before.max(taken.at().saturating_add(1));
-        })?;
+        });
+        behind.await?;
         thin(snapshots, newest);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Subject, VERSION, roster};
-use crate::config::Suppressed;
+use crate::config::{Suppressed, network_holds};
 use crate::storage::{Numbers, Place, Store, StoreError, TenantId};
 use pagewarden_core::engine::{Marked, Rules, Suppressions, Verdicts};
 use pagewarden_core::model::id::digest16;
@@ -28,19 +28,15 @@ pub(super) struct Context {
 
 impl Context {
     /// Loads everything.
-    pub(super) fn load(store: &Store, subject: &Subject<'_>) -> Result<Self, StoreError> {
-        let verdicts = verdicts(store, subject)?;
-        let accounts = store.accounts_after(subject.tenant, 0)?;
-        let roster = roster(store, subject)?;
-        let rules = rules(
-            store,
-            subject,
-            (roster, &verdicts),
-            &accounts,
-            FxHashMap::default(),
-        )?;
+    pub(super) async fn load(store: &dyn Store, subject: &Subject<'_>) -> Result<Self, StoreError> {
+        let verdicts = verdicts(store, subject).await?;
+        let accounts = store.accounts_after(subject.tenant, 0).await?;
+        let roster = roster(store, subject).await?;
+        let numbers = store.numbers(subject.tenant).await?;
+        let stable = FxHashMap::default();
+        let rules = rules(store, subject, (roster, &verdicts), &accounts, stable).await?;
         Ok(Self {
-            numbers: store.numbers(subject.tenant)?,
+            numbers,
             digest: digest(subject, &rules, &verdicts),
             rules,
             verdicts,
@@ -48,30 +44,30 @@ impl Context {
         })
     }
 
-    /// Loads what has changed.
-    pub(super) fn refresh(
+    /// Loads what has changed; accounts may be called differently only where they were renamed.
+    pub(super) async fn refresh(
         mut self,
-        store: &Store,
+        store: &dyn Store,
         subject: &Subject<'_>,
+        renamed: bool,
     ) -> Result<Self, StoreError> {
-        let verdicts = verdicts(store, subject)?;
-        let roster = roster(store, subject)?;
-        let numbers = store.numbers(subject.tenant)?;
+        let verdicts = verdicts(store, subject).await?;
+        let roster = roster(store, subject).await?;
+        let numbers = store.numbers(subject.tenant).await?;
         let last = self.accounts.last().map_or(0, |(number, _)| *number);
         self.accounts
-            .extend(store.accounts_after(subject.tenant, last)?);
-        let rostered = self.rules.rostered.keys();
+            .extend(store.accounts_after(subject.tenant, last).await?);
         let same = self.numbers == numbers
             && self.accounts.last().map_or(0, |(number, _)| *number) == last
             && self.verdicts == verdicts
             && self.rules.roster == roster
             && self.rules.detect == *subject.detect
-            && self.rules.names == names(store, subject.tenant, rostered)?;
+            && !renamed;
         if same {
             return Ok(self);
         }
         let stable = std::mem::take(&mut self.rules.stable);
-        let rules = rules(store, subject, (roster, &verdicts), &self.accounts, stable)?;
+        let rules = rules(store, subject, (roster, &verdicts), &self.accounts, stable).await?;
         Ok(Self {
             numbers,
             digest: digest(subject, &rules, &verdicts),
@@ -118,8 +114,8 @@ fn basis(
 }
 
 /// What people said of the tenant's findings, oldest first.
-fn verdicts(store: &Store, subject: &Subject<'_>) -> Result<Vec<Verdict>, StoreError> {
-    let mut verdicts = store.verdicts(None)?;
+async fn verdicts(store: &dyn Store, subject: &Subject<'_>) -> Result<Vec<Verdict>, StoreError> {
+    let mut verdicts = store.verdicts(None).await?;
     verdicts.retain(|verdict| verdict.matter.tenant == subject.name);
     Ok(verdicts)
 }
@@ -164,8 +160,8 @@ fn marked(verdicts: &[Verdict], accounts: &[(WordId, AccountId)]) -> Verdicts {
 }
 
 /// The rules for these accounts; `stable` holds the stable numbers known so far.
-fn rules(
-    store: &Store,
+async fn rules(
+    store: &dyn Store,
     subject: &Subject<'_>,
     (roster, verdicts): (RosterHistory, &[Verdict]),
     accounts: &[(WordId, AccountId)],
@@ -177,15 +173,15 @@ fn rules(
             .or_insert_with(|| stable_number(account));
     }
     let rostered: FxHashSet<&AccountId> = roster.accounts().collect();
-    let sites = subject
-        .sites
-        .iter()
-        .map(|site| store.term_no(subject.tenant, site))
-        .collect::<Result<Vec<_>, _>>()?;
-    let canaries = subject.detect.canary_pages.iter().map(|page| {
-        let site = page.site.as_deref();
-        store.place_nos(subject.tenant, (Place::Page, page.id.as_str()), site)
-    });
+    let mut sites = FxHashSet::default();
+    for site in subject.sites {
+        sites.extend(store.term_no(subject.tenant, site).await?);
+    }
+    let mut canaries = FxHashSet::default();
+    for page in &subject.detect.canary_pages {
+        let (site, page) = (page.site.as_deref(), (Place::Page, page.id.as_str()));
+        canaries.extend(store.place_nos(subject.tenant, page, site).await?);
+    }
     let rostered: FxHashMap<WordId, AccountId> = accounts
         .iter()
         .filter(|(_, account)| rostered.contains(account))
@@ -193,15 +189,11 @@ fn rules(
         .collect();
     Ok(Rules {
         detect: subject.detect.clone(),
-        names: names(store, subject.tenant, rostered.keys())?,
+        names: names(store, subject.tenant, rostered.keys()).await?,
         rostered,
         stable,
-        sites: (!subject.sites.is_empty()).then(|| sites.into_iter().flatten().collect()),
-        canaries: canaries
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect(),
+        sites: (!subject.sites.is_empty()).then_some(sites),
+        canaries,
         integrations: accounts
             .iter()
             .filter(|(_, account)| {
@@ -213,7 +205,7 @@ fn rules(
             })
             .map(|(id, _)| *id)
             .collect(),
-        suppressions: suppressions(store, subject, accounts)?,
+        suppressions: suppressions(store, subject, accounts).await?,
         verdicts: marked(verdicts, accounts),
         roster,
     })
@@ -221,16 +213,17 @@ fn rules(
 
 /// The names of accounts, where the logs have them: cut and in quotes, so that no name can pass for more than one; an id
 /// goes with a name that two of them have.
-fn names<'a>(
-    store: &Store,
+async fn names<'a>(
+    store: &dyn Store,
     tenant: TenantId,
-    accounts: impl Iterator<Item = &'a WordId>,
+    accounts: impl Iterator<Item = &'a WordId> + Send,
 ) -> Result<FxHashMap<WordId, String>, StoreError> {
+    let numbers: Vec<WordId> = accounts.copied().collect();
+    let actors = store.actors(tenant, &numbers).await?;
     let mut named = Vec::new();
-    for number in accounts {
-        let Actor { id, name, .. } = store.account(tenant, *number)?;
+    for (number, Actor { id, name, .. }) in numbers.into_iter().zip(actors) {
         let name = name.filter(|name| !name.trim().is_empty());
-        named.extend(name.map(|name| (*number, name, id)));
+        named.extend(name.map(|name| (number, name, id)));
     }
     let mut bearers: FxHashMap<&str, u32> = FxHashMap::default();
     for (_, name, _) in &named {
@@ -257,8 +250,8 @@ fn stable_number(account: &AccountId) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn suppressions(
-    store: &Store,
+async fn suppressions(
+    store: &dyn Store,
     subject: &Subject<'_>,
     accounts: &[(WordId, AccountId)],
 ) -> Result<Suppressions, StoreError> {
@@ -278,21 +271,16 @@ fn suppressions(
                 keep_latest(&mut suppressions.accounts, ids);
             }
             Suppressed::Group(group) => suppressions.groups.push((group.clone(), until)),
-            Suppressed::Space(space) => keep_latest(
-                &mut suppressions.spaces,
-                store
-                    .place_nos(
-                        subject.tenant,
-                        (Place::Space, &space.id),
-                        space.site.as_deref(),
-                    )?
-                    .into_iter()
-                    .map(|id| (id, until)),
-            ),
+            Suppressed::Space(space) => {
+                let (place, site) = ((Place::Space, space.id.as_str()), space.site.as_deref());
+                let ids = store.place_nos(subject.tenant, place, site).await?;
+                keep_latest(
+                    &mut suppressions.spaces,
+                    ids.into_iter().map(|id| (id, until)),
+                );
+            }
             Suppressed::Network(network) => {
-                let ids = store.term_nos(subject.tenant, |text| {
-                    crate::config::network_holds(network, text)
-                })?;
+                let ids = terms_in(store, subject.tenant, network).await?;
                 keep_latest(
                     &mut suppressions.addresses,
                     ids.into_iter().map(|id| (id, until)),
@@ -301,6 +289,26 @@ fn suppressions(
         }
     }
     Ok(suppressions)
+}
+
+/// The numbers of the addresses in a network.
+pub(super) async fn terms_in(
+    store: &dyn Store,
+    tenant: TenantId,
+    network: &str,
+) -> Result<Vec<WordId>, StoreError> {
+    let (mut ids, mut last) = (Vec::new(), 0);
+    loop {
+        let terms = store.terms_after(tenant, last).await?;
+        let Some((number, _)) = terms.last() else {
+            return Ok(ids);
+        };
+        last = *number;
+        let inside = terms
+            .iter()
+            .filter(|(_, text)| network_holds(network, text));
+        ids.extend(inside.map(|(id, _)| *id));
+    }
 }
 
 fn keep_latest(kept: &mut FxHashMap<WordId, i64>, found: impl IntoIterator<Item = (WordId, i64)>) {

@@ -5,17 +5,18 @@
 use chrono::NaiveDate;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::rules::terms_in;
 use crate::analysis::{Subject, roster};
-use crate::config::{self, Suppressed, network_holds};
+use crate::config::{self, Suppressed};
 use crate::output::status::Suppression;
-use crate::storage::{Place, Store, StoreError, Stretch};
+use crate::storage::{Place, Store, StoreError, Stretch, Which};
 use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
 use pagewarden_core::time::DAY_SECONDS;
 
 /// Every suppression, in the order of the config, with how many events it leaves out.
-pub fn count(
-    store: &Store,
+pub async fn count(
+    store: &dyn Store,
     subject: &Subject<'_>,
     today: NaiveDate,
 ) -> Result<Vec<Suppression>, StoreError> {
@@ -23,22 +24,22 @@ pub fn count(
     if rules.is_empty() {
         return Ok(Vec::new());
     }
-    let roster = roster(store, subject)?;
-    let accounts: FxHashMap<WordId, AccountId> =
-        store.accounts(subject.tenant)?.into_iter().collect();
+    let roster = roster(store, subject).await?;
+    let accounts = store.accounts_after(subject.tenant, 0).await?;
+    let accounts: FxHashMap<WordId, AccountId> = accounts.into_iter().collect();
     let people = People {
         roster: &roster,
         accounts: &accounts,
     };
-    let mut picks = rules
-        .iter()
-        .map(|rule| Pick::of(store, subject, rule, &accounts).map(|pick| (pick, 0_u64)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let sites = subject
-        .sites
-        .iter()
-        .map(|site| store.term_no(subject.tenant, site))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut picks = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let pick = Pick::of(store, subject, rule, &accounts).await?;
+        picks.push((pick, 0_u64));
+    }
+    let mut sites = Vec::with_capacity(subject.sites.len());
+    for site in subject.sites {
+        sites.push(store.term_no(subject.tenant, site).await?);
+    }
     let scored = |read: &Read| {
         let actor = match read.actor {
             ActorKind::Person | ActorKind::Customer | ActorKind::App => true,
@@ -47,7 +48,7 @@ pub fn count(
         let here = |site| sites.is_empty() || sites.contains(&Some(site));
         actor && read.site.is_none_or(here)
     };
-    let streams = store.streams(subject.tenant)?;
+    let streams = store.streams(subject.tenant).await?;
     let access = streams.iter().find(|(_, name)| *name == StreamName::Access);
     if let Some((stream, _)) = access {
         let all = Stretch {
@@ -55,13 +56,19 @@ pub fn count(
             from: i64::MIN,
             until: i64::MAX,
         };
-        store.read(all, |read| {
-            if scored(read) {
+        let mut after = None;
+        loop {
+            let chunk = store.events(all, Which::Reading, after).await?;
+            for event in chunk.events.iter().filter(|event| scored(&event.read)) {
                 for (pick, events) in &mut picks {
-                    *events += u64::from(pick.holds(read, &people));
+                    *events += u64::from(pick.holds(&event.read, &people));
                 }
             }
-        })?;
+            after = chunk.next;
+            if after.is_none() {
+                break;
+            }
+        }
     }
     Ok(rules
         .iter()
@@ -91,8 +98,8 @@ enum What<'a> {
 }
 
 impl<'a> Pick<'a> {
-    fn of(
-        store: &Store,
+    async fn of(
+        store: &dyn Store,
         subject: &Subject<'_>,
         rule: &'a config::Suppression,
         accounts: &FxHashMap<WordId, AccountId>,
@@ -103,18 +110,13 @@ impl<'a> Pick<'a> {
                 What::Account(found.map(|(id, _)| *id))
             }
             Suppressed::Group(group) => What::Group(group),
-            Suppressed::Space(space) => What::Spaces(
-                store
-                    .place_nos(
-                        subject.tenant,
-                        (Place::Space, &space.id),
-                        space.site.as_deref(),
-                    )?
-                    .into_iter()
-                    .collect(),
-            ),
+            Suppressed::Space(space) => {
+                let (place, site) = ((Place::Space, space.id.as_str()), space.site.as_deref());
+                let ids = store.place_nos(subject.tenant, place, site).await?;
+                What::Spaces(ids.into_iter().collect())
+            }
             Suppressed::Network(network) => {
-                let ids = store.term_nos(subject.tenant, |text| network_holds(network, text))?;
+                let ids = terms_in(store, subject.tenant, network).await?;
                 What::Addresses(ids.into_iter().collect())
             }
         };

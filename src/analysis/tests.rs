@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::findings::{PendingSummary, Recorder};
-use crate::storage::Batch;
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{Batch, EventLog as _, Findings as _, Registry as _};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{
     AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, Stream, StreamName,
@@ -111,15 +112,21 @@ fn check(jitter: &[i64], cycles: usize, restarts: &[usize]) -> usize {
 
 /// The same; gives the findings.
 fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Finding> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.build().unwrap();
+    runtime.block_on(checked(jitter, cycles, restarts))
+}
+
+async fn checked(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("state.db")).unwrap();
-    let tenant = store.tenant("one", None, moment(0)).unwrap();
+    let store = Sqlite::open(&folder.path().join("state.db")).unwrap();
+    let tenant = store.tenant("one", None, moment(0)).await.unwrap();
     let stream = Stream {
         tenant: "one".to_owned(),
         name: StreamName::Access,
         site: None,
     };
-    let stream = store.stream(tenant, &stream).unwrap();
+    let stream = store.stream(tenant, &stream).await.unwrap();
     let (admins, detect) = (Admins::default(), Detect::default());
     let subject = Subject {
         tenant,
@@ -146,7 +153,8 @@ fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Find
             ..Batch::default()
         };
         store
-            .commit(stream, &batch, None, Duration::from_mins(10))
+            .commit(stream, batch, None, Duration::from_mins(10))
+            .await
             .unwrap();
         let recorder = Recorder {
             store: &store,
@@ -156,10 +164,10 @@ fn check_findings(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Find
             pending_summary: &PendingSummary::default(),
             stop: &CancellationToken::new(),
         };
-        recorder.analyse_with(&mut analyst).unwrap();
-        let mut whole = from_scratch(&store, &subject).unwrap();
+        recorder.analyse_with(&mut analyst).await.unwrap();
+        let mut whole = from_scratch(&store, &subject).await.unwrap();
         whole.sort_by(|a, b| a.id.cmp(&b.id));
-        let live = store.findings(None).unwrap();
+        let live = store.findings(None).await.unwrap();
         assert_eq!(lines(&live), lines(&whole), "cycle {cycle}");
         found = whole;
     }

@@ -7,16 +7,17 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::scan::{deliver_all, show_news};
-use super::{Bench, Trouble, block_on, exit_of, load, runtime, say, until_signal};
+use super::{Bench, Trouble, block_on, exit_of, load, runtime, say, until_signal, watches};
 use crate::cli::Global;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::outcome::Outcome;
 use crate::output::progress::Progress;
+use crate::storage::sqlite::{Lease, Sqlite};
 use crate::storage::{Store, StoreError};
 use crate::tenant::Watch;
 use pagewarden_core::model::Severity;
-use pagewarden_core::time::{Clock as _, SystemClock, rfc3339};
+use pagewarden_core::time::{Clock, SystemClock, rfc3339};
 
 /// How often the progress of a running service is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -30,7 +31,7 @@ pub fn backfill(
 ) -> Result<Exit, Trouble> {
     let config = load(global)?;
     let stop = CancellationToken::new();
-    match Bench::open(config.clone(), stop.clone()) {
+    match block_on(Bench::open(config.clone(), stop.clone()))? {
         Ok(bench) => own(global, bench, from, to, fail_on),
         Err(trouble) if trouble.exit == Exit::Incomplete && held(&config) => {
             ask_service(&config, from, to, &stop)
@@ -40,10 +41,7 @@ pub fn backfill(
 }
 
 fn held(config: &Config) -> bool {
-    matches!(
-        crate::storage::Lease::take(&config.state.path),
-        Err(StoreError::Held(_))
-    )
+    matches!(Lease::take(&config.state.path), Err(StoreError::Held(_)))
 }
 
 /// Reads it in this process.
@@ -62,7 +60,7 @@ fn own(
         for watch in &mut bench.watches {
             outcome.add(watch.refresh_admins().await?);
             outcome.add(watch.learn_actions().await?);
-            if watch.request_backfill(from, to)?.is_empty() {
+            if watch.request_backfill(from, to).await?.is_empty() {
                 say(&format!(
                     "tenant `{}`: nothing lies between --from and where live polling began",
                     watch.name()
@@ -90,8 +88,24 @@ fn own(
     if stopped {
         say("stopped; the same command goes on from there");
     }
-    show_news(&bench.store, &outcome, stopped, global)?;
+    block_on(show_news(bench.store.as_ref(), &outcome, stopped, global))??;
     Ok(exit_of(&outcome, fail_on, stopped))
+}
+
+/// Leaves a request in the state file.
+async fn request(
+    config: &Config,
+    from: DateTime<Utc>,
+    to: Option<DateTime<Utc>>,
+    stop: &CancellationToken,
+) -> Result<Vec<Watch>, Trouble> {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.state.path)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let watches = watches(config, &store, &clock, stop).await?;
+    for watch in &watches {
+        watch.add_backfill(from, to).await?;
+    }
+    Ok(watches)
 }
 
 /// Leaves a request in the state file, and shows how the service that runs carries it out.
@@ -101,34 +115,23 @@ fn ask_service(
     to: Option<DateTime<Utc>>,
     stop: &CancellationToken,
 ) -> Result<Exit, Trouble> {
-    let store = Arc::new(Store::open(&config.state.path)?);
-    let mut watches = Vec::new();
-    for tenant in &config.tenants {
-        let watch = Watch::open(
-            Arc::clone(&store),
-            config,
-            tenant,
-            Arc::new(SystemClock),
-            stop,
-        )?;
-        watch.add_backfill(from, to)?;
-        watches.push(watch);
-    }
+    let runtime = runtime()?;
+    let watches = runtime.block_on(request(config, from, to, stop))?;
     say(
         "a running service holds the state file; it reads the history behind live polling (Ctrl-C stops watching, not the service)",
     );
-    let done = runtime()?.block_on(until_signal(stop, async {
+    let done = runtime.block_on(until_signal(stop, async {
         let mut progress = Progress::new();
         let mut alone = false;
         loop {
             let mut left = false;
             for watch in &watches {
-                for (what, kept) in watch.backfills()? {
+                for (what, kept) in watch.backfills().await? {
                     progress.show(&what, kept.span, kept.received, kept.checkpoint.watermark);
-                    left |= !kept.told;
+                    left |= !kept.summed_up;
                 }
                 // Read is not analysed yet.
-                left |= watch.has_unanalysed()?;
+                left |= watch.has_unanalysed().await?;
             }
             if !left || stop.is_cancelled() {
                 progress.done();

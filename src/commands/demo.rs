@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::scan::deliver_all;
-use super::{Trouble, look, program, runtime, say, until_signal};
+use super::{Trouble, block_on, look, program, runtime, say, until_signal};
 use crate::cli::Global;
 use crate::config::{self, Config, SecretSource, SiteRoute};
 use crate::deliver::Notifiers;
@@ -19,8 +19,9 @@ use crate::notify::webhook;
 use crate::outcome::Outcome;
 use crate::output::progress::Progress;
 use crate::output::{Look, terminal};
-use crate::storage::{Lease, Store};
-use crate::tenant::Watch;
+use crate::storage::sqlite::{Lease, Sqlite};
+use crate::storage::{Store, StoreError};
+use crate::tenant::{Resources, Watch};
 use pagewarden_core::model::{Finding, Severity};
 use pagewarden_core::text::{count, duration, number};
 use pagewarden_core::time::{Clock, SystemClock};
@@ -56,7 +57,7 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         return Ok(Exit::Interrupted);
     };
     let store = store?;
-    let findings = store.findings(None)?;
+    let (findings, stored) = block_on(kept(store.as_ref()))??;
     let mut out = io::stdout().lock();
     let report = Report {
         findings: &findings,
@@ -66,9 +67,19 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         seed,
         took: began.elapsed(),
     };
-    report.write(&store, look(global), &mut out)?;
+    report.write(stored, look(global), &mut out)?;
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// What was found, and in how many events.
+async fn kept(store: &dyn Store) -> Result<(Vec<Finding>, u64), StoreError> {
+    let mut stored = 0;
+    for tenant in store.tenants().await? {
+        let streams = store.stream_status(&tenant).await?;
+        stored += streams.iter().map(|stream| stream.stored).sum::<u64>();
+    }
+    Ok((store.findings(None).await?, stored))
 }
 
 /// Makes the demo's folder, or takes that of an earlier demo: a real folder that nobody else can write to, for in the
@@ -116,24 +127,21 @@ async fn watch(
     folder: &Path,
     state: &Path,
     stop: &CancellationToken,
-) -> Result<Arc<Store>, Trouble> {
+) -> Result<Arc<dyn Store>, Trouble> {
     let simulator = Simulator::start(Arc::clone(world), Options::default())?;
     let config = config(&simulator, folder, state)?;
     let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
-    let store = Arc::new(Store::open(state)?);
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(state)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut outcome = Outcome::default();
+    let resources = Resources::new(Arc::clone(&store), Arc::clone(&clock), stop.clone());
     for tenant in &config.tenants {
-        let watch = Watch::open(
-            Arc::clone(&store),
-            &config,
-            tenant,
-            Arc::clone(&clock),
-            stop,
-        )?;
+        let watch = Watch::open(&resources, &config, tenant).await?;
         outcome.add(watch.refresh_admins().await?);
         outcome.add(watch.learn_actions().await?);
-        watch.request_backfill(world.settings().start, Some(world.until()))?;
+        watch
+            .request_backfill(world.settings().start, Some(world.until()))
+            .await?;
         let mut progress = Progress::new();
         let read = watch
             .backfill(&mut |what, span, read, reached| {
@@ -224,15 +232,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn write(&self, store: &Store, look: Look, out: &mut dyn io::Write) -> Result<(), Trouble> {
-        let mut stored = 0;
-        for tenant in store.tenants()? {
-            stored += store
-                .stream_status(&tenant)?
-                .iter()
-                .map(|stream| stream.stored)
-                .sum::<u64>();
-        }
+    fn write(&self, stored: u64, look: Look, out: &mut dyn io::Write) -> Result<(), Trouble> {
         let settings = self.world.settings();
         let weeks = count(settings.weeks.into(), "week");
         let people = number(settings.people.into());

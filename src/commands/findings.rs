@@ -6,15 +6,16 @@ use super::{Trouble, known_tenant, look, print, program, state_path};
 use crate::cli::{ExportFormat, Findings, Global};
 use crate::exit::Exit;
 use crate::output::{json, terminal};
-use crate::storage::Store;
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{Findings as _, Store};
 use pagewarden_core::model::{Finding, FindingId, Status, Verdict};
 use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Lists, shows, exports or marks.
-pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
-    let store = Store::open_to_read(&state_path(global)?)?;
-    known_tenant(global, &store)?;
-    let mut findings = store.findings(global.tenant.as_deref())?;
+pub async fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
+    let store = Sqlite::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store).await?;
+    let mut findings = store.findings(global.tenant.as_deref()).await?;
     let program = program(global, global.state.as_deref());
     let mut out = io::stdout().lock();
     match what {
@@ -24,7 +25,7 @@ pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
         }
         Findings::Show { id } => {
             let finding = one(&findings, &id)?;
-            let said = store.verdicts(Some(&finding.id))?;
+            let said = store.verdicts(Some(&finding.id)).await?;
             terminal::show(finding, &said, &program, look(global), &mut out)?;
         }
         Findings::Export { format } => match format {
@@ -34,30 +35,32 @@ pub fn findings(global: &Global, what: Findings) -> Result<Exit, Trouble> {
         Findings::Mark { id, verdict, note } => {
             drop(out);
             let finding = one(&findings, &id)?;
-            return mark(&store, finding, verdict.into(), note);
+            return mark(&store, finding, verdict.into(), note).await;
         }
     }
     out.flush()?;
     Ok(Exit::Done)
 }
 
-fn mark(
-    store: &Store,
+async fn mark(
+    store: &dyn Store,
     finding: &Finding,
     status: Status,
     note: Option<String>,
 ) -> Result<Exit, Trouble> {
     let recorded = store
-        .recorded_revision(&finding.id)?
+        .recorded_revision(&finding.id)
+        .await?
         .unwrap_or(finding.revision);
-    store.mark(&Verdict {
+    let verdict = Verdict {
         finding: finding.id.clone(),
         status,
         note,
         at: SystemClock.now(),
         revision: recorded,
         matter: finding.into(),
-    })?;
+    };
+    store.mark(&verdict).await?;
     print(&match status {
         Status::Open => format!(
             "{} is open again; nothing that was said of it counts.\n",

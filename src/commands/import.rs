@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::scan::show_news;
-use super::{Trouble, chain, exit_of, load_if_any, say, state_path};
+use super::{Trouble, chain, exit_of, load_if_any, runtime, say, state_path};
 use crate::analysis::Subject;
 use crate::atlassian::Mapper;
 use crate::atlassian::is_unresolved;
@@ -20,7 +21,8 @@ use crate::import::{self as files, Format, ImportBatch, ImportError};
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::roster::snapshot_of;
-use crate::storage::{AHEAD, Batch, Lease, Store, StoreError, StreamId, TenantId};
+use crate::storage::sqlite::{Lease, Sqlite};
+use crate::storage::{AHEAD, Batch, Registry as _, Store, StoreError, TenantId};
 use crate::tenant;
 use pagewarden_core::model::{Severity, Stream, StreamName};
 use pagewarden_core::text;
@@ -57,19 +59,30 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         None => state_path(global)?,
     };
     let _lease = Lease::take(&state)?;
-    let store = Store::open(&state)?;
+    let store = Sqlite::open(&state)?;
+    let runtime = runtime()?;
     let whose = Whose::new(global, config.as_ref(), settings);
     let now = SystemClock.now();
-    let tenant = store.tenant(&whose.name, whose.organization.as_deref(), now)?;
-    if let Some((as_of, users)) = roster {
-        let snapshot = snapshot_of(&users, &whose.admins, as_of.unwrap_or(now));
-        store.keep_roster(tenant, &snapshot, Some(now))?;
-    } else if store.rosters(tenant)?.is_empty() && whose.admins.accounts.is_empty() {
-        say("no roster is known, so nobody counts as privileged; name one with --roster FILE");
-    }
+    let (tenant, actions) = runtime.block_on(async {
+        let tenant = store
+            .tenant(&whose.name, whose.organization.as_deref(), now)
+            .await?;
+        if let Some((as_of, users)) = roster {
+            let snapshot = snapshot_of(&users, &whose.admins, as_of.unwrap_or(now));
+            store.keep_roster(tenant, &snapshot, Some(now)).await?;
+        } else if store.rosters(tenant).await?.is_empty() && whose.admins.accounts.is_empty() {
+            say("no roster is known, so nobody counts as privileged; name one with --roster FILE");
+        }
+        Ok::<_, StoreError>((tenant, store.actions(tenant).await?.0))
+    })?;
     let overrides = settings.map(|settings| settings.actions.as_slice());
-    let mapper = Mapper::new(overrides.unwrap_or_default(), &store.actions(tenant)?.0);
-    let mut reader = Reader::new(&store, tenant, &whose, (from.site.as_ref(), now));
+    let mapper = Mapper::new(overrides.unwrap_or_default(), &actions);
+    let mut reader = Reader::new(
+        (&store, &runtime),
+        tenant,
+        &whose,
+        (from.site.as_ref(), now),
+    );
     let mut outcome = Outcome::default();
     for path in &from.paths {
         outcome
@@ -78,29 +91,32 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     }
     let Reader { span, counts, .. } = reader;
     say(&counts.words());
-    let pending_summary = PendingSummary::of(&store, tenant, span.into_iter().collect())?;
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
-    let recorder = Recorder {
-        store: &store,
-        notifiers,
-        subject: whose.subject(tenant),
-        now,
-        stop: &CancellationToken::new(),
-        pending_summary: &pending_summary,
-    };
-    outcome.add(recorder.analyse()?);
-    if let Some(span) = span {
-        let walk = History::Import;
-        summarise(&store, tenant, &whose.name, notifiers, walk, span, now)?;
-    }
-    note_waiting(&store)?;
-    show_news(&store, &outcome, false, global)?;
+    runtime.block_on(async {
+        let spans = span.into_iter().collect();
+        let pending_summary = PendingSummary::of(&store, tenant, spans).await?;
+        let recorder = Recorder {
+            store: &store,
+            notifiers,
+            subject: whose.subject(tenant),
+            now,
+            stop: &CancellationToken::new(),
+            pending_summary: &pending_summary,
+        };
+        outcome.add(recorder.analyse().await?);
+        if let Some(span) = span {
+            let walk = History::Import;
+            summarise(&store, tenant, &whose.name, notifiers, walk, span, now).await?;
+        }
+        note_waiting(&store).await?;
+        show_news(&store, &outcome, false, global).await
+    })?;
     Ok(exit_of(&outcome, fail_on, false))
 }
 
 /// An import sends nothing: says so where messages wait.
-fn note_waiting(store: &Store) -> Result<(), Trouble> {
-    if store.next_due()?.is_some() {
+async fn note_waiting(store: &dyn Store) -> Result<(), StoreError> {
+    if store.next_due(None).await?.is_some() {
         say(
             "messages wait for the next `scan` or `run`, which sends them; `pagewarden status` counts them",
         );
@@ -179,7 +195,9 @@ const fn format(format: ImportFormat) -> Format {
 
 /// Stores what files hold.
 struct Reader<'a> {
-    store: &'a Store,
+    store: &'a dyn Store,
+    /// Files are read by one thread, which waits for the store.
+    runtime: &'a Runtime,
     tenant: TenantId,
     whose: &'a Whose,
     site: Option<String>,
@@ -221,13 +239,14 @@ impl Counts {
 
 impl<'a> Reader<'a> {
     fn new(
-        store: &'a Store,
+        (store, runtime): (&'a dyn Store, &'a Runtime),
         tenant: TenantId,
         whose: &'a Whose,
         (site, now): (Option<&Url>, DateTime<Utc>),
     ) -> Self {
         Self {
             store,
+            runtime,
             tenant,
             whose,
             site: site_of(site, &whose.sites),
@@ -318,12 +337,6 @@ impl<'a> Reader<'a> {
             name,
             site,
         };
-        let stream: StreamId = self.store.stream(self.tenant, &stream)?;
-        let committed = self
-            .store
-            .commit(stream, &batch, None, self.whose.detect.lateness)?;
-        self.counts.fresh += committed.fresh;
-        self.counts.repeated += committed.repeated;
         self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);
         for event in &batch.events {
             let after = event.at + TimeDelta::seconds(1);
@@ -334,6 +347,13 @@ impl<'a> Reader<'a> {
             span.from = span.from.min(event.at);
             span.until = span.until.max(after);
         }
+        let committed = self.runtime.block_on(async {
+            let stream = self.store.stream(self.tenant, &stream).await?;
+            let lateness = self.whose.detect.lateness;
+            self.store.commit(stream, batch, None, lateness).await
+        })?;
+        self.counts.fresh += committed.fresh;
+        self.counts.repeated += committed.repeated;
         Ok(())
     }
 }

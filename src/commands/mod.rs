@@ -28,9 +28,10 @@ use crate::exit::Exit;
 use crate::notify;
 use crate::outcome::Outcome;
 use crate::output::Look;
-use crate::storage::{Lease, Store, StoreError};
+use crate::storage::sqlite::{Lease, Sqlite};
+use crate::storage::{Store, StoreError};
 use crate::telemetry::events::FileOpenToOthers;
-use crate::tenant::{OpenError, Watch};
+use crate::tenant::{OpenError, Resources, Watch};
 use pagewarden_core::model::Severity;
 use pagewarden_core::text::Color;
 use pagewarden_core::time::{Clock, SystemClock};
@@ -134,15 +135,17 @@ pub fn run(cli: Cli) -> Exit {
             },
             fail_on.severity,
         ),
-        Command::Findings(what) => findings::findings(&global, what),
-        Command::Replay { with, format } => replay::replay(&global, with.as_deref(), format),
+        Command::Findings(what) => block_on(findings::findings(&global, what)).flatten(),
+        Command::Replay { with, format } => {
+            block_on(replay::replay(&global, with.as_deref(), format)).flatten()
+        }
         Command::Explain { detector } => explain::explain(detector.as_deref()),
         Command::Check { .. } => check_offline(&global),
         Command::Config(ConfigCommand::Show) => {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
-        Command::Status { format } => status::status(&global, format),
-        Command::State(what) => state::state(&global, &what),
+        Command::Status { format } => block_on(status::status(&global, format)).flatten(),
+        Command::State(what) => block_on(state::state(&global, &what)).flatten(),
     };
     match done {
         Ok(exit) => exit,
@@ -239,11 +242,11 @@ fn state_path(global: &Global) -> Result<PathBuf, Trouble> {
 }
 
 /// That the tenant of `--tenant` is in the state file: no answer about one that is not there looks like all is well.
-fn known_tenant(global: &Global, store: &Store) -> Result<(), Trouble> {
+async fn known_tenant(global: &Global, store: &dyn Store) -> Result<(), Trouble> {
     let Some(name) = &global.tenant else {
         return Ok(());
     };
-    let tenants = store.tenants()?;
+    let tenants = store.tenants().await?;
     if tenants.iter().any(|tenant| tenant.name == *name) {
         return Ok(());
     }
@@ -306,20 +309,24 @@ fn try_secrets(config: &Config) -> Result<(), Trouble> {
 }
 
 /// The tenants of a config, ready to be watched until the program stops.
-fn watches(
+async fn watches(
     config: &Config,
-    store: &Arc<Store>,
+    store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Vec<Watch>, OpenError> {
-    let open = |tenant| Watch::open(Arc::clone(store), config, tenant, Arc::clone(clock), stop);
-    config.tenants.iter().map(open).collect()
+    let resources = Resources::new(Arc::clone(store), Arc::clone(clock), stop.clone());
+    let mut watches = Vec::with_capacity(config.tenants.len());
+    for tenant in &config.tenants {
+        watches.push(Watch::open(&resources, config, tenant).await?);
+    }
+    Ok(watches)
 }
 
 /// Everything that polling needs.
 struct Bench {
     config: Config,
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     _lease: Lease,
     notifiers: Notifiers,
     watches: Vec<Watch>,
@@ -329,13 +336,13 @@ struct Bench {
 
 impl Bench {
     /// Reads the config and every secret, takes the lease, opens the state.
-    fn open(config: Config, stop: CancellationToken) -> Result<Self, Trouble> {
+    async fn open(config: Config, stop: CancellationToken) -> Result<Self, Trouble> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         try_secrets(&config)?;
         let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
         let lease = Lease::take(&config.state.path)?;
-        let store = Arc::new(Store::open(&config.state.path)?);
-        let watches = watches(&config, &store, &clock, &stop)?;
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.state.path)?);
+        let watches = watches(&config, &store, &clock, &stop).await?;
         Ok(Self {
             config,
             store,
@@ -359,7 +366,7 @@ impl Bench {
     }
 }
 
-/// A runtime for the commands that speak to the network.
+/// A runtime for the commands that speak to the network or the state.
 fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -368,7 +375,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
         .map_err(|error| Trouble::incomplete(format!("the runtime could not be started: {error}")))
 }
 
-/// Does work that speaks to the network. What it left behind on threads of its own is not waited for.
+/// Does work that speaks to the network or the state. What it left behind on threads of its own is not waited for.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
     let runtime = runtime()?;
     let done = runtime.block_on(work);

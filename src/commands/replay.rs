@@ -10,25 +10,30 @@ use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::notify;
 use crate::output::replay::{Replay, write_json, write_text};
-use crate::storage::{Store, TenantRow};
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{Registry as _, Store, TenantRow};
 use crate::tenant::scored_sites;
 use pagewarden_core::model::{Finding, StreamName};
 
 /// Scores every tenant of the state file by another config, or by the one in force. Changes nothing.
-pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Result<Exit, Trouble> {
+pub async fn replay(
+    global: &Global,
+    with: Option<&Path>,
+    format: StatusFormat,
+) -> Result<Exit, Trouble> {
     let config = match with {
         Some(path) => Some(
             config::load(path, &notify::kinds()).map_err(|error| Trouble::usage(chain(&error)))?,
         ),
         None => load_if_any(global)?,
     };
-    let store = Store::open_to_read(&state_path(global)?)?;
-    known_tenant(global, &store)?;
-    let mut rows = store.tenants()?;
+    let store = Sqlite::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store).await?;
+    let mut rows = store.tenants().await?;
     rows.retain(|row| global.tenant.as_ref().is_none_or(|name| row.name == *name));
     let mut replays = Vec::with_capacity(rows.len());
     for row in &rows {
-        replays.push(tenant(&store, config.as_ref(), row)?);
+        replays.push(tenant(&store, config.as_ref(), row).await?);
     }
     let mut out = io::stdout().lock();
     match format {
@@ -40,7 +45,11 @@ pub fn replay(global: &Global, with: Option<&Path>, format: StatusFormat) -> Res
 }
 
 /// Scores one tenant; one that the config does not name is scored as an import is, with what counts by default as privileged.
-fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Replay, Trouble> {
+async fn tenant(
+    store: &dyn Store,
+    config: Option<&Config>,
+    row: &TenantRow,
+) -> Result<Replay, Trouble> {
     let settings =
         config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
     let detect = config::detect_of(config, settings);
@@ -55,10 +64,10 @@ fn tenant(store: &Store, config: Option<&Config>, row: &TenantRow) -> Result<Rep
         sites: &sites,
         detect: &detect,
     };
-    let found = analysis::from_scratch(store, &subject)?;
-    let mut recorded = store.findings(Some(&row.name))?;
+    let found = analysis::from_scratch(store, &subject).await?;
+    let mut recorded = store.findings(Some(&row.name)).await?;
     recorded.retain(Finding::is_folded);
-    let streams = store.stream_status(row)?;
+    let streams = store.stream_status(row).await?;
     let events = streams
         .iter()
         .filter(|status| status.stream.name == StreamName::Access)

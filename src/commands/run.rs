@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ pub fn run(global: &Global) -> Result<Exit, Trouble> {
     };
     let stop = CancellationToken::new();
     let drain = stop.child_token();
-    let bench = Bench::open(load(global)?, drain.clone())?;
+    let bench = runtime.block_on(Bench::open(load(global)?, drain.clone()))?;
     let renewal = Renewal {
         global: global.clone(),
         state: bench.config.state.path.clone(),
@@ -87,7 +88,7 @@ async fn serve_signals(
 struct Renewal {
     global: Global,
     state: PathBuf,
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
 
@@ -102,8 +103,9 @@ impl Renew for Renewal {
             }
             try_secrets(&config)?;
             let notifiers = Notifiers::build(&config.notifiers).map_err(Trouble::usage)?;
+            let watches = watches(&config, &self.store, &self.clock, &drain);
             let service = Service {
-                watches: watches(&config, &self.store, &self.clock, &drain)?,
+                watches: Handle::current().block_on(watches)?,
                 store: Arc::clone(&self.store),
                 notifiers,
                 retry: config.retry,

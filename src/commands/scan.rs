@@ -13,7 +13,7 @@ use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
 use crate::outcome::Outcome;
 use crate::output::terminal;
-use crate::storage::{Store, StoreError};
+use crate::storage::{Outbox, Store, StoreError};
 use pagewarden_core::model::Severity;
 use pagewarden_core::text::count;
 use pagewarden_core::time::Clock;
@@ -24,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Polls every stream once until caught up, analyses, delivers, stops.
 pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     let stop = CancellationToken::new();
-    let mut bench = Bench::open(load(global)?, stop.clone())?;
+    let mut bench = block_on(Bench::open(load(global)?, stop.clone()))??;
     bench.show_failures_once(global);
     let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
@@ -48,19 +48,19 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
         return Ok(Exit::Interrupted);
     };
     let outcome = outcome?;
-    coverage(&bench)?;
+    block_on(coverage(&bench))??;
     if stopped {
         say("stopped before everything was read; the next scan goes on from there");
     }
-    show_news(&bench.store, &outcome, stopped, global)?;
+    block_on(show_news(bench.store.as_ref(), &outcome, stopped, global))??;
     Ok(exit_of(&outcome, fail_on, stopped))
 }
 
 /// Says what of each tenant cannot be seen.
-fn coverage(bench: &Bench) -> Result<(), Trouble> {
-    for tenant in
-        super::status::gather(&bench.store, Some(&bench.config), bench.clock.now())?.tenants
-    {
+async fn coverage(bench: &Bench) -> Result<(), Trouble> {
+    let Bench { store, config, .. } = bench;
+    let status = super::status::gather(store.as_ref(), Some(config), bench.clock.now()).await?;
+    for tenant in status.tenants {
         for note in tenant.coverage.notes {
             say(&format!("tenant `{}`: {note}", tenant.name));
         }
@@ -70,19 +70,20 @@ fn coverage(bench: &Bench) -> Result<(), Trouble> {
 
 /// Sends everything that is due, waiting a little for receivers that ask for it; what remains waits in the outbox.
 pub(super) async fn deliver_all(
-    store: &Arc<Store>,
+    store: &Arc<dyn Store>,
     notifiers: &Notifiers,
     config: &Config,
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let mut tries = config.retry.attempts;
+    let outbox: Arc<dyn Outbox> = Arc::clone(store) as _;
     let mut given_up = 0;
     loop {
-        let sent = deliver::send_due(store, notifiers, config.retry.base, clock, stop).await?;
+        let sent = deliver::send_due(&outbox, notifiers, config.retry.base, clock, stop).await?;
         given_up += sent.given_up;
         tries = tries.saturating_sub(1);
-        let waiting = store.next_due()?;
+        let waiting = store.next_due(None).await?;
         let Some(due) = waiting.filter(|_| !stop.is_cancelled()) else {
             break;
         };
@@ -96,7 +97,7 @@ pub(super) async fn deliver_all(
         }
     }
     let mut outcome = Outcome::default();
-    if store.unsent()? > 0 && !stop.is_cancelled() {
+    if store.unsent().await? > 0 && !stop.is_cancelled() {
         outcome.failures.push(
             "some messages were not taken by their receivers; they wait in the state file and are sent by the next run \
              (`pagewarden status` counts them)"
@@ -114,13 +115,13 @@ pub(super) async fn deliver_all(
 }
 
 /// Lists the findings that are new, on standard output; never says that all is well where not all was read.
-pub(super) fn show_news(
-    store: &Store,
+pub(super) async fn show_news(
+    store: &dyn Store,
     outcome: &Outcome,
     stopped: bool,
     global: &Global,
 ) -> Result<(), Trouble> {
-    let mut findings = store.findings(None)?;
+    let mut findings = store.findings(None).await?;
     findings.retain(|finding| outcome.news.contains(&finding.id));
     let mut out = std::io::stdout().lock();
     let all_read = outcome.failures.is_empty() && !stopped;

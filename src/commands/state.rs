@@ -5,34 +5,34 @@ use std::path::Path;
 use super::{Trouble, known_tenant, print, state_path};
 use crate::cli::{Global, State};
 use crate::exit::Exit;
-use crate::storage::{Holdings, Store};
+use crate::storage::sqlite::{Holdings, Sqlite};
 use pagewarden_core::text::count;
 
 /// Checks or copies it.
-pub fn state(global: &Global, what: &State) -> Result<Exit, Trouble> {
+pub async fn state(global: &Global, what: &State) -> Result<Exit, Trouble> {
     let path = state_path(global)?;
-    let store = Store::open_to_read(&path)?;
-    known_tenant(global, &store)?;
+    let store = Sqlite::open_to_read(&path)?;
+    known_tenant(global, &store).await?;
     match what {
-        State::Check => check(&store, &path),
+        State::Check => check(&store, &path).await,
         State::Backup { file } => {
-            store.back_up(file)?;
+            store.back_up(file).await?;
             // What was copied is looked at, not what it was copied from.
-            let copy = Store::open_to_read(file)?;
+            let copy = Sqlite::open_to_read(file)?;
             print(&format!(
                 "{} is a copy of {}: {}\n",
                 file.display(),
                 path.display(),
-                holds(copy.holdings()?)
+                holds(copy.holdings().await?)
             ))
         }
     }
 }
 
-fn check(store: &Store, path: &Path) -> Result<Exit, Trouble> {
-    let problems = store.problems()?;
+async fn check(store: &Sqlite, path: &Path) -> Result<Exit, Trouble> {
+    let problems = store.problems().await?;
     if problems.is_empty() {
-        let holdings = holds(store.holdings()?);
+        let holdings = holds(store.holdings().await?);
         return print(&format!("{} is whole: {holdings}\n", path.display()));
     }
     for problem in &problems {

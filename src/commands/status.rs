@@ -14,18 +14,19 @@ use crate::output::status::{
     Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
     Tenant, write_json, write_text,
 };
+use crate::storage::sqlite::Sqlite;
 use crate::storage::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
 use crate::tenant::{credentials, scored_sites};
 use pagewarden_core::model::{Finding, Status as FindingStatus};
 use pagewarden_core::time::{Clock as _, SystemClock};
 
 /// Tells it for people or machines.
-pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
+pub async fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
-    let store = Store::open_to_read(&state_path(global)?)?;
-    known_tenant(global, &store)?;
+    let store = Sqlite::open_to_read(&state_path(global)?)?;
+    known_tenant(global, &store).await?;
     let now = SystemClock.now();
-    let mut status = gather(&store, config.as_ref(), now)?;
+    let mut status = gather(&store, config.as_ref(), now).await?;
     if let Some(name) = &global.tenant {
         status.tenants.retain(|tenant| tenant.name == *name);
     }
@@ -39,34 +40,39 @@ pub fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
 }
 
 /// Puts the status together from the state and, where there is one, the config.
-pub fn gather(
-    store: &Store,
+pub async fn gather(
+    store: &dyn Store,
     config: Option<&Config>,
     now: DateTime<Utc>,
 ) -> Result<Status, StoreError> {
     let mut tenants = Vec::new();
-    for row in store.tenants()? {
+    for row in store.tenants().await? {
         let settings =
             config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
-        tenants.push(tenant(store, config, settings, &row, now)?);
+        tenants.push(tenant(store, config, settings, &row, now).await?);
     }
     Ok(Status { tenants })
 }
 
-fn tenant(
-    store: &Store,
+async fn tenant(
+    store: &dyn Store,
     config: Option<&Config>,
     settings: Option<&config::Tenant>,
     row: &TenantRow,
     now: DateTime<Utc>,
 ) -> Result<Tenant, StoreError> {
-    let stored = store.stream_status(row)?;
-    let (actions, _) = store.actions(row.id)?;
+    let stored = store.stream_status(row).await?;
+    let (actions, _) = store.actions(row.id).await?;
     let mut seen = coverage(settings, &actions, &stored);
-    seen.notes
-        .extend(store.canary_views(row.id)?.iter().filter_map(canary_note));
-    let findings = store.findings(Some(&row.name))?;
-    let deliveries = store.delivery_counts(row.id)?;
+    seen.notes.extend(
+        store
+            .canary_views(row.id)
+            .await?
+            .iter()
+            .filter_map(canary_note),
+    );
+    let findings = store.findings(Some(&row.name)).await?;
+    let deliveries = store.delivery_counts(row.id).await?;
     let detect = config::detect_of(config, settings);
     let admins = settings
         .map(|settings| settings.admins.clone())
@@ -79,13 +85,13 @@ fn tenant(
         sites: &sites,
         detect: &detect,
     };
-    let privileged = analysis::privileged_count(store, &subject, now)?;
+    let privileged = analysis::privileged_count(store, &subject, now).await?;
     let nobody = nobody_privileged(privileged).filter(|_| row.roster_success.is_some());
     seen.notes.extend(nobody.map(str::to_owned));
-    let streams = stored
-        .into_iter()
-        .map(|stored| stream(store, stored, now))
-        .collect::<Result<_, _>>()?;
+    let mut streams = Vec::with_capacity(stored.len());
+    for stored in stored {
+        streams.push(stream(store, stored, now).await?);
+    }
     Ok(Tenant {
         name: row.name.clone(),
         streams,
@@ -110,8 +116,8 @@ fn tenant(
             .into_iter()
             .map(|(name, expires)| Credential { name, expires })
             .collect(),
-        suppressed: store.ignored(row.id)?,
-        suppressions: suppression::count(store, &subject, now.date_naive())?,
+        suppressed: store.suppressed(row.id).await?,
+        suppressions: suppression::count(store, &subject, now.date_naive()).await?,
     })
 }
 
@@ -129,12 +135,12 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
-fn stream(
-    store: &Store,
+async fn stream(
+    store: &dyn Store,
     stored: StoredStream,
     now: DateTime<Utc>,
 ) -> Result<StreamStatus, StoreError> {
-    let backfill = store.backfill(stored.id)?.map(|kept| Backfill {
+    let backfill = store.backfill(stored.id).await?.map(|kept| Backfill {
         from: kept.span.from,
         until: kept.span.until,
         reached: kept.checkpoint.watermark,
@@ -151,7 +157,7 @@ fn stream(
             .map(|(reason, count)| Reason { reason, count })
             .collect(),
         unresolved: stored.unresolved,
-        watermark: store.live(stored.id)?.watermark,
+        watermark: store.live(stored.id).await?.watermark,
         lag_seconds: stored
             .last_success
             .map(|at| (now - at).num_seconds().max(0).unsigned_abs()),

@@ -25,13 +25,13 @@ pub async fn poll_access(
     organization: &Organization,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = target.store.live(target.id)?;
+    let kept = target.store.live(target.id).await?;
     let from = match kept.watermark {
         Some(watermark) => before(watermark, target.plan.overlap),
         // Not from that moment itself: the server's clock may be behind ours.
         None => match kept.began {
             Some(began) => before(began, target.plan.overlap),
-            None => first_from(target)?,
+            None => first_from(target).await?,
         },
     };
     let walk = AccessWalk {
@@ -45,10 +45,10 @@ pub async fn poll_access(
 }
 
 /// Where the very first poll begins: `lookback` ago, or where a backfill that reaches over that moment came to.
-fn first_from(target: &Target<'_>) -> Result<DateTime<Utc>, IngestError> {
+async fn first_from(target: &Target<'_>) -> Result<DateTime<Utc>, IngestError> {
     let from = before(target.plan.now, target.plan.lookback);
     let reaches = |span: &Window| span.from <= from && from <= span.until;
-    let read = target.store.backfill(target.id)?;
+    let read = target.store.backfill(target.id).await?;
     let read = read.filter(|kept| kept.done && reaches(&kept.span));
     Ok(read.map_or(from, |kept| {
         before(kept.span.until, target.plan.overlap).max(from)
@@ -62,7 +62,7 @@ pub async fn read_access_span(
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = target.store.backfill(target.id)?;
+    let kept = target.store.backfill(target.id).await?;
     let kept = kept.map(|kept| kept.checkpoint).unwrap_or_default();
     let overlap = target.plan.overlap;
     let from = kept.watermark.map_or(span.from, |watermark| {
@@ -77,7 +77,7 @@ pub async fn read_access_span(
     };
     let ended = walk.run(kept, progress).await?;
     if ended.1 == Ended::CaughtUp {
-        target.store.finish_backfill(target.id, span)?;
+        target.store.finish_backfill(target.id, span).await?;
     }
     Ok(ended)
 }
@@ -101,7 +101,7 @@ impl AccessWalk<'_> {
         let mut pending = Pending::new(self.target, self.walk);
         let ended = self.walk(&mut pending, kept, progress).await;
         // Whatever happened, what was read counts.
-        pending.flush()?;
+        pending.flush().await?;
         ended.map(|ended| (pending.read, ended))
     }
 
@@ -129,10 +129,10 @@ impl AccessWalk<'_> {
                 Err(Error::CursorRefused)
                     if matches!(ask, EventsAsk::Cursor(_)) && refusals.may_go_on(guard.newest) =>
                 {
-                    pending.flush()?;
+                    pending.flush().await?;
                     let store = self.target.store;
-                    store.forget_cursor(self.target.id, self.walk)?;
-                    ask = self.after_refusal(refusals.vain)?;
+                    store.forget_cursor(self.target.id, self.walk).await?;
+                    ask = self.after_refusal(refusals.vain).await?;
                     // The server may name its pages as before.
                     guard = Guard::new();
                     continue;
@@ -155,7 +155,7 @@ impl AccessWalk<'_> {
                 watermark,
                 cursor: next.clone(),
             };
-            pending.add(self.keep(page), Some(moved))?;
+            pending.add(self.keep(page), Some(moved)).await?;
             let go_on = progress(&pending.read, watermark);
             empty = if received > 0 { 0 } else { empty + 1 };
             ask = match next.map(EventsAsk::Cursor) {
@@ -185,12 +185,13 @@ impl AccessWalk<'_> {
 
     /// Where to begin anew when a cursor was refused: before the watermark, which this very walk may have moved. Refusals in
     /// vain shorten the overlap.
-    fn after_refusal(&self, vain: u32) -> Result<EventsAsk, IngestError> {
+    async fn after_refusal(&self, vain: u32) -> Result<EventsAsk, IngestError> {
         let Target { store, id, .. } = *self.target;
         let watermark = match self.walk {
-            Walk::Live => store.live(id)?.watermark,
+            Walk::Live => store.live(id).await?.watermark,
             Walk::Backfill(_) => store
-                .backfill(id)?
+                .backfill(id)
+                .await?
                 .and_then(|kept| kept.checkpoint.watermark),
         };
         let from = watermark.map_or(self.from, |watermark| {

@@ -32,13 +32,14 @@ pub async fn poll_audit(
     site: &Site,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let (kept, plan) = (target.store.live(target.id)?, target.plan);
+    let (kept, plan) = (target.store.live(target.id).await?, target.plan);
     let from = match kept.watermark {
         // Behind the newest record too: a log that is late by more than the overlap is not passed over.
         Some(watermark) => {
             let newest = target
                 .store
-                .extent(target.id)?
+                .extent(target.id)
+                .await?
                 .map(|(newest, _)| moment(newest));
             before(
                 newest.map_or(watermark, |newest| newest.min(watermark)),
@@ -54,7 +55,7 @@ pub async fn poll_audit(
     let began = kept.began.unwrap_or(from);
     let mut pending = Pending::new(target, Walk::Live);
     let read = read_window(&mut pending, site, target.mapper, window, began, progress).await;
-    pending.flush()?;
+    pending.flush().await?;
     read.map(|ended| (pending.read, ended))
 }
 
@@ -65,7 +66,7 @@ pub async fn read_audit_span(
     span: Window,
     progress: Progress<'_>,
 ) -> Result<(Read, Ended), IngestError> {
-    let kept = target.store.backfill(target.id)?;
+    let kept = target.store.backfill(target.id).await?;
     let kept = kept.map(|kept| kept.checkpoint).unwrap_or_default();
     let mut pending = Pending::new(target, Walk::Backfill(span));
     let mut from = kept
@@ -76,13 +77,13 @@ pub async fn read_audit_span(
         let window = Window { from, until };
         let mapper = target.mapper;
         let read = read_window(&mut pending, site, mapper, window, span.from, progress).await;
-        pending.flush()?;
+        pending.flush().await?;
         if read? == Ended::Paused {
             return Ok((pending.read, Ended::Paused));
         }
         from = until;
     }
-    target.store.finish_backfill(target.id, span)?;
+    target.store.finish_backfill(target.id, span).await?;
     Ok((pending.read, Ended::CaughtUp))
 }
 
@@ -118,13 +119,15 @@ async fn read_window(
                 .iter()
                 .map(|(record, ordinal)| record.event_for(*ordinal))
                 .collect();
-            pending.add(
-                Batch {
-                    events,
-                    ..Batch::default()
-                },
-                Some(moved),
-            )?;
+            pending
+                .add(
+                    Batch {
+                        events,
+                        ..Batch::default()
+                    },
+                    Some(moved),
+                )
+                .await?;
             return Ok(Ended::CaughtUp);
         }
         last = Some(reading.counts);
@@ -135,14 +138,14 @@ async fn read_window(
 }
 
 /// Says that a log of which nothing was ever seen claims to hold records: they may be withheld from us.
-fn report_withheld(
+async fn report_withheld(
     pending: &Pending<'_>,
     start: usize,
     page: &AuditPage,
 ) -> Result<(), IngestError> {
     let announced = page.announced;
     let withheld = start == 0 && page.received == 0 && announced > 0;
-    if withheld && pending.store.extent(pending.stream)?.is_none() {
+    if withheld && pending.store.extent(pending.stream).await?.is_none() {
         let Stream { tenant, site, .. } = pending.of;
         let site = site.as_deref().unwrap_or_default();
         let what = format!(
@@ -210,7 +213,7 @@ async fn read_once(
             .await??;
         pending.latest(page.server_time);
         reading.began = reading.began.or(page.server_time);
-        report_withheld(pending, start, &page)?;
+        report_withheld(pending, start, &page).await?;
         let shown: Vec<[u8; 16]> = page
             .records
             .iter()
@@ -230,15 +233,17 @@ async fn read_once(
             .any(|record| reading.counts.contains_key(&record.digest));
         let events = reading.count(page.records);
         let oldest = events.iter().map(|event| event.at).min();
-        pending.add(
-            Batch {
-                events,
-                unusable: page.unusable,
-                unresolved: 0,
-                received: page.received,
-            },
-            None,
-        )?;
+        pending
+            .add(
+                Batch {
+                    events,
+                    unusable: page.unusable,
+                    unresolved: 0,
+                    received: page.received,
+                },
+                None,
+            )
+            .await?;
         let go_on = progress(&pending.read, oldest);
         if page.last || page.received == 0 {
             return Ok(Some(reading));

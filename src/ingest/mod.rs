@@ -44,7 +44,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// Where it is stored.
-    pub store: &'a Store,
+    pub store: &'a dyn Store,
     /// Which stream.
     pub id: StreamId,
     /// The same, for people.
@@ -112,7 +112,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool
 
 /// What was read and not committed yet.
 struct Pending<'a> {
-    store: &'a Store,
+    store: &'a dyn Store,
     stream: StreamId,
     of: &'a Stream,
     walk: Walk,
@@ -155,13 +155,13 @@ impl<'a> Pending<'a> {
             if let Ok(answer) = timeout_at(since + COMMIT_WITHIN, answer.as_mut()).await {
                 return Ok(answer);
             }
-            self.flush()?;
+            self.flush().await?;
         }
         Ok(answer.await)
     }
 
     /// Adds a page, and commits when enough has come together or waited long enough.
-    fn add(&mut self, mut batch: Batch, moved: Option<Checkpoint>) -> Result<(), StoreError> {
+    async fn add(&mut self, mut batch: Batch, moved: Option<Checkpoint>) -> Result<(), StoreError> {
         self.read.pages += 1;
         self.read.received += u64::try_from(batch.received).unwrap_or(u64::MAX);
         batch.leave_out_after(self.latest);
@@ -174,14 +174,14 @@ impl<'a> Pending<'a> {
             self.moved = Some(Checkpoint { cursor, ..moved });
         }
         if self.batch.events.len() >= COMMIT_EVENTS || since.elapsed() >= COMMIT_WITHIN {
-            self.flush()
+            self.flush().await
         } else {
             Ok(())
         }
     }
 
     /// Commits what is there, with the checkpoint.
-    fn flush(&mut self) -> Result<(), StoreError> {
+    async fn flush(&mut self) -> Result<(), StoreError> {
         if self.batch.is_empty() && self.moved.is_none() {
             return Ok(());
         }
@@ -189,10 +189,11 @@ impl<'a> Pending<'a> {
         let batch = std::mem::take(&mut self.batch);
         self.report_unusable(&batch);
         let moved = self.moved.take();
-        let moved = moved.as_ref().map(|checkpoint| (self.walk, checkpoint));
+        let moved = moved.map(|checkpoint| (self.walk, checkpoint));
         let committed = self
             .store
-            .commit(self.stream, &batch, moved, self.lateness)?;
+            .commit(self.stream, batch, moved, self.lateness)
+            .await?;
         self.read.committed.fresh += committed.fresh;
         self.read.committed.repeated += committed.repeated;
         self.read.committed.late += committed.late;
@@ -220,13 +221,15 @@ impl<'a> Pending<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Registry as _;
+    use crate::storage::sqlite::Sqlite;
     use pagewarden_core::model::{StreamName, Unusable};
     use tokio::time::sleep;
 
-    fn seen(store: &Store, tenant: &str) -> usize {
-        let rows = store.tenants().unwrap();
+    async fn seen(store: &dyn Store, tenant: &str) -> usize {
+        let rows = store.tenants().await.unwrap();
         let row = rows.iter().find(|row| row.name == tenant).unwrap();
-        let streams = store.stream_status(row).unwrap();
+        let streams = store.stream_status(row).await.unwrap();
         streams
             .iter()
             .map(|stream| stream.unusable_reasons.len())
@@ -236,9 +239,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_read_is_committed_while_the_next_answer_does_not_come() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("state.db")).unwrap();
+        let store = Sqlite::open(&folder.path().join("state.db")).unwrap();
         let now = DateTime::UNIX_EPOCH;
-        let tenant = store.tenant("acme", None, now).unwrap();
+        let tenant = store.tenant("acme", None, now).await.unwrap();
         let stream = Stream {
             tenant: "acme".to_owned(),
             name: StreamName::Access,
@@ -246,7 +249,7 @@ mod tests {
         };
         let target = Target {
             store: &store,
-            id: store.stream(tenant, &stream).unwrap(),
+            id: store.stream(tenant, &stream).await.unwrap(),
             stream: &stream,
             mapper: &Mapper::default(),
             plan: Plan {
@@ -267,14 +270,14 @@ mod tests {
             received: 1,
             ..Batch::default()
         };
-        pending.add(batch, None).unwrap();
+        pending.add(batch, None).await.unwrap();
         sleep(Duration::from_secs(4)).await;
         let answer = pending.during(sleep(Duration::from_secs(5))).await;
         answer.unwrap();
-        assert_eq!(seen(&store, "acme"), 0);
+        assert_eq!(seen(&store, "acme").await, 0);
         let never = pending.during(std::future::pending::<()>());
         let waited = tokio::time::timeout(Duration::from_secs(2), never).await;
         assert!(waited.is_err());
-        assert_eq!(seen(&store, "acme"), 1);
+        assert_eq!(seen(&store, "acme").await, 1);
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Lane;
-use crate::storage::{Store, StoreError};
+use crate::storage::{Outbox, StoreError};
 use pagewarden_core::time::Clock;
 
 /// How long at most until the outbox is looked into again.
@@ -15,11 +15,11 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What one notifier's worker works with.
 #[derive(Debug, Clone)]
-pub(super) struct Outbox {
+pub(super) struct Worker {
     /// Whom it tells.
     pub(super) lane: Lane,
     /// Where the messages are.
-    pub(super) store: Arc<Store>,
+    pub(super) store: Arc<dyn Outbox>,
     /// How soon a message is tried again first.
     pub(super) base: Duration,
     /// What time it is.
@@ -30,17 +30,19 @@ pub(super) struct Outbox {
     pub(super) stop: CancellationToken,
 }
 
-impl Outbox {
+impl Worker {
     /// Delivers until told to stop.
     pub(super) async fn deliver(mut self) -> Result<(), StoreError> {
         let clock = Arc::clone(&self.clock);
+        // What one before this one had claimed and did not answer.
+        self.store.release(self.lane.name()).await?;
         while !self.stop.is_cancelled() {
             self.woken.mark_unchanged();
-            let sending = self
-                .lane
-                .send_due(&self.store, self.base, clock.as_ref(), &self.stop);
+            let sending =
+                self.lane
+                    .send_due(self.store.as_ref(), self.base, clock.as_ref(), &self.stop);
             sending.await?;
-            let next = self.store.next_due_to(self.lane.name())?;
+            let next = self.store.next_due(Some(self.lane.name())).await?;
             let next = next.map(|due| (due - clock.now()).to_std().unwrap_or_default());
             let pause = next
                 .unwrap_or(LOOK_EVERY)

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::supervisor::Supervisor;
 use crate::config::Retry;
 use crate::deliver::Notifiers;
-use crate::storage::{Store, StoreError};
+use crate::storage::{Outbox, Store, StoreError};
 use crate::telemetry::events::{ConfigReloaded, ServiceStarted, ServiceStopped};
 use crate::tenant::Watch;
 use pagewarden_core::time::Clock;
@@ -38,7 +38,7 @@ pub struct Service {
     /// The tenants.
     pub watches: Vec<Watch>,
     /// The state.
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Store>,
     /// Who is told.
     pub notifiers: Notifiers,
     /// How soon messages are tried again.
@@ -91,7 +91,7 @@ pub async fn serve_reloading(
     loop {
         let Next { service, drain } = next;
         let mut workers = Supervisor::new(drain.clone());
-        let ended = match hire(service, &mut workers) {
+        let ended = match hire(service, &mut workers).await {
             Ok(()) => {
                 systemd::ready();
                 work(&mut workers, &stop, reload.as_ref()).await
@@ -126,7 +126,7 @@ pub async fn serve_reloading(
 }
 
 /// Starts a worker for every tenant and every notifier.
-fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
+async fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
     let Service {
         watches,
         store,
@@ -145,12 +145,12 @@ fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreError> {
             tenant::watch(watch.clone(), Arc::clone(&wake), stop.clone(), look_every)
         });
     }
-    for lane in notifiers.lanes(&store)? {
+    for lane in notifiers.lanes(store.as_ref()).await? {
         let name = format!("notifier `{}`", lane.name());
         let pulse = lane.pulse().clone();
-        let outbox = lane::Outbox {
+        let outbox = lane::Worker {
             lane,
-            store: Arc::clone(&store),
+            store: Arc::clone(&store) as Arc<dyn Outbox>,
             base: retry.base,
             clock: Arc::clone(&clock),
             woken: woken.clone(),

@@ -20,7 +20,8 @@ pub struct Next {
 
 /// Reads config and secrets anew.
 pub trait Renew: Send + Sync {
-    /// Everything that the service works with, ended by this token; or what is wrong, a problem a line.
+    /// Everything that the service works with, ended by this token; or what is wrong, a problem a line. Called on a
+    /// thread that may block.
     fn renew(&self, drain: CancellationToken) -> Result<Next, String>;
 }
 

@@ -38,13 +38,13 @@ pub(super) async fn watch(
     stop: CancellationToken,
     look_every: Duration,
 ) -> Result<(), StoreError> {
-    watch.request_lookback()?;
+    watch.request_lookback().await?;
     // The first events are to be understood by the tenant's own kinds of event.
     watch.learn_actions().await?;
     let now = Instant::now();
     let mut worker = Worker {
         schedule: watch.schedule(),
-        knows_people: watch.has_roster()?,
+        knows_people: watch.has_roster().await?,
         watch,
         wake,
         stop,
@@ -105,14 +105,14 @@ impl Worker {
     /// Judges what is new: at once, but rarely while history is being read, each page of which makes an analysis begin anew.
     async fn judge(&mut self) -> Result<(), StoreError> {
         let began = Instant::now();
-        if self.due.analysis > began && self.watch.reads_history()? {
+        if self.due.analysis > began && self.watch.reads_history().await? {
             return Ok(());
         }
         let fresh = std::mem::take(&mut self.fresh);
-        if fresh || self.watch.has_unanalysed()? {
+        if fresh || self.watch.has_unanalysed().await? {
             self.watch.analysed().await?;
             self.due.analysis = later(RARELY.max(began.elapsed() * SHARE));
-            self.watch.enter_present()?;
+            self.watch.enter_present().await?;
             self.wake.send_replace(());
         }
         if fresh {
@@ -132,7 +132,7 @@ impl Worker {
         self.roster.spawn(async move {
             watch.refresh_admins().await?;
             watch.learn_actions().await?;
-            watch.warn()
+            watch.warn().await
         });
         self.due.admins = later(self.schedule.admins);
     }
@@ -158,13 +158,13 @@ impl Worker {
 
     /// Reads history until something else is due.
     async fn read_history(&mut self) -> Result<(), StoreError> {
-        if self.due.history > Instant::now() || !self.watch.has_backfill()? {
+        if self.due.history > Instant::now() || !self.watch.has_backfill().await? {
             return Ok(());
         }
         let (next, stop) = (self.next(), self.stop.clone());
         let mut go_on = |_: &str, _, _: &_, _| Instant::now() < next && !stop.is_cancelled();
         let (outcome, _) = self.watch.backfill(&mut go_on).await?;
-        self.watch.enter_present()?;
+        self.watch.enter_present().await?;
         self.wake.send_replace(());
         if !outcome.failures.is_empty() {
             // What refuses now is asked no more often than live polling asks.

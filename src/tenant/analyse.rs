@@ -1,6 +1,6 @@
 //! Analysis of what is stored, beside everything else.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,22 +19,22 @@ const LONGEST_ANALYSIS: Duration = Duration::from_hours(2);
 
 impl Watch {
     /// Whether events are stored that have not been analysed.
-    pub fn has_unanalysed(&self) -> Result<bool, StoreError> {
-        self.store.has_unanalysed(self.tenant)
+    pub async fn has_unanalysed(&self) -> Result<bool, StoreError> {
+        self.store.has_unanalysed(self.tenant).await
     }
 
     /// Analyses what is stored, records what is new, and puts it into the outbox; only what policy detectors find while the first
     /// history is not read yet.
-    pub fn analyse(&self) -> Result<Outcome, StoreError> {
+    pub async fn analyse(&self) -> Result<Outcome, StoreError> {
         let sites = scored_sites(&self.settings);
-        let pending_summary = self.pending_summary()?;
-        let lacks_history = self.lacks_history()?;
+        let pending_summary = self.pending_summary().await?;
+        let lacks_history = self.lacks_history().await?;
         let policies = lacks_history.then(|| self.detect.policies()).flatten();
         if lacks_history && policies.is_none() {
             return Ok(Outcome::default());
         }
         let recorder = Recorder {
-            store: &self.store,
+            store: self.store.as_ref(),
             notifiers: &self.notifiers,
             subject: analysis::Subject {
                 tenant: self.tenant,
@@ -47,36 +47,47 @@ impl Watch {
             pending_summary: &pending_summary,
             stop: &self.stop,
         };
-        let mut analyst = self.analyst.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut analyst = self.analyst.lock().await;
         if policies.is_some() {
             // The analyst in memory has not seen the findings of these rules.
             *analyst = analysis::Analyst::resident();
-            recorder.analyse_policies()
+            recorder.analyse_policies().await
         } else {
-            recorder.analyse_with(&mut analyst)
+            recorder.analyse_with(&mut analyst).await
         }
     }
 
     /// Analyses beside everything else. Once the program stops, the analysis is not waited for and records nothing.
     pub async fn analysed(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
-        self.beside(move || watch.analyse()).await
+        self.beside(async move { watch.analyse().await }).await
     }
 
     /// Checks log health, beside everything else.
     pub async fn looked(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
-        self.beside(move || watch.look()).await
+        self.beside(async move { watch.look().await }).await
     }
 
-    /// Runs long work on a thread of its own, until it ends or the program stops.
+    /// Runs long work on a thread of its own, until it ends or the program stops; at most a few at a time.
     async fn beside(
         &self,
-        work: impl FnOnce() -> Result<Outcome, StoreError> + Send + 'static,
+        work: impl Future<Output = Result<Outcome, StoreError>> + Send + 'static,
     ) -> Result<Outcome, StoreError> {
         self.pulse.quiet_for(LONGEST_ANALYSIS);
+        let analyses = Arc::clone(&self.analyses);
+        let runtime = tokio::runtime::Handle::current();
         let mut done = tokio::task::JoinSet::new();
-        done.spawn_blocking(work);
+        let slot = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(Outcome::default()),
+            slot = analyses.acquire_owned() => slot,
+        };
+        done.spawn_blocking(move || {
+            let done = runtime.block_on(work);
+            drop(slot);
+            done
+        });
         let done = tokio::select! {
             biased;
             () = self.stop.cancelled() => {
@@ -97,14 +108,15 @@ impl Watch {
     }
 
     /// The messages about a walk of history, and when they were made.
-    pub(super) fn summary(
+    pub(super) async fn summary(
         &self,
         walk: History,
         span: Window,
     ) -> Result<(Vec<NewDelivery>, DateTime<Utc>), StoreError> {
         let now = self.clock.now();
-        let (store, notifiers) = (&self.store, &self.notifiers);
-        let summary = summarised(store, self.tenant, self.name(), notifiers, walk, span, now)?;
+        let (store, notifiers) = (self.store.as_ref(), &self.notifiers);
+        let summary =
+            summarised(store, self.tenant, self.name(), notifiers, walk, span, now).await?;
         Ok((summary, now))
     }
 }

@@ -19,7 +19,7 @@ pub type SpanProgress<'a> =
 
 impl Watch {
     /// Asks for the reading of an old window of every stream; without an end, up to where live polling began.
-    pub fn request_backfill(
+    pub async fn request_backfill(
         &self,
         from: DateTime<Utc>,
         to: Option<DateTime<Utc>>,
@@ -28,18 +28,18 @@ impl Watch {
         let same = |kept: &BackfillState| {
             kept.span.from == from && to.is_none_or(|to| to == kept.span.until)
         };
-        let kept = self.backfills()?;
-        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.told);
+        let kept = self.backfills().await?;
+        let goes_on = kept.iter().any(|(_, kept)| same(kept) && !kept.summed_up);
         for followed in self.streams.iter() {
-            let kept = self.store.backfill(followed.id)?;
+            let kept = self.store.backfill(followed.id).await?;
             // What was read to its end before the rest was stopped is not read again.
             if let Some(kept) = kept.filter(|kept| goes_on && kept.done && same(kept)) {
                 spans.push(kept.span);
                 continue;
             }
-            let span = self.asked(followed.id, from, to)?;
+            let span = self.asked(followed.id, from, to).await?;
             if span.from < span.until {
-                self.store.request_backfill(followed.id, span)?;
+                self.store.request_backfill(followed.id, span).await?;
                 spans.push(span);
             }
         }
@@ -47,28 +47,28 @@ impl Watch {
     }
 
     /// The same, beside a service that may be reading an old window of its own: that one is not given up, but widened.
-    pub fn add_backfill(
+    pub async fn add_backfill(
         &self,
         from: DateTime<Utc>,
         to: Option<DateTime<Utc>>,
     ) -> Result<(), StoreError> {
         for followed in self.streams.iter() {
-            let asked = self.asked(followed.id, from, to)?;
-            let kept = self.store.backfill(followed.id)?;
+            let asked = self.asked(followed.id, from, to).await?;
+            let kept = self.store.backfill(followed.id).await?;
             let unfinished = kept.filter(|kept| !kept.done);
             let span = unfinished.map_or(asked, |kept| Window {
                 from: kept.span.from.min(asked.from),
                 until: kept.span.until.max(asked.until),
             });
             if asked.from < asked.until {
-                self.store.request_backfill(followed.id, span)?;
+                self.store.request_backfill(followed.id, span).await?;
             }
         }
         Ok(())
     }
 
     /// The window of one stream; without an end, up to where live polling began.
-    fn asked(
+    async fn asked(
         &self,
         stream: StreamId,
         from: DateTime<Utc>,
@@ -76,31 +76,37 @@ impl Watch {
     ) -> Result<Window, StoreError> {
         let until = match to {
             Some(to) => to,
-            None => self.until(stream, from)?,
+            None => self.until(stream, from).await?,
         };
         Ok(Window { from, until })
     }
 
     /// Where a backfill without an end ends: where live polling began, or now; an unfinished one keeps its end.
-    fn until(&self, stream: StreamId, from: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-        let kept = self.store.backfill(stream)?;
-        if let Some(kept) = kept.filter(|kept| !kept.told && kept.span.from == from) {
+    async fn until(
+        &self,
+        stream: StreamId,
+        from: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        let kept = self.store.backfill(stream).await?;
+        if let Some(kept) = kept.filter(|kept| !kept.summed_up && kept.span.from == from) {
             return Ok(kept.span.until);
         }
-        let began = self.store.live(stream)?.began;
+        let began = self.store.live(stream).await?.began;
         Ok(began.unwrap_or_else(|| self.clock.now()))
     }
 
     /// Asks, on the first run of the service, for what lies before live polling.
-    pub fn request_lookback(&self) -> Result<(), StoreError> {
+    pub async fn request_lookback(&self) -> Result<(), StoreError> {
         let until = self.clock.now();
         let from = before(until, self.settings.schedule.lookback);
         for followed in self.streams.iter() {
-            let begun = self.store.live(followed.id)?.began.is_some();
+            let begun = self.store.live(followed.id).await?.began.is_some();
             // The audit log's own first window reaches back as far, in one request.
             let access = followed.stream.name == StreamName::Access;
             if access && !begun {
-                self.store.begin_live(followed.id, Window { from, until })?;
+                self.store
+                    .begin_live(followed.id, Window { from, until })
+                    .await?;
             }
         }
         Ok(())
@@ -115,8 +121,8 @@ impl Watch {
         let mut outcome = Outcome::default();
         let mut whole: Option<Window> = None;
         for followed in self.streams.iter() {
-            let kept = self.store.backfill(followed.id)?;
-            let Some(kept) = kept.filter(|kept| !kept.told) else {
+            let kept = self.store.backfill(followed.id).await?;
+            let Some(kept) = kept.filter(|kept| !kept.summed_up) else {
                 continue;
             };
             let span = whole.unwrap_or(kept.span);
@@ -143,7 +149,7 @@ impl Watch {
                     took: began.elapsed(),
                 }
                 .emit(),
-                Err(error) => outcome.add(self.not_read(followed, error)?),
+                Err(error) => outcome.add(self.not_read(followed, error).await?),
             }
         }
         // What was read is analysed in any case; history that is not whole is summed up when it is.
@@ -151,9 +157,11 @@ impl Watch {
             let complete = outcome.failures.is_empty();
             outcome.add(self.analysed().await?);
             if complete && !self.stop.is_cancelled() {
-                outcome.add(self.look_at_history()?);
-                let (summary, now) = self.summary(History::Backfill, span)?;
-                self.store.tell_backfills(self.tenant, &summary, now)?;
+                outcome.add(self.look_at_history().await?);
+                let (summary, now) = self.summary(History::Backfill, span).await?;
+                self.store
+                    .sum_up_backfills(self.tenant, summary, now)
+                    .await?;
             }
         }
         Ok((outcome, Ended::CaughtUp))
@@ -176,17 +184,21 @@ impl Watch {
     }
 
     /// The backfill of each stream that has one, in words and as it stands.
-    pub fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
+    pub async fn backfills(&self) -> Result<Vec<(String, BackfillState)>, StoreError> {
         let mut all = Vec::new();
         for followed in self.streams.iter() {
-            let kept = self.store.backfill(followed.id)?;
+            let kept = self.store.backfill(followed.id).await?;
             all.extend(kept.map(|kept| (followed.words(), kept)));
         }
         Ok(all)
     }
 
     /// Whether a backfill is asked for and not read to its end and summed up.
-    pub fn has_backfill(&self) -> Result<bool, StoreError> {
-        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.told))
+    pub async fn has_backfill(&self) -> Result<bool, StoreError> {
+        Ok(self
+            .backfills()
+            .await?
+            .iter()
+            .any(|(_, kept)| !kept.summed_up))
     }
 }

@@ -40,8 +40,8 @@ struct Rise {
 impl Watch {
     /// Asks for the view counts of canary pages where the log holds no page views, and records each count that rose.
     pub async fn look_at_canaries(&self) -> Result<Outcome, StoreError> {
-        let known = self.store.canary_views(self.tenant)?;
-        let counts = self.counts_canaries()?;
+        let known = self.store.canary_views(self.tenant).await?;
+        let counts = self.counts_canaries().await?;
         if !counts && known.is_empty() {
             return Ok(Outcome::default());
         }
@@ -85,12 +85,12 @@ impl Watch {
         }
         leave_to_others(&mut views);
         self.log_refusals(&views, &known);
-        outcome.add(self.keep_canaries(&views, rises)?);
+        outcome.add(self.keep_canaries(&views, rises).await?);
         Ok(outcome)
     }
 
     /// Whether the site is to be asked: canary pages are listed, and the log has held no page view for two weeks.
-    fn counts_canaries(&self) -> Result<bool, StoreError> {
+    async fn counts_canaries(&self) -> Result<bool, StoreError> {
         if !self.detect.canary_page.enabled || self.detect.canary_pages.is_empty() {
             return Ok(false);
         }
@@ -104,10 +104,10 @@ impl Watch {
         let Some(Followed { id, .. }) = access else {
             return Ok(true);
         };
-        let Some((newest, _)) = self.store.extent(*id)? else {
+        let Some((newest, _)) = self.store.extent(*id).await? else {
             return Ok(true);
         };
-        let last = self.store.last_view(*id)?;
+        let last = self.store.last_view(*id).await?;
         Ok(last.is_none_or(|last| newest - last > VIEWLESS_DAYS * DAY_SECONDS))
     }
 
@@ -167,26 +167,31 @@ impl Watch {
     }
 
     /// Keeps the counts together with the findings that follow from them.
-    fn keep_canaries(&self, views: &[CanaryView], rises: Vec<Rise>) -> Result<Outcome, StoreError> {
+    async fn keep_canaries(
+        &self,
+        views: &[CanaryView],
+        rises: Vec<Rise>,
+    ) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
         let mut outcome = Outcome::default();
         let mut changed = Vec::new();
-        let mut messages = Messages::new(&self.store, &self.notifiers, now);
+        let mut messages = Messages::new(self.store.as_ref(), &self.notifiers, now);
         for rise in rises {
             let id = self.canary_id(&rise, now);
-            let before = self.store.recorded_finding(&id)?;
+            let before = self.store.recorded_finding(&id).await?;
             let finding = self.opened(id, rise, before.map(|before| before.finding), now);
             if finding.revision == 1 {
                 outcome.note(&finding);
             }
-            messages.report(&finding, now)?;
+            messages.report(&finding, now).await?;
             changed.push(Recorded {
                 finding,
                 settled: true,
             });
         }
         self.store
-            .keep_canary_views(self.tenant, views, &messages.with(&changed, &[]), now)?;
+            .keep_canary_views(self.tenant, views, messages.with(changed, Vec::new()), now)
+            .await?;
         Ok(outcome)
     }
 

@@ -11,26 +11,26 @@ use pagewarden_core::time::{Window, before};
 impl Watch {
     /// The history that a summary is still to cover: that of every backfill which was asked for and not summed up yet, and all of
     /// it before live polling has come to the present for the first time.
-    pub(super) fn pending_summary(&self) -> Result<PendingSummary, StoreError> {
-        let backfills = self.backfills()?;
-        let pending_summary = backfills.iter().filter(|(_, kept)| !kept.told);
+    pub(super) async fn pending_summary(&self) -> Result<PendingSummary, StoreError> {
+        let backfills = self.backfills().await?;
+        let pending_summary = backfills.iter().filter(|(_, kept)| !kept.summed_up);
         let spans = pending_summary.map(|(_, kept)| kept.span).collect();
-        PendingSummary::of(&self.store, self.tenant, spans)
+        PendingSummary::of(self.store.as_ref(), self.tenant, spans).await
     }
 
     /// Whether the history before the installation is only partly read, so that baselines and threshold say little yet.
-    pub fn lacks_history(&self) -> Result<bool, StoreError> {
-        if self.store.is_present(self.tenant)? {
+    pub async fn lacks_history(&self) -> Result<bool, StoreError> {
+        if self.store.is_present(self.tenant).await? {
             return Ok(false);
         }
         let access = |stream| stream == StreamName::Access;
         for followed in self.streams.iter().filter(|one| access(one.stream.name)) {
-            let partly = match self.store.backfill(followed.id)? {
+            let partly = match self.store.backfill(followed.id).await? {
                 Some(kept) => !kept.done,
                 // A first scan that was cut short.
                 None => {
-                    self.store.last_success(followed.id)?.is_none()
-                        && self.store.live(followed.id)?.watermark.is_some()
+                    self.store.last_success(followed.id).await?.is_none()
+                        && self.store.live(followed.id).await?.watermark.is_some()
                 }
             };
             if partly {
@@ -41,18 +41,19 @@ impl Watch {
     }
 
     /// Whether a backfill is under way, each page of which would make an analysis begin anew.
-    pub fn reads_history(&self) -> Result<bool, StoreError> {
-        Ok(self.backfills()?.iter().any(|(_, kept)| !kept.done) || self.lacks_history()?)
+    pub async fn reads_history(&self) -> Result<bool, StoreError> {
+        Ok(self.backfills().await?.iter().any(|(_, kept)| !kept.done)
+            || self.lacks_history().await?)
     }
 
     /// Checks log health before the first history is summed up, so that no message is sent for each old change to a log.
-    pub(super) fn look_at_history(&self) -> Result<Outcome, StoreError> {
+    pub(super) async fn look_at_history(&self) -> Result<Outcome, StoreError> {
         let mut live = false;
         for followed in self.streams.iter() {
-            live |= self.store.live(followed.id)?.began.is_some();
+            live |= self.store.live(followed.id).await?.began.is_some();
         }
-        if live && !self.store.is_present(self.tenant)? {
-            self.look()
+        if live && !self.store.is_present(self.tenant).await? {
+            self.look().await
         } else {
             Ok(Outcome::default())
         }
@@ -60,22 +61,22 @@ impl Watch {
 
     /// Notes, for a service, that the history before the installation is read and summed up; sums it up where live polling itself
     /// has read it.
-    pub fn enter_present(&self) -> Result<(), StoreError> {
-        if self.store.is_present(self.tenant)? || self.has_backfill()? {
+    pub async fn enter_present(&self) -> Result<(), StoreError> {
+        if self.store.is_present(self.tenant).await? || self.has_backfill().await? {
             return Ok(());
         }
         let mut summary = Vec::new();
         let mut now = self.clock.now();
-        if self.backfills()?.is_empty() {
+        if self.backfills().await?.is_empty() {
             for followed in self.streams.iter() {
-                if self.store.last_success(followed.id)?.is_none() {
+                if self.store.last_success(followed.id).await?.is_none() {
                     return Ok(());
                 }
             }
-            let until = self.store.installed(self.tenant)?;
+            let until = self.store.installed(self.tenant).await?;
             let from = before(until, self.settings.schedule.lookback);
-            (summary, now) = self.summary(History::Scan, Window { from, until })?;
+            (summary, now) = self.summary(History::Scan, Window { from, until }).await?;
         }
-        self.store.begin_present(self.tenant, &summary, now)
+        self.store.begin_present(self.tenant, summary, now).await
     }
 }

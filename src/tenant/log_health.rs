@@ -3,31 +3,22 @@
 use super::{Followed, Watch, credentials};
 use crate::log_health::{Looked, Looking};
 use crate::outcome::Outcome;
-use crate::storage::StoreError;
+use crate::storage::{StoreError, StreamId};
 use pagewarden_core::detect::blind_spot::Key;
 
 impl Watch {
     /// Checks log health: views that stopped, keys that end, changes to the logs.
-    pub fn look(&self) -> Result<Outcome, StoreError> {
-        self.looking(|looking, _| looking.look())
+    pub async fn look(&self) -> Result<Outcome, StoreError> {
+        self.look_at(None).await
     }
 
     /// Notes that a stream was last read longer ago than Atlassian keeps it, if so.
-    pub(super) fn look_back(&self, followed: &Followed) -> Result<Outcome, StoreError> {
-        self.looking(|looking, streams| {
-            let stream = streams.iter().find(|stream| stream.id == followed.id);
-            stream.map_or_else(
-                || Ok(Outcome::default()),
-                |stream| looking.look_back(*stream),
-            )
-        })
+    pub(super) async fn look_back(&self, followed: &Followed) -> Result<Outcome, StoreError> {
+        self.look_at(Some(followed.id)).await
     }
 
-    /// Runs the work if the `blind-spot` detector is on.
-    fn looking(
-        &self,
-        work: impl FnOnce(&Looking<'_>, &[Looked<'_>]) -> Result<Outcome, StoreError>,
-    ) -> Result<Outcome, StoreError> {
+    /// Looks back at one stream or at everything, if the `blind-spot` detector is on.
+    async fn look_at(&self, stream: Option<StreamId>) -> Result<Outcome, StoreError> {
         if !self.detect.blind_spot.enabled {
             return Ok(Outcome::default());
         }
@@ -52,9 +43,9 @@ impl Watch {
             })
             .collect();
         let mapper = self.mapper();
-        let pending_summary = self.pending_summary()?;
+        let pending_summary = self.pending_summary().await?;
         let looking = Looking {
-            store: &self.store,
+            store: self.store.as_ref(),
             notifiers: &self.notifiers,
             tenant: self.tenant,
             name: &self.settings.name,
@@ -64,6 +55,12 @@ impl Watch {
             now: self.clock.now(),
             pending_summary: &pending_summary,
         };
-        work(&looking, &streams)
+        let Some(stream) = stream else {
+            return looking.look().await;
+        };
+        match streams.iter().find(|looked| looked.id == stream) {
+            Some(looked) => looking.look_back(*looked).await,
+            None => Ok(Outcome::default()),
+        }
     }
 }

@@ -9,9 +9,10 @@ mod log_health;
 mod poll;
 mod source;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use self::backfill::SpanProgress;
@@ -58,10 +59,41 @@ impl Followed {
 /// How long anything but requests and analyses may take.
 const LONGEST_STEP: Duration = Duration::from_mins(5);
 
+/// How many tenants are analysed at a time: each takes a processor, and memory.
+const ANALYSES: usize = 2;
+
+/// What all tenants share.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Ends all work.
+    pub stop: CancellationToken,
+    /// How requests are carried.
+    pub transport: Transport,
+    /// How many more analyses there may be at a time.
+    pub analyses: Arc<Semaphore>,
+}
+
+impl Resources {
+    /// With requests over the network.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) -> Self {
+        Self {
+            store,
+            clock,
+            stop,
+            transport: Transport::default(),
+            analyses: Arc::new(Semaphore::new(ANALYSES)),
+        }
+    }
+}
+
 /// One tenant, ready to be watched. Clones watch the same tenant.
 #[derive(Debug, Clone)]
 pub struct Watch {
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     settings: config::Tenant,
     detect: Detect,
@@ -71,6 +103,8 @@ pub struct Watch {
     mapper: Arc<RwLock<Arc<Mapper>>>,
     stop: CancellationToken,
     pulse: Pulse,
+    /// How many analyses there may be at a time, over all tenants.
+    analyses: Arc<Semaphore>,
     /// What is known from the last analysis.
     analyst: Arc<Mutex<analysis::Analyst>>,
     /// Whether failures are logged; false where the caller shows them.
@@ -79,39 +113,32 @@ pub struct Watch {
 
 impl Watch {
     /// Reads the secrets, builds the clients, and makes the tenant known to the store.
-    pub fn open(
-        store: Arc<Store>,
+    pub async fn open(
+        resources: &Resources,
         config: &Config,
         settings: &config::Tenant,
-        clock: Arc<dyn Clock>,
-        stop: &CancellationToken,
     ) -> Result<Self, OpenError> {
-        Self::open_over(&Transport::default(), store, config, settings, clock, stop)
-    }
-
-    /// The same, with requests carried otherwise than over the network.
-    pub fn open_over(
-        transport: &Transport,
-        store: Arc<Store>,
-        config: &Config,
-        settings: &config::Tenant,
-        clock: Arc<dyn Clock>,
-        stop: &CancellationToken,
-    ) -> Result<Self, OpenError> {
+        let Resources {
+            store,
+            clock,
+            stop,
+            transport,
+            analyses,
+        } = resources.clone();
         // Secrets first, so that nothing is written where one is missing.
-        let sources = sources(config.retry, settings, stop, transport)?;
+        let sources = sources(config.retry, settings, &stop, &transport)?;
         let id = settings.organization.as_ref();
         let id = id.map(|organization| organization.id.as_str());
-        let tenant = store.tenant(&settings.name, id, clock.now())?;
+        let tenant = store.tenant(&settings.name, id, clock.now()).await?;
         let mut streams = Vec::with_capacity(sources.len());
         for (stream, source) in sources {
             streams.push(Followed {
-                id: store.stream(tenant, &stream)?,
+                id: store.stream(tenant, &stream).await?,
                 stream,
                 source,
             });
         }
-        let (actions, _) = store.actions(tenant)?;
+        let (actions, _) = store.actions(tenant).await?;
         Ok(Self {
             mapper: Arc::new(RwLock::new(Arc::new(Mapper::new(
                 &settings.actions,
@@ -125,7 +152,8 @@ impl Watch {
             clock,
             tenant,
             streams: streams.into(),
-            stop: stop.clone(),
+            stop,
+            analyses,
             analyst: Arc::new(Mutex::new(analysis::Analyst::resident())),
             logs_failures: true,
         })
@@ -152,8 +180,8 @@ impl Watch {
     }
 
     /// Whether anything is known of who is privileged.
-    pub fn has_roster(&self) -> Result<bool, StoreError> {
-        Ok(!self.store.rosters(self.tenant)?.is_empty())
+    pub async fn has_roster(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.rosters(self.tenant).await?.is_empty())
     }
 
     /// When what is polled.
@@ -174,7 +202,7 @@ impl Watch {
 
     fn target<'a>(&'a self, followed: &'a Followed, mapper: &'a Mapper, plan: Plan) -> Target<'a> {
         Target {
-            store: &self.store,
+            store: self.store.as_ref(),
             id: followed.id,
             stream: &followed.stream,
             mapper,
@@ -192,7 +220,7 @@ impl Watch {
     }
 
     /// Says what cannot be seen, and which credentials end soon.
-    pub fn warn(&self) -> Result<(), StoreError> {
+    pub async fn warn(&self) -> Result<(), StoreError> {
         let (tenant, today) = (self.name(), self.clock.now().date_naive());
         for (name, expires) in credentials(&self.settings) {
             let days = expires.map(|expires| (expires - today).num_days());
@@ -201,11 +229,11 @@ impl Watch {
                 CredentialEnding { tenant, name, days }.emit();
             }
         }
-        let rows = self.store.tenants()?;
+        let rows = self.store.tenants().await?;
         if let Some(row) = rows.iter().find(|row| row.id == self.tenant) {
             let (actions, streams) = (
-                self.store.actions(self.tenant)?.0,
-                self.store.stream_status(row)?,
+                self.store.actions(self.tenant).await?.0,
+                self.store.stream_status(row).await?,
             );
             for what in coverage(Some(&self.settings), &actions, &streams).notes {
                 CoverageMissing {

@@ -35,13 +35,13 @@ impl Watch {
         if self.stop.is_cancelled() {
             return Ok(outcome);
         }
-        outcome.add(self.look()?);
+        outcome.add(self.look().await?);
         outcome.add(self.look_at_canaries().await?);
-        if complete && !self.store.is_present(self.tenant)? {
+        if complete && !self.store.is_present(self.tenant).await? {
             let from = before(began, self.settings.schedule.lookback);
             let until = began;
-            let (summary, now) = self.summary(History::Scan, Window { from, until })?;
-            self.store.begin_present(self.tenant, &summary, now)?;
+            let (summary, now) = self.summary(History::Scan, Window { from, until }).await?;
+            self.store.begin_present(self.tenant, summary, now).await?;
         }
         Ok(outcome)
     }
@@ -61,7 +61,8 @@ impl Watch {
         };
         let now = self.clock.now();
         let admins = &self.settings.admins;
-        let refreshed = roster::refresh(&self.store, self.tenant, &directories, admins, now).await;
+        let refreshed =
+            roster::refresh(self.store.as_ref(), self.tenant, &directories, admins, now).await;
         match refreshed {
             Ok((accounts, changed)) => {
                 let tenant = self.name();
@@ -80,7 +81,12 @@ impl Watch {
             Err(roster::RosterError::Store(error)) => Err(error),
             Err(roster::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
             Err(error) => {
-                let as_of = self.store.rosters(self.tenant)?.pop().map(|old| old.as_of);
+                let as_of = self
+                    .store
+                    .rosters(self.tenant)
+                    .await?
+                    .pop()
+                    .map(|old| old.as_of);
                 let (tenant, why) = (self.name(), error.to_string());
                 if self.logs_failures {
                     RosterKept {
@@ -112,7 +118,8 @@ impl Watch {
         match organization.actions().await {
             Ok(actions) => {
                 self.store
-                    .keep_actions(self.tenant, &actions, self.clock.now())?;
+                    .keep_actions(self.tenant, &actions, self.clock.now())
+                    .await?;
                 let mapper = Arc::new(Mapper::new(&self.settings.actions, &actions));
                 *self.mapper.write().unwrap_or_else(PoisonError::into_inner) = mapper;
                 Ok(Outcome::default())
@@ -149,7 +156,7 @@ impl Watch {
         let (mut outcome, mut ended) = (Outcome::default(), Ended::CaughtUp);
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
-            outcome.add(self.look_back(followed)?);
+            outcome.add(self.look_back(followed).await?);
             let began = Instant::now();
             let mut go_on = |_: &Read, _| {
                 self.pulse.beat();
@@ -167,13 +174,13 @@ impl Watch {
             if let Ok((_, Ended::OutOfTime)) = &polled {
                 ended = Ended::OutOfTime;
             }
-            outcome.add(self.polled(followed, polled, began)?);
+            outcome.add(self.polled(followed, polled, began).await?);
         }
         Ok((outcome, ended))
     }
 
     /// Notes how a poll ended.
-    fn polled(
+    async fn polled(
         &self,
         followed: &Followed,
         polled: Result<(Read, Ended), IngestError>,
@@ -191,18 +198,18 @@ impl Watch {
                 .emit();
                 // Only what was caught up with is read up to now.
                 let caught_up = (ended == Ended::CaughtUp).then(|| self.clock.now());
-                if self.store.record_poll(followed.id, Ok(caught_up))? {
+                if self.store.record_poll(followed.id, Ok(caught_up)).await? {
                     let stream = &followed.stream;
                     PollRecovered { stream }.emit();
                 }
                 Ok(Outcome::default())
             }
-            Err(error) => self.not_read(followed, error),
+            Err(error) => self.not_read(followed, error).await,
         }
     }
 
     /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.
-    pub(super) fn not_read(
+    pub(super) async fn not_read(
         &self,
         followed: &Followed,
         error: IngestError,
@@ -223,7 +230,7 @@ impl Watch {
             }
             .emit();
         }
-        self.store.record_poll(followed.id, Err(&why))?;
+        self.store.record_poll(followed.id, Err(&why)).await?;
         Ok(self.failure(&followed.words(), &why))
     }
 

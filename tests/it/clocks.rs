@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden::storage::Store;
-use pagewarden::tenant::Watch;
+use pagewarden::storage::sqlite::Sqlite;
+use pagewarden::tenant::{Resources, Watch};
 use pagewarden_core::time::Clock;
 use pagewarden_simulator::{Fault, Faults, Options};
 use tokio_util::sync::CancellationToken;
@@ -49,19 +50,21 @@ impl Watching {
         .unwrap();
         let mut config = config;
         config.state.path = self.desk.path("state.db");
-        let store = Arc::new(Store::open(&config.state.path).unwrap());
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.state.path).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let stop = CancellationToken::new();
         let threads = threads();
-        let watch = Watch::open(store, &config, &config.tenants[0], clock, &stop).unwrap();
-        watch.request_lookback().unwrap();
         threads.block_on(async {
+            let resources = Resources::new(store, clock, stop);
+            let watch = Watch::open(&resources, &config, &config.tenants[0]).await;
+            let watch = watch.unwrap();
+            watch.request_lookback().await.unwrap();
             watch.refresh_admins().await.unwrap();
             watch.learn_actions().await.unwrap();
             watch.poll_access(None).await.unwrap();
             watch.poll_audits().await.unwrap();
-            watch.analyse().unwrap();
-            if watch.has_backfill().unwrap() {
+            watch.analyse().await.unwrap();
+            if watch.has_backfill().await.unwrap() {
                 watch.backfill(&mut |_, _, _, _| true).await.unwrap();
             }
         });

@@ -180,7 +180,7 @@ fn a_migration_that_was_cut_short_is_repeated() {
     state
         .execute_batch(&format!("pragma max_page_count = {}", pages + 20))
         .unwrap();
-    let step = include_str!("../../src/storage/migrations/2.sql");
+    let step = include_str!("../../src/storage/sqlite/migrations/2.sql");
     let cut = state.execute_batch(&format!("begin immediate; {step} commit;"));
     assert!(cut.unwrap_err().to_string().contains("full"));
     drop(state);

@@ -6,14 +6,16 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pagewarden::config::Detect;
-use pagewarden::storage::{Store, Stretch};
+use pagewarden::storage::sqlite::Sqlite;
+use pagewarden::storage::{Store, Stretch, Which};
 use pagewarden_core::engine::{Draft, Engine, Rules, State};
-use pagewarden_core::model::{RosterHistory, StreamName, WordId};
+use pagewarden_core::model::{AccountId, RosterHistory, StreamName, WordId};
 use pagewarden_core::session::Read;
 use pagewarden_simulator::Options;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use crate::desk::threads;
 use crate::kit::{Kit, small, world};
 
 /// What the simulated tenant serves, line by line, and who is privileged in the end.
@@ -249,36 +251,40 @@ fn the_order_of_arrival_does_not_matter() {
 fn reads(kit: &Kit) -> (Vec<Read>, Vec<(WordId, u64)>) {
     let files = Files::of(kit);
     files.import(kit, &[("all.ndjson", text(&files.access))]);
-    let store = Store::open_to_read(&kit.desk.path("state.db")).unwrap();
-    let tenant = store.tenants().unwrap().remove(0).id;
-    let streams = store.streams(tenant).unwrap();
-    let (stream, _) = streams
-        .into_iter()
-        .find(|(_, name)| *name == StreamName::Access)
-        .unwrap();
-    let mut reads = Vec::new();
-    store
-        .read(
-            Stretch {
-                stream,
-                from: i64::MIN,
-                until: i64::MAX,
-            },
-            |read| reads.push(*read),
-        )
-        .unwrap();
-    let accounts = store.accounts(tenant).unwrap();
+    let store = Sqlite::open_to_read(&kit.desk.path("state.db")).unwrap();
+    let (reads, accounts) = threads().block_on(stored(&store));
     let stable = |id: &str| {
         id.bytes()
             .fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))
     };
-    (
-        reads,
-        accounts
-            .iter()
-            .map(|(id, account)| (*id, stable(account.as_str())))
-            .collect(),
-    )
+    let stable = accounts
+        .iter()
+        .map(|(id, account)| (*id, stable(account.as_str())));
+    (reads, stable.collect())
+}
+
+async fn stored(store: &dyn Store) -> (Vec<Read>, Vec<(WordId, AccountId)>) {
+    let tenant = store.tenants().await.unwrap().remove(0).id;
+    let streams = store.streams(tenant).await.unwrap();
+    let (stream, _) = streams
+        .into_iter()
+        .find(|(_, name)| *name == StreamName::Access)
+        .unwrap();
+    let all = Stretch {
+        stream,
+        from: i64::MIN,
+        until: i64::MAX,
+    };
+    let (mut reads, mut after) = (Vec::new(), None);
+    loop {
+        let chunk = store.events(all, Which::Reading, after).await.unwrap();
+        reads.extend(chunk.events.iter().map(|event| event.read));
+        after = chunk.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    (reads, store.accounts_after(tenant, 0).await.unwrap())
 }
 
 /// The drafts of an engine, in an order of their own.

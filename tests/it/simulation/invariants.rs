@@ -62,21 +62,21 @@ pub(crate) struct Known {
 }
 
 /// (a) No event more than the world has shown; where everything was read, none fewer.
-pub(crate) fn stored_once(
-    store: &Store,
+pub(crate) async fn stored_once(
+    store: &dyn Store,
     known: &[Known],
     hosts: &[Host],
     now: DateTime<Utc>,
     whole: bool,
 ) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let rows = store.tenants().unwrap();
+    let rows = store.tenants().await.unwrap();
     for (tenant, host) in known.iter().zip(hosts) {
         let Some(row) = rows.iter().find(|row| row.name == tenant.name) else {
             continue;
         };
         let shown = host.simulator.world().counts_until(now);
-        for stream in store.stream_status(row).unwrap() {
+        for stream in store.stream_status(row).await.unwrap() {
             let (name, most) = match stream.stream.name {
                 StreamName::Access => ("access", u64::from(shown.events)),
                 StreamName::Audit => ("audit", u64::from(shown.audit)),

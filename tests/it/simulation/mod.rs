@@ -18,8 +18,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden::config;
 use pagewarden::service::{Next, Reload, Renew, Stopped, serve_reloading};
 use pagewarden::storage::Store;
+use pagewarden::storage::sqlite::Sqlite;
 use pagewarden_core::model::Finding;
 use pagewarden_core::time::rfc3339;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -39,14 +41,14 @@ const WEEKS: u32 = 2;
 const QUIET: TimeDelta = TimeDelta::hours(8);
 
 /// Reads everything anew when the service is asked to reload.
-struct Renewal(Arc<Scene>, Arc<Store>);
+struct Renewal(Arc<Scene>, Arc<dyn Store>);
 
 impl Renew for Renewal {
     fn renew(&self, drain: CancellationToken) -> Result<Next, String> {
         if self.0.now().timestamp() % 3 == 0 {
             return Err("a config that is refused".to_owned());
         }
-        self.0.next(&self.1, drain)
+        Handle::current().block_on(self.0.next(&self.1, drain))
     }
 }
 
@@ -55,15 +57,16 @@ struct Life {
     serving: Pin<Box<dyn Future<Output = Stopped>>>,
     stop: CancellationToken,
     reload: Arc<Notify>,
-    store: Weak<Store>,
+    store: Weak<dyn Store>,
 }
 
 impl Life {
-    fn begin(scene: &Arc<Scene>) -> Result<Self, String> {
-        let store = Arc::new(Store::open(scene.path()).map_err(|error| error.to_string())?);
+    async fn begin(scene: &Arc<Scene>) -> Result<Self, String> {
+        let store = Sqlite::open(scene.path()).map_err(|error| error.to_string())?;
+        let store: Arc<dyn Store> = Arc::new(store);
         let stop = CancellationToken::new();
         let asked = Arc::new(Notify::new());
-        let first = scene.next(&store, stop.child_token())?;
+        let first = scene.next(&store, stop.child_token()).await?;
         let reload = Reload {
             asked: Arc::clone(&asked),
             renew: Arc::new(Renewal(Arc::clone(scene), Arc::clone(&store))),
@@ -80,8 +83,12 @@ impl Life {
     async fn end(self) {
         let store = self.store;
         drop(self.serving);
-        while store.strong_count() > 0 {
+        loop {
+            // Time passes only while nothing is under way on another thread.
             sleep(Duration::from_millis(1)).await;
+            if store.strong_count() == 0 {
+                break;
+            }
         }
     }
 }
@@ -174,12 +181,14 @@ impl Run {
         while self.scene.now() < end {
             self.step += 1;
             if self.scene.now() >= tick {
-                self.check()?;
+                self.check().await?;
                 let all_read = self.known.iter().all(|known| known.read.is_some());
                 tick = self.scene.now() + TimeDelta::minutes(if all_read { 60 } else { 10 });
             }
             if self.life.is_none() && self.scene.now() >= self.back {
-                let life = Life::begin(&self.scene).map_err(|error| self.failure(&error))?;
+                let life = Life::begin(&self.scene)
+                    .await
+                    .map_err(|error| self.failure(&error))?;
                 self.life = Some(life);
             }
             while let Some((_, whose, reported)) =
@@ -297,23 +306,24 @@ impl Run {
         ));
     }
 
-    fn store(&self) -> Arc<Store> {
+    fn store(&self) -> Arc<dyn Store> {
         let living = self.life.as_ref().and_then(|life| life.store.upgrade());
-        living.unwrap_or_else(|| Arc::new(Store::open(self.scene.path()).unwrap()))
+        living.unwrap_or_else(|| Arc::new(Sqlite::open(self.scene.path()).unwrap()))
     }
 
     /// Checks what must hold at any moment.
-    fn check(&mut self) -> Result<(), Failure> {
+    async fn check(&mut self) -> Result<(), Failure> {
         let (store, now) = (self.store(), self.scene.now());
-        for row in store.tenants().unwrap() {
+        for row in store.tenants().await.unwrap() {
             let Some(known) = self.known.iter_mut().find(|known| known.name == row.name) else {
                 continue;
             };
-            let streams = store.streams(row.id).unwrap();
-            let mut kept = streams
-                .iter()
-                .filter_map(|(id, _)| store.backfill(*id).unwrap());
-            let read = kept.next().is_some_and(|first| first.told) && kept.all(|kept| kept.told);
+            let streams = store.streams(row.id).await.unwrap();
+            let mut kept = Vec::new();
+            for (id, _) in streams {
+                kept.extend(store.backfill(id).await.unwrap());
+            }
+            let read = !kept.is_empty() && kept.iter().all(|kept| kept.summed_up);
             if !read && known.read.is_none() {
                 known.unread = now;
             } else if known.read.is_none() {
@@ -321,7 +331,8 @@ impl Run {
             }
         }
         let hosts = &self.scene.network.hosts;
-        let mut violations = invariants::stored_once(&store, &self.known, hosts, now, false);
+        let mut violations =
+            invariants::stored_once(store.as_ref(), &self.known, hosts, now, false).await;
         let got = self.scene.network.got();
         if got.len() > self.checked {
             violations.extend(invariants::sent_once(&got, &self.blows));
@@ -340,7 +351,7 @@ impl Run {
 
     /// Checks what must hold at the end.
     async fn finish(mut self) -> Result<Report, Failure> {
-        self.check()?;
+        self.check().await?;
         if let Some(mut life) = self.life.take() {
             life.stop.cancel();
             (&mut life.serving).await;
@@ -349,9 +360,10 @@ impl Run {
         let network = Arc::clone(&self.scene.network);
         let now = self.scene.now();
         let store = self.store();
-        let whole = invariants::stored_once(&store, &self.known, &network.hosts, now, true);
+        let whole =
+            invariants::stored_once(store.as_ref(), &self.known, &network.hosts, now, true).await;
         self.take(whole)?;
-        let findings = store.findings(None).unwrap();
+        let findings = store.findings(None).await.unwrap();
         let got = network.got();
         self.take(invariants::same(&findings, &self.at_once().await?))?;
         let lateness = TimeDelta::from_std(self.scene.config.detect.lateness).unwrap();
@@ -379,16 +391,16 @@ impl Run {
     /// What one reading of everything finds, in a state file of its own.
     async fn at_once(&self) -> Result<Vec<Finding>, Failure> {
         let path = self.scene.folder.path().join("whole.db");
-        let store = Arc::new(Store::open(&path).unwrap());
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&path).unwrap());
         let stop = CancellationToken::new();
-        let watches = self.scene.watches(&store, &stop);
+        let watches = self.scene.watches(&store, &stop).await;
         for mut watch in watches.map_err(|error| self.failure(&error))? {
             let outcome = watch.scan().await.unwrap();
             if !outcome.failures.is_empty() {
                 return Err(self.failure(&outcome.failures.join("; ")));
             }
         }
-        Ok(store.findings(None).unwrap())
+        Ok(store.findings(None).await.unwrap())
     }
 }
 

@@ -14,7 +14,7 @@ use pagewarden::http::{Carrier, Transport};
 use pagewarden::notify::kinds;
 use pagewarden::service::{Next, Service};
 use pagewarden::storage::Store;
-use pagewarden::tenant::Watch;
+use pagewarden::tenant::{Resources, Watch};
 use pagewarden_core::time::Clock;
 use pagewarden_simulator::{Options, Simulator, World, WorldSettings};
 use tempfile::TempDir;
@@ -98,31 +98,32 @@ impl Scene {
         Transport::by(carrier)
     }
 
-    pub(super) fn watches(
+    pub(super) async fn watches(
         &self,
-        store: &Arc<Store>,
+        store: &Arc<dyn Store>,
         stop: &CancellationToken,
     ) -> Result<Vec<Watch>, String> {
         let clock: Arc<dyn Clock> = Arc::new(self.network.clock);
-        let transport = self.transport();
-        let tenants = self.config.tenants.iter();
-        tenants
-            .map(|tenant| {
-                let (store, clock) = (Arc::clone(store), Arc::clone(&clock));
-                Watch::open_over(&transport, store, &self.config, tenant, clock, stop)
-                    .map_err(|error| error.to_string())
-            })
-            .collect()
+        let resources = Resources {
+            transport: self.transport(),
+            ..Resources::new(Arc::clone(store), clock, stop.clone())
+        };
+        let mut watches = Vec::new();
+        for tenant in &self.config.tenants {
+            let watch = Watch::open(&resources, &self.config, tenant).await;
+            watches.push(watch.map_err(|error| error.to_string())?);
+        }
+        Ok(watches)
     }
 
-    pub(super) fn next(
+    pub(super) async fn next(
         &self,
-        store: &Arc<Store>,
+        store: &Arc<dyn Store>,
         drain: CancellationToken,
     ) -> Result<Next, String> {
         let notifiers = Notifiers::build_over(&self.transport(), &self.config.notifiers);
         let service = Service {
-            watches: self.watches(store, &drain)?,
+            watches: self.watches(store, &drain).await?,
             store: Arc::clone(store),
             notifiers: notifiers.map_err(|error| error.to_string())?,
             retry: self.config.retry,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 
-use super::{Store, StoreError, StreamId, TenantId};
+use crate::storage::{Place, StreamId, TenantId};
 use pagewarden_core::model::{AccountId, Actor, ActorKind, WordId};
 
 /// How many strings of each kind are remembered; beyond that they are looked up anew.
@@ -12,30 +12,19 @@ const REMEMBERED: usize = 65_536;
 /// The number that stands for no site.
 const NO_SITE: WordId = 0;
 
-/// Something that belongs to a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// A page.
-    Page,
-    /// A space.
-    Space,
-}
-
-impl Place {
-    /// The statements that add one, find one, and give the highest number.
-    const fn queries(self) -> [&'static str; 3] {
-        match self {
-            Self::Page => [
-                "insert into page (tenant, no, page, site) values (?1, ?2, ?3, ?4)",
-                "select no from page where tenant = ?1 and page = ?2 and site = ?3",
-                "select coalesce(max(no), 0) + 1 from page where tenant = ?1",
-            ],
-            Self::Space => [
-                "insert into space (tenant, no, space, site) values (?1, ?2, ?3, ?4)",
-                "select no from space where tenant = ?1 and space = ?2 and site = ?3",
-                "select coalesce(max(no), 0) + 1 from space where tenant = ?1",
-            ],
-        }
+/// The statements that add a page or space, find one, and give the highest number.
+const fn queries(place: Place) -> [&'static str; 3] {
+    match place {
+        Place::Page => [
+            "insert into page (tenant, no, page, site) values (?1, ?2, ?3, ?4)",
+            "select no from page where tenant = ?1 and page = ?2 and site = ?3",
+            "select coalesce(max(no), 0) + 1 from page where tenant = ?1",
+        ],
+        Place::Space => [
+            "insert into space (tenant, no, space, site) values (?1, ?2, ?3, ?4)",
+            "select no from space where tenant = ?1 and space = ?2 and site = ?3",
+            "select coalesce(max(no), 0) + 1 from space where tenant = ?1",
+        ],
     }
 }
 
@@ -47,6 +36,8 @@ pub(super) struct Cache {
     streams: FxHashMap<i64, TenantId>,
     /// How many strings all of them hold.
     held: usize,
+    /// Whether an account was written that is called differently.
+    renamed: bool,
 }
 
 /// The dictionaries of one tenant, as far as they are remembered.
@@ -63,15 +54,17 @@ struct Dictionary {
 #[derive(Debug)]
 struct Known {
     no: WordId,
-    told: Told,
+    details: Details,
     dirty: bool,
+    /// Whether it is called differently since it was last written.
+    renamed: bool,
 }
 
-/// What an event told of its account. The greatest that ever came holds, so the order of arrival does not matter: one that
+/// What an event says of its account. The greatest that ever came holds, so the order of arrival does not matter: one that
 /// names the account tells more than one that does not, and a later day more than an earlier one. Days and not events, so
 /// that an account is written once a day.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Told {
+struct Details {
     named: bool,
     day: i64,
     name: Option<String>,
@@ -80,17 +73,22 @@ struct Told {
     kind: u8,
 }
 
-impl Told {
-    /// Whether an event of a day tells more. Compares what it would become without making it.
+impl Details {
+    /// Whether an event of a day says more. Compares what it would become without making it.
     fn yields_to(&self, actor: &Actor, day: i64) -> bool {
-        let told = (
+        let said = (
             actor.name.is_some(),
             day,
             &actor.name,
             &actor.email,
             number(actor.kind),
         );
-        told > (self.named, self.day, &self.name, &self.email, self.kind)
+        said > (self.named, self.day, &self.name, &self.email, self.kind)
+    }
+
+    /// Whether it says the same of the account, of whatever day.
+    fn calls_the_same(&self, other: &Self) -> bool {
+        (&self.name, &self.email, self.kind) == (&other.name, &other.email, other.kind)
     }
 
     fn of(actor: &Actor, day: i64) -> Self {
@@ -191,7 +189,7 @@ impl Cache {
         if let Some(no) = known {
             return Ok(*no);
         }
-        let [insert, find, next] = place.queries();
+        let [insert, find, next] = queries(place);
         let found = transaction
             .prepare_cached(find)?
             .query_row(params![tenant.0, id, site], |row| row.get(0))
@@ -236,33 +234,41 @@ impl Cache {
         Ok(no)
     }
 
-    /// Writes what the batch told of its accounts.
+    /// Writes what the batch says of its accounts.
     pub(super) fn flush(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut update = transaction.prepare_cached(
             "update account set kind = ?3, name = ?4, email = ?5, told_day = ?6 where tenant = ?1 and no = ?2",
         )?;
         for (tenant, dictionary) in &mut self.tenants {
             for known in dictionary.accounts.values_mut().filter(|known| known.dirty) {
-                let Told {
+                let Details {
                     named: _,
                     day,
                     name,
                     email,
                     kind,
-                } = &known.told;
+                } = &known.details;
                 update.execute(params![tenant, known.no, kind, name, email, day])?;
                 known.dirty = false;
+                self.renamed |= std::mem::take(&mut known.renamed);
             }
         }
         Ok(())
+    }
+
+    /// Whether an account is called differently since this was last asked.
+    pub(super) fn take_renamed(&mut self) -> bool {
+        std::mem::take(&mut self.renamed)
     }
 }
 
 impl Known {
     /// Takes over what an event of a day tells, where that is more.
     fn hear(&mut self, actor: &Actor, day: i64) {
-        if self.told.yields_to(actor, day) {
-            self.told = Told::of(actor, day);
+        if self.details.yields_to(actor, day) {
+            let details = Details::of(actor, day);
+            self.renamed |= !details.calls_the_same(&self.details);
+            self.details = details;
             self.dirty = true;
         }
     }
@@ -281,7 +287,7 @@ impl Known {
                 let name: Option<String> = row.get(2)?;
                 Ok(Self {
                     no: row.get(0)?,
-                    told: Told {
+                    details: Details {
                         named: name.is_some(),
                         day: row.get(1)?,
                         name,
@@ -289,13 +295,14 @@ impl Known {
                         kind: row.get(4)?,
                     },
                     dirty: false,
+                    renamed: false,
                 })
             })
             .optional()?;
         if let Some(found) = found {
             return Ok(found);
         }
-        let told = Told::of(actor, day);
+        let details = Details::of(actor, day);
         let no = transaction
             .prepare_cached("select coalesce(max(no), 0) + 1 from account where tenant = ?1")?
             .query_row([tenant.0], |row| row.get(0))?;
@@ -303,17 +310,18 @@ impl Known {
             .prepare_cached(
                 "insert into account (tenant, no, account, kind, name, email, told_day) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![tenant.0, no, actor.id.as_str(), told.kind, told.name, told.email, day])?;
+            .execute(params![tenant.0, no, actor.id.as_str(), details.kind, details.name, details.email, day])?;
         Ok(Self {
             no,
-            told,
+            details,
             dirty: false,
+            renamed: false,
         })
     }
 }
 
 /// An account as stored.
-fn actor(row: &Row<'_>) -> rusqlite::Result<Actor> {
+pub(super) fn actor(row: &Row<'_>) -> rusqlite::Result<Actor> {
     Ok(Actor {
         id: AccountId::new(row.get::<_, String>(0)?),
         kind: kind_of(row.get(1)?),
@@ -354,120 +362,4 @@ pub(super) fn text_of(
         .query_row(params![tenant.0, no], |row| row.get(0))
         .optional()?;
     Ok(text.unwrap_or_default())
-}
-
-impl Store {
-    /// Lets go of the strings remembered from what was stored: they are looked up again when needed.
-    pub fn forget_terms(&self) {
-        self.lock().terms.forget();
-    }
-
-    /// What the log calls a page or space; empty where there is none.
-    pub fn place(&self, tenant: TenantId, place: Place, no: WordId) -> Result<String, StoreError> {
-        let query = match place {
-            Place::Page => "select page from page where tenant = ?1 and no = ?2",
-            Place::Space => "select space from space where tenant = ?1 and no = ?2",
-        };
-        let name = self.ask(|database| {
-            database
-                .prepare_cached(query)?
-                .query_row(params![tenant.0, no], |row| row.get(0))
-                .optional()
-        })?;
-        Ok(name.unwrap_or_default())
-    }
-
-    /// The numbers of a page or space: of one site, or of every site that has one of that name.
-    pub fn place_nos(
-        &self,
-        tenant: TenantId,
-        (place, id): (Place, &str),
-        site: Option<&str>,
-    ) -> Result<Vec<WordId>, StoreError> {
-        let query = match place {
-            Place::Page => {
-                "select page.no from page left join term on term.tenant = page.tenant and term.no = page.site
-                 where page.tenant = ?1 and page = ?2 and (?3 is null or text = ?3) order by page.no"
-            }
-            Place::Space => {
-                "select space.no from space left join term on term.tenant = space.tenant and term.no = space.site
-                 where space.tenant = ?1 and space = ?2 and (?3 is null or text = ?3) order by space.no"
-            }
-        };
-        self.ask(|database| {
-            database
-                .prepare_cached(query)?
-                .query_map(params![tenant.0, id, site], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// An account as the logs had it last.
-    pub fn account(&self, tenant: TenantId, no: WordId) -> Result<Actor, StoreError> {
-        self.ask(|database| {
-            database
-                .prepare_cached(
-                    "select account, kind, name, email from account where tenant = ?1 and no = ?2",
-                )?
-                .query_row(params![tenant.0, no], actor)
-        })
-    }
-
-    /// The same by its own id; none where no event is of it.
-    pub fn account_named(
-        &self,
-        tenant: TenantId,
-        account: &AccountId,
-    ) -> Result<Option<Actor>, StoreError> {
-        self.ask(|database| {
-            database
-                .prepare_cached(
-                    "select account, kind, name, email from account where tenant = ?1 and account = ?2",
-                )?
-                .query_row(params![tenant.0, account.as_str()], actor)
-                .optional()
-        })
-    }
-
-    /// Every account of a tenant and its number.
-    pub fn accounts(&self, tenant: TenantId) -> Result<Vec<(WordId, AccountId)>, StoreError> {
-        self.ask(|database| {
-            let mut list = database
-                .prepare_cached("select no, account from account where tenant = ?1 order by no")?;
-            let rows = list.query_map([tenant.0], |row| {
-                Ok((row.get(0)?, AccountId::new(row.get::<_, String>(1)?)))
-            })?;
-            rows.collect()
-        })
-    }
-
-    /// The number of a term of a tenant, if it was ever stored.
-    pub fn term_no(&self, tenant: TenantId, text: &str) -> Result<Option<WordId>, StoreError> {
-        self.ask(|database| {
-            database
-                .prepare_cached("select no from term where tenant = ?1 and text = ?2")?
-                .query_row(params![tenant.0, text], |row| row.get(0))
-                .optional()
-        })
-    }
-
-    /// The numbers of all terms of a tenant that a rule picks.
-    pub fn term_nos(
-        &self,
-        tenant: TenantId,
-        mut picks: impl FnMut(&str) -> bool,
-    ) -> Result<Vec<WordId>, StoreError> {
-        self.ask(|database| {
-            let mut list = database
-                .prepare_cached("select no, text from term where tenant = ?1 order by no")?;
-            let mut rows = list.query([tenant.0])?;
-            let mut picked = Vec::new();
-            while let Some(row) = rows.next()? {
-                if picks(row.get_ref(1)?.as_str()?) {
-                    picked.push(row.get(0)?);
-                }
-            }
-            Ok(picked)
-        })
-    }
 }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use crate::storage::StoreError;
 
 /// The right to poll and score into one state file, until dropped.
 #[derive(Debug)]

@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, explain};
+use super::{File, Sqlite, explain, on_thread};
+use crate::storage::StoreError;
 use pagewarden_core::model::Finding;
 
 /// How many problems of one kind are told.
@@ -67,10 +69,10 @@ pub struct Holdings {
     pub findings: u64,
 }
 
-impl Store {
+impl Sqlite {
     /// What is wrong with the file, in words; nothing where it is whole. Sees one moment of a file that others write to.
-    pub fn problems(&self) -> Result<Vec<String>, StoreError> {
-        self.ask(|database| {
+    pub async fn problems(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|database| {
             let moment = database.unchecked_transaction()?;
             let mut problems = integrity(&moment)?;
             if problems.is_empty() {
@@ -80,22 +82,31 @@ impl Store {
             }
             Ok(problems)
         })
+        .await
     }
 
     /// How much the file holds.
-    pub fn holdings(&self) -> Result<Holdings, StoreError> {
-        self.ask(|database| {
+    pub async fn holdings(&self) -> Result<Holdings, StoreError> {
+        self.read(|database| {
             let number = |query: &str| database.query_row(query, [], |row| row.get(0));
             Ok(Holdings {
                 events: number("select coalesce(sum(stored), 0) from stream")?,
                 findings: number("select count(*) from finding")?,
             })
         })
+        .await
     }
 
     /// Copies the file as it is at one moment, for its owner only, also while another process writes to it. The copy
     /// appears under its name when it is complete; what is there already is not touched.
-    pub fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+    pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        let (file, to) = (Arc::clone(&self.file), to.to_owned());
+        on_thread(move || file.back_up(&to)).await
+    }
+}
+
+impl File {
+    fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         if fs::symlink_metadata(to).is_ok() {
             return Err(StoreError::CopyThere(to.to_owned()));
         }
@@ -118,11 +129,11 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut copy = Connection::open_with_flags(part, flags)
             .map_err(|error| uncopied(part, &explain(part, &error)))?;
-        let inner = self.lock();
-        let copied = Backup::new(&inner.database, &mut copy)
+        let copied = self.writer.with_connection(|database| {
             // All of it in one step, so that nobody who writes meanwhile makes it begin again.
-            .and_then(|backup| backup.run_to_completion(i32::MAX, PAUSE, None));
-        copied.map_err(|error| match explain(&self.path, &error) {
+            Backup::new(database, &mut copy)?.run_to_completion(i32::MAX, PAUSE, None)
+        });
+        copied.map_err(|error| match error {
             StoreError::Damaged(path) => StoreError::Damaged(path),
             other => uncopied(part, &other),
         })

@@ -2,127 +2,73 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{CachedStatement, Transaction, params};
 
-use super::terms::{Cache, Place, number, position};
-use super::{Store, StoreError, StreamId, TWINS_WITHIN, TenantId};
+use super::terms::{Cache, number, position};
+use crate::storage::{Batch, Committed, Place, StreamId, TWINS_WITHIN, TenantId};
 use pagewarden_core::detect::{Single, joining, watched};
 use pagewarden_core::model::{
-    Auth, Checkpoint, Class, Event, EventId, GrantSource, Membership, Unusable, Walk,
+    Auth, Checkpoint, Class, Event, EventId, GrantSource, Membership, Walk,
 };
 use pagewarden_core::time::day_of;
 
-/// How far ahead of the clock a time is still believed: clocks differ.
-pub const AHEAD: TimeDelta = TimeDelta::days(1);
-
-/// What one or several pages of a stream held.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Events, in any order, repeats included.
-    pub events: Vec<Event>,
-    /// Records that no reader could use.
-    pub unusable: Vec<Unusable>,
-    /// Reading events whose page could not be resolved.
-    pub unresolved: usize,
-    /// How many records the server sent in all.
-    pub received: usize,
+/// What a commit came to, and what it changes in what was analysed.
+pub(super) struct Done {
+    pub(super) committed: Committed,
+    pub(super) tenant: TenantId,
+    /// The earliest moment; `i64::MAX` where it changes none.
+    pub(super) earliest: i64,
+    /// Whether an account is called differently.
+    pub(super) renamed: bool,
 }
 
-impl Batch {
-    /// Adds what another page held.
-    pub fn append(&mut self, mut other: Self) {
-        self.events.append(&mut other.events);
-        self.unusable.append(&mut other.unusable);
-        self.unresolved += other.unresolved;
-        self.received += other.received;
+/// Stores a batch and moves the checkpoint with it.
+pub(super) fn commit(
+    transaction: &Transaction<'_>,
+    terms: &mut Cache,
+    stream: StreamId,
+    batch: &Batch,
+    moved: Option<&(Walk, Checkpoint)>,
+    late_after: Duration,
+) -> rusqlite::Result<Done> {
+    let tenant = terms.tenant_of(transaction, stream)?;
+    let (committed, earliest) =
+        insert_events(transaction, terms, (tenant, stream), batch, late_after)?;
+    terms.flush(transaction)?;
+    let renamed = terms.take_renamed();
+    let mut bad = transaction.prepare_cached(
+        "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
+    )?;
+    let mut unusable = 0;
+    for record in &batch.unusable {
+        unusable += bad.execute(params![
+            stream.0,
+            record.key.0,
+            record.reason,
+            record.sample
+        ])?;
     }
-
-    /// Leaves out events of a time that has not come yet, each as a record that nobody can use: taken at its word, one of
-    /// them would make everything else look long past. A processing time that has not come is not believed.
-    pub fn leave_out_after(&mut self, latest: DateTime<Utc>) {
-        let left_out = self.events.extract_if(.., |event| event.at > latest);
-        self.unusable.extend(left_out.map(|event| {
-            Unusable {
-                reason: "its time has not come yet",
-                sample: format!("{} {} {}", event.at, event.action, event.id.as_str())
-                    .chars()
-                    .take(100)
-                    .collect(),
-                key: event.key,
-            }
-        }));
-        for event in &mut self.events {
-            event.processed_at = event.processed_at.filter(|at| *at <= latest);
-        }
+    count(transaction, stream, batch, unusable, committed)?;
+    if let Some((walk, checkpoint)) = moved {
+        move_checkpoint(transaction, stream, *walk, checkpoint, batch.received)?;
     }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.received == 0 && self.events.is_empty() && self.unusable.is_empty()
-    }
-}
-
-/// What a commit came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Events that were not there before.
-    pub fresh: u64,
-    /// Events that came again.
-    pub repeated: u64,
-    /// Fresh ones that were processed long after they happened.
-    pub late: u64,
-}
-
-impl Store {
-    /// Stores a batch and moves the checkpoint with it. Repeats are counted, nothing is stored twice.
-    ///
-    /// `late_after` is how long after its event time an event may be processed without counting as late.
-    pub fn commit(
-        &self,
-        stream: StreamId,
-        batch: &Batch,
-        moved: Option<(Walk, &Checkpoint)>,
-        late_after: Duration,
-    ) -> Result<Committed, StoreError> {
-        let (committed, earliest) = self.change(|transaction, terms| {
-            let (committed, earliest) =
-                insert_events(transaction, terms, stream, batch, late_after)?;
-            terms.flush(transaction)?;
-            let mut bad = transaction.prepare_cached(
-                "insert into unusable (stream, key, reason, sample) values (?1, ?2, ?3, ?4) on conflict do nothing",
-            )?;
-            let mut unusable = 0;
-            for record in &batch.unusable {
-                unusable += bad.execute(params![
-                    stream.0,
-                    record.key.0,
-                    record.reason,
-                    record.sample
-                ])?;
-            }
-            count(transaction, stream, batch, unusable, committed)?;
-            if let Some((walk, checkpoint)) = moved {
-                move_checkpoint(transaction, stream, walk, checkpoint, batch.received)?;
-            }
-            // Noted twice: a working state that is written in between must know of it, and so must whoever reads after.
-            self.arrivals.note(stream, earliest);
-            Ok((committed, earliest))
-        })?;
-        self.arrivals.note(stream, earliest);
-        Ok(committed)
-    }
+    Ok(Done {
+        committed,
+        tenant,
+        earliest,
+        renamed,
+    })
 }
 
 /// Inserts the events; also tells the earliest moment that they change in what was analysed.
 fn insert_events(
     transaction: &Transaction<'_>,
     terms: &mut Cache,
-    stream: StreamId,
+    (tenant, stream): (TenantId, StreamId),
     batch: &Batch,
     late_after: Duration,
 ) -> rusqlite::Result<(Committed, i64)> {
-    let tenant = terms.tenant_of(transaction, stream)?;
     let mut committed = Committed::default();
     let mut oldest_fresh = i64::MAX;
     let mut insert = transaction.prepare_cached(
@@ -144,9 +90,9 @@ fn insert_events(
     // What is already folded in must be folded again, in order.
     transaction
         .prepare_cached(
-            "update engine set stale = 1 where line > ?2 and tenant = (select tenant from stream where id = ?1)",
+            "update engine set stale = 1 where line > ?2 and stale = 0 and tenant = ?1",
         )?
-        .execute(params![stream.0, oldest_fresh])?;
+        .execute(params![tenant.0, oldest_fresh])?;
     Ok((committed, oldest_fresh))
 }
 
