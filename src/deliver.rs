@@ -182,7 +182,7 @@ impl Lane {
             }
             for delivery in due {
                 // What cannot be tried before the claim runs out is claimed anew.
-                if clock.now() > after(claimed, HOLD - LONGEST_STEP) {
+                if clock.now() > after(claimed, HOLD.saturating_sub(LONGEST_STEP)) {
                     break;
                 }
                 self.pulse.beat();

@@ -17,9 +17,9 @@ const SETTLE_EVERY: i64 = 3_600;
 #[derive(Debug)]
 pub struct Analyst {
     once: bool,
-    resident: Option<Resident>,
+    resident: Option<Box<Resident>>,
     /// What the last analysis left, until it is recorded.
-    unrecorded: Option<Resident>,
+    unrecorded: Option<Box<Resident>>,
 }
 
 impl Analyst {
@@ -63,10 +63,13 @@ impl Analyst {
             feed: &feed,
         };
         let mut resident = match resident {
-            Some(resident) => resident.refresh(&lookup, arrived.renamed).await?,
-            None => Resident::load(&lookup, self.once).await?,
+            Some(mut resident) => {
+                Box::pin(resident.refresh(&lookup, arrived.renamed)).await?;
+                resident
+            }
+            None => Box::new(Box::pin(Resident::load(&lookup, self.once)).await?),
         };
-        let analysis = resident.analyse(&lookup, arrived, extent).await?;
+        let analysis = Box::pin(resident.analyse(&lookup, arrived, extent)).await?;
         if !self.once {
             if analysis.state.is_none() {
                 self.resident = Some(resident);
@@ -144,10 +147,10 @@ impl Resident {
     }
 
     /// Takes in what changed beside events, and falls back as far as it changes anything.
-    async fn refresh(mut self, lookup: &Lookup<'_>, renamed: bool) -> Result<Self, StoreError> {
+    async fn refresh(&mut self, lookup: &Lookup<'_>, renamed: bool) -> Result<(), StoreError> {
         let Lookup { store, subject, .. } = *lookup;
         let (digest, line) = (self.context.digest, self.settled.before);
-        self.context = self.context.refresh(store, subject, renamed).await?;
+        self.context.refresh(store, subject, renamed).await?;
         if self.context.digest != digest {
             self.counted = None;
             self.go_back(line);
@@ -155,7 +158,7 @@ impl Resident {
                 self.begin_anew();
             }
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Begins before the first event.

@@ -46,11 +46,11 @@ impl Context {
 
     /// Loads what has changed; accounts may be called differently only where they were renamed.
     pub(super) async fn refresh(
-        mut self,
+        &mut self,
         store: &dyn Store,
         subject: &Subject<'_>,
         renamed: bool,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(), StoreError> {
         let verdicts = verdicts(store, subject).await?;
         let roster = roster(store, subject).await?;
         let numbers = store.numbers(subject.tenant).await?;
@@ -64,17 +64,15 @@ impl Context {
             && self.rules.detect == *subject.detect
             && !renamed;
         if same {
-            return Ok(self);
+            return Ok(());
         }
         let stable = std::mem::take(&mut self.rules.stable);
         let rules = rules(store, subject, (roster, &verdicts), &self.accounts, stable).await?;
-        Ok(Self {
-            numbers,
-            digest: digest(subject, &rules, &verdicts),
-            rules,
-            verdicts,
-            accounts: self.accounts,
-        })
+        self.numbers = numbers;
+        self.digest = digest(subject, &rules, &verdicts);
+        self.rules = rules;
+        self.verdicts = verdicts;
+        Ok(())
     }
 
     /// A digest of everything but events that the state at a line depends on.

@@ -51,13 +51,9 @@ const NAMELESS: &str = "imported";
 pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
     let settings = one_tenant(config.as_ref())?;
-    let roster = from.roster.as_ref().map(|path| files::read_roster(path));
-    let roster = roster.transpose();
+    let roster = from.roster.as_deref().map(files::read_roster).transpose();
     let roster = roster.map_err(|error| Trouble::incomplete(chain(&error)))?;
-    let state = match &config {
-        Some(config) => config.state.path.clone(),
-        None => state_path(global)?,
-    };
+    let state = state_of(global, config.as_ref())?;
     let _lease = Lease::take(&state)?;
     let store = Sqlite::open(&state)?;
     let runtime = runtime()?;
@@ -94,14 +90,13 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     runtime.block_on(async {
         let spans = span.into_iter().collect();
-        let pending_summary = PendingSummary::of(&store, tenant, spans).await?;
         let recorder = Recorder {
             store: &store,
             notifiers,
             subject: whose.subject(tenant),
             now,
             stop: &CancellationToken::new(),
-            pending_summary: &pending_summary,
+            pending_summary: &PendingSummary::of(&store, tenant, spans).await?,
         };
         outcome.add(recorder.analyse().await?);
         if let Some(span) = span {
@@ -112,6 +107,14 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
         show_news(&store, &outcome, false, global).await
     })?;
     Ok(exit_of(&outcome, fail_on, false))
+}
+
+/// The state file that the config names, or the one that the command line names.
+fn state_of(global: &Global, config: Option<&Config>) -> Result<PathBuf, Trouble> {
+    match config {
+        Some(config) => Ok(config.state.path.clone()),
+        None => state_path(global),
+    }
 }
 
 /// An import sends nothing: says so where messages wait.

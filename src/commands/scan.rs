@@ -77,7 +77,7 @@ pub(super) async fn deliver_all(
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let mut tries = config.retry.attempts;
-    let outbox: Arc<dyn Outbox> = Arc::clone(store) as _;
+    let outbox: Arc<dyn Outbox> = Arc::<dyn Store>::clone(store);
     let mut given_up = 0;
     loop {
         let sent = deliver::send_due(&outbox, notifiers, config.retry.base, clock, stop).await?;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::supervisor::Supervisor;
 use crate::config::Retry;
 use crate::deliver::Notifiers;
-use crate::storage::{Outbox, Store, StoreError};
+use crate::storage::{Store, StoreError};
 use crate::telemetry::events::{ConfigReloaded, ServiceStarted, ServiceStopped};
 use crate::tenant::Watch;
 use pagewarden_core::time::Clock;
@@ -150,7 +150,7 @@ async fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreErr
         let pulse = lane.pulse().clone();
         let outbox = lane::Worker {
             lane,
-            store: Arc::clone(&store) as Arc<dyn Outbox>,
+            store: Arc::<dyn Store>::clone(&store),
             base: retry.base,
             clock: Arc::clone(&clock),
             woken: woken.clone(),

@@ -18,7 +18,7 @@ use crate::telemetry::events::{
     ActionsUnknown, CoverageMissing, PollFailed, PollRecovered, RosterKept, RosterRead, WalkEnded,
 };
 use pagewarden_core::model::StreamName;
-use pagewarden_core::time::{Window, before};
+use pagewarden_core::time::{Window, before, rfc3339};
 
 impl Watch {
     /// One cycle: every stream once until caught up, then analysed. The first one that reads all of them sums up history.
@@ -80,34 +80,22 @@ impl Watch {
             }
             Err(roster::RosterError::Store(error)) => Err(error),
             Err(roster::RosterError::Api(error)) if error.is_stop() => Ok(Outcome::default()),
-            Err(error) => {
-                let as_of = self
-                    .store
-                    .rosters(self.tenant)
-                    .await?
-                    .pop()
-                    .map(|old| old.as_of);
-                let (tenant, why) = (self.name(), error.to_string());
-                if self.logs_failures {
-                    RosterKept {
-                        tenant,
-                        as_of,
-                        why: &why,
-                    }
-                    .emit();
-                }
-                let kept = as_of.map_or(
-                    "there is none yet, so nobody counts as privileged".to_owned(),
-                    |as_of| {
-                        format!(
-                            "what was known on {} is in force",
-                            pagewarden_core::time::rfc3339(as_of)
-                        )
-                    },
-                );
-                Ok(self.failure("the roster", &format!("{why}; {kept}")))
-            }
+            Err(error) => self.roster_kept(&error.to_string()).await,
         }
+    }
+
+    /// Says why the directories could not be asked, and what is in force instead.
+    async fn roster_kept(&self, why: &str) -> Result<Outcome, StoreError> {
+        let last = self.store.rosters(self.tenant).await?.pop();
+        let (tenant, as_of) = (self.name(), last.map(|last| last.as_of));
+        if self.logs_failures {
+            RosterKept { tenant, as_of, why }.emit();
+        }
+        let kept = as_of.map_or(
+            "there is none yet, so nobody counts as privileged".to_owned(),
+            |as_of| format!("what was known on {} is in force", rfc3339(as_of)),
+        );
+        Ok(self.failure("the roster", &format!("{why}; {kept}")))
     }
 
     /// Asks which kinds of event the tenant has, so that unknown ids are classified by their names.

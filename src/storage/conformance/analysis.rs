@@ -7,7 +7,8 @@ use super::*;
 pub(in crate::storage) async fn an_account_is_called_as_its_last_day_says_in_whatever_order_events_come(
     store: &dyn Store,
 ) {
-    let orders: [(&[(&str, i64, &str)], &str); 4] = [
+    type Days = [(&'static str, i64, &'static str)];
+    let orders: [(&Days, &str); 4] = [
         (&[("a", 1, "X"), ("b", 3, "X"), ("c", 2, "Y")], "X"),
         (&[("b", 3, "X"), ("c", 2, "Y"), ("a", 1, "X")], "X"),
         (&[("a", 1, "X"), ("b", 2, "Z"), ("c", 2, "Y")], "Z"),

@@ -80,7 +80,7 @@ pub(in crate::storage) async fn recorded_findings_are_given_in_chunks(store: &dy
     let (tenant, _) = acme(store).await;
     let recorded = |number: u32| Recorded {
         finding: finding(&format!("f{number:04}"), 1),
-        settled: number % 2 == 0,
+        settled: number.is_multiple_of(2),
     };
     let changes = Changes {
         changed: (0..600).map(recorded).collect(),

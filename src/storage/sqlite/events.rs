@@ -196,9 +196,10 @@ fn chunk(
         let action = (!exported).then_some(action);
         events.push(StoredEvent { read, action });
     }
-    let last = events.last().filter(|_| events.len() == CHUNK);
+    let is_full = events.len() == CHUNK;
+    let next = events.last().map(|last| (last.read.at, last.read.key));
     Ok(Chunk {
-        next: last.map(|last| (last.read.at, last.read.key)),
+        next: next.filter(|_| is_full),
         events,
     })
 }

@@ -186,10 +186,8 @@ impl Run {
                 tick = self.scene.now() + TimeDelta::minutes(if all_read { 60 } else { 10 });
             }
             if self.life.is_none() && self.scene.now() >= self.back {
-                let life = Life::begin(&self.scene)
-                    .await
-                    .map_err(|error| self.failure(&error))?;
-                self.life = Some(life);
+                let life = Life::begin(&self.scene).await;
+                self.life = Some(life.map_err(|error| self.failure(&error))?);
             }
             while let Some((_, whose, reported)) =
                 rotations.next_if(|(at, ..)| *at <= self.scene.now())
