@@ -5,20 +5,24 @@
 
 mod lane;
 mod reload;
+mod requests;
 mod supervisor;
 mod systemd;
 mod tenant;
 mod watchdog;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use self::requests::Requests;
 use self::supervisor::Supervisor;
 use crate::config::Retry;
 use crate::deliver::Notifiers;
+use crate::pulse::Pulse;
 use crate::storage::{Store, StoreError};
 use crate::telemetry::events::{ConfigReloaded, ServiceStarted, ServiceStopped};
 use crate::tenant::Watch;
@@ -31,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(4);
 
 /// How soon a request for history that somebody left in the state file is seen, as a rule.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long it may take to look for one.
+const LONGEST_LOOK: Duration = Duration::from_mins(5);
 
 /// What the service works with.
 #[derive(Debug)]
@@ -138,13 +145,33 @@ async fn hire(service: Service, workers: &mut Supervisor) -> Result<(), StoreErr
     let stop = workers.stop().clone();
     let (wake, woken) = watch::channel(());
     let wake = Arc::new(wake);
+    let mut tenants = BTreeMap::new();
     for watch in watches {
+        let asked = Arc::new(Notify::new());
+        tenants.insert(watch.tenant(), Arc::clone(&asked));
         let name = format!("tenant `{}`", watch.name());
-        let (pulse, wake, stop) = (watch.pulse().clone(), Arc::clone(&wake), stop.clone());
+        let pulse = watch.pulse().clone();
+        let shared = tenant::Shared {
+            wake: Arc::clone(&wake),
+            asked,
+            stop: stop.clone(),
+        };
         workers.start(name, pulse, move || {
-            tenant::watch(watch.clone(), Arc::clone(&wake), stop.clone(), look_every)
+            tenant::watch(watch.clone(), shared.clone())
         });
     }
+    let requests = Requests {
+        store: Arc::<dyn Store>::clone(&store),
+        every: look_every,
+        tenants: Arc::new(tenants),
+        pulse: Pulse::new(LONGEST_LOOK),
+        stop: stop.clone(),
+    };
+    workers.start(
+        "requests for history".to_owned(),
+        requests.pulse.clone(),
+        move || requests.clone().watch(),
+    );
     for lane in notifiers.lanes(store.as_ref()).await? {
         let name = format!("notifier `{}`", lane.name());
         let pulse = lane.pulse().clone();

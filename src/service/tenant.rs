@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -31,13 +31,19 @@ struct Due {
     analysis: Instant,
 }
 
+/// What a worker shares with the others.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    /// Told whenever something new may lie in the outbox.
+    pub(super) wake: Arc<watch::Sender<()>>,
+    /// Notified where somebody may have asked for history.
+    pub(super) asked: Arc<Notify>,
+    /// Ends it.
+    pub(super) stop: CancellationToken,
+}
+
 /// Polls on schedule until told to stop; reads history while nothing is due.
-pub(super) async fn watch(
-    watch: Watch,
-    wake: Arc<watch::Sender<()>>,
-    stop: CancellationToken,
-    look_every: Duration,
-) -> Result<(), StoreError> {
+pub(super) async fn watch(watch: Watch, shared: Shared) -> Result<(), StoreError> {
     watch.request_lookback().await?;
     // The first events are to be understood by the tenant's own kinds of event.
     watch.learn_actions().await?;
@@ -46,9 +52,7 @@ pub(super) async fn watch(
         schedule: watch.schedule(),
         knows_people: watch.has_roster().await?,
         watch,
-        wake,
-        stop,
-        look_every,
+        shared,
         roster: JoinSet::new(),
         fresh: false,
         due: Due {
@@ -59,7 +63,7 @@ pub(super) async fn watch(
             analysis: now,
         },
     };
-    while !worker.stop.is_cancelled() {
+    while !worker.shared.stop.is_cancelled() {
         worker.turn().await?;
     }
     worker.roster.shutdown().await;
@@ -70,10 +74,7 @@ pub(super) async fn watch(
 struct Worker {
     watch: Watch,
     schedule: Schedule,
-    wake: Arc<watch::Sender<()>>,
-    stop: CancellationToken,
-    /// How soon a request for history that somebody left in the state file is seen.
-    look_every: Duration,
+    shared: Shared,
     due: Due,
     /// The directories are asked beside polling: a large one takes long.
     roster: JoinSet<Result<(), StoreError>>,
@@ -92,7 +93,7 @@ impl Worker {
         }
         self.refresh();
         self.poll().await?;
-        if self.stop.is_cancelled() {
+        if self.shared.stop.is_cancelled() {
             return Ok(());
         }
         if self.knows_people {
@@ -113,12 +114,12 @@ impl Worker {
             self.watch.analysed().await?;
             self.due.analysis = later(RARELY.max(began.elapsed() * SHARE));
             self.watch.enter_present().await?;
-            self.wake.send_replace(());
+            self.shared.wake.send_replace(());
         }
         if fresh {
             self.watch.looked().await?;
             self.watch.look_at_canaries().await?;
-            self.wake.send_replace(());
+            self.shared.wake.send_replace(());
         }
         Ok(())
     }
@@ -161,11 +162,11 @@ impl Worker {
         if self.due.history > Instant::now() || !self.watch.has_backfill().await? {
             return Ok(());
         }
-        let (next, stop) = (self.next(), self.stop.clone());
+        let (next, stop) = (self.next(), self.shared.stop.clone());
         let mut go_on = |_: &str, _, _: &_, _| Instant::now() < next && !stop.is_cancelled();
         let (outcome, _) = self.watch.backfill(&mut go_on).await?;
         self.watch.enter_present().await?;
-        self.wake.send_replace(());
+        self.shared.wake.send_replace(());
         if !outcome.failures.is_empty() {
             // What refuses now is asked no more often than live polling asks.
             self.due.history = later(self.schedule.access);
@@ -185,11 +186,13 @@ impl Worker {
 
     /// Waits until something is due, the directories have answered, or somebody may have asked for history.
     async fn rest(&mut self) -> Result<(), StoreError> {
-        let until = self.next().min(later(self.look_every));
-        self.watch.pulse().quiet_for(self.look_every);
+        let until = self.next();
+        let pause = until.saturating_duration_since(Instant::now());
+        self.watch.pulse().quiet_for(pause);
         tokio::select! {
-            () = self.stop.cancelled() => {}
+            () = self.shared.stop.cancelled() => {}
             Some(ended) = self.roster.join_next() => self.answered(ended)?,
+            () = self.shared.asked.notified() => {}
             () = sleep_until(until) => {}
         }
         Ok(())

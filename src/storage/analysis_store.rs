@@ -46,7 +46,7 @@ pub enum Place {
 
 /// Dictionaries and the working state of the engine.
 #[async_trait]
-pub trait AnalysisStore: Send + Sync {
+pub trait AnalysisStore: Send + Sync + std::fmt::Debug {
     /// The working state, unless there is none or something came in behind its line.
     async fn load_engine(&self, tenant: TenantId) -> Result<Option<EngineState>, StoreError>;
 

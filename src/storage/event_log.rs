@@ -148,7 +148,7 @@ pub struct LoggingEvent {
 
 /// The stored events.
 #[async_trait]
-pub trait EventLog: Send + Sync {
+pub trait EventLog: Send + Sync + std::fmt::Debug {
     /// Stores a batch and moves the checkpoint with it. Repeats are counted, nothing is stored twice.
     ///
     /// `late_after` is how long after its event time an event may be processed without counting as late.

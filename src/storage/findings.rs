@@ -52,7 +52,7 @@ pub struct CanaryView {
 
 /// The recorded findings.
 #[async_trait]
-pub trait Findings: Send + Sync {
+pub trait Findings: Send + Sync + std::fmt::Debug {
     /// The next of a tenant's recorded findings that follow from its events, behind an id. Those about our own sight do
     /// not, nor canary pages that only a count tells of (see [`Finding::is_folded`]). One that cannot be read back is
     /// left out with a warning.

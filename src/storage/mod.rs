@@ -33,12 +33,9 @@ pub struct TenantId(i64);
 pub struct StreamId(i64);
 
 /// Everything that is kept, whatever keeps it.
-pub trait Store: Registry + EventLog + AnalysisStore + Findings + Outbox + std::fmt::Debug {}
+pub trait Store: Registry + EventLog + AnalysisStore + Findings + Outbox {}
 
-impl<T> Store for T where
-    T: Registry + EventLog + AnalysisStore + Findings + Outbox + std::fmt::Debug
-{
-}
+impl<T: Registry + EventLog + AnalysisStore + Findings + Outbox> Store for T {}
 
 /// What can go wrong with the state file, by what can be done about it.
 #[derive(Debug, Clone, thiserror::Error)]

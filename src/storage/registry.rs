@@ -66,7 +66,7 @@ pub struct StreamStatus {
 
 /// Who is watched, what is read of them, and how far.
 #[async_trait]
-pub trait Registry: Send + Sync {
+pub trait Registry: Send + Sync + std::fmt::Debug {
     /// The tenant of that name, made on first sight.
     async fn tenant(
         &self,
@@ -109,6 +109,9 @@ pub trait Registry: Send + Sync {
 
     /// The last backfill of a stream, done or not.
     async fn backfill(&self, stream: StreamId) -> Result<Option<BackfillState>, StoreError>;
+
+    /// The tenants of which a backfill is not read to its end and summed up.
+    async fn unread_backfills(&self) -> Result<Vec<TenantId>, StoreError>;
 
     /// Asks for the reading of an old window; the same window again goes on where it stopped.
     async fn request_backfill(&self, stream: StreamId, span: Window) -> Result<(), StoreError>;

@@ -164,6 +164,11 @@ impl Watch {
         &self.settings.name
     }
 
+    /// Its number in the state.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     /// Leaves failures to the caller, which finds them in every [`Outcome`](crate::outcome::Outcome): not twice on one terminal.
     pub const fn leave_failures(&mut self) {
         self.logs_failures = false;

@@ -37,7 +37,7 @@ pub(in crate::storage) async fn the_watermark_never_goes_back_and_a_null_cursor_
 pub(in crate::storage) async fn a_backfill_goes_on_where_it_stopped_and_another_span_begins_anew(
     store: &dyn Store,
 ) {
-    let (_, stream) = acme(store).await;
+    let (tenant, stream) = acme(store).await;
     let span = Window {
         from: moment(0),
         until: moment(1_000),
@@ -58,8 +58,14 @@ pub(in crate::storage) async fn a_backfill_goes_on_where_it_stopped_and_another_
         (kept.span, kept.checkpoint.cursor.as_deref(), kept.done),
         (span, Some("b"), false)
     );
+    assert_eq!(store.unread_backfills().await.unwrap(), [tenant]);
     store.finish_backfill(stream, span).await.unwrap();
     assert!(store.backfill(stream).await.unwrap().unwrap().done);
+    // Read is not summed up.
+    assert_eq!(store.unread_backfills().await.unwrap(), [tenant]);
+    let summed_up = store.sum_up_backfills(tenant, Vec::new(), moment(2_000));
+    summed_up.await.unwrap();
+    assert_eq!(store.unread_backfills().await.unwrap(), []);
     store
         .request_backfill(
             stream,

@@ -142,6 +142,18 @@ impl Registry for Sqlite {
             .await
     }
 
+    async fn unread_backfills(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.read(|database| {
+            let mut list = database.prepare_cached(
+                "select distinct tenant from checkpoint join stream on stream.id = checkpoint.stream
+                 where walk = 'backfill' and done < 2 order by tenant",
+            )?;
+            let rows = list.query_map([], |row| row.get(0).map(TenantId))?;
+            rows.collect()
+        })
+        .await
+    }
+
     async fn request_backfill(&self, stream: StreamId, span: Window) -> Result<(), StoreError> {
         self.write(move |transaction, _| {
             let kept = last_backfill(transaction, stream)?;
