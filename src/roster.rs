@@ -3,34 +3,27 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::atlassian::{AccessType, Error, Organization, Site, UserRecord};
 use crate::config::Admins;
 use crate::storage::{Store, StoreError, TenantId};
 use pagewarden_core::model::{AccountId, GrantSource, Group, Privilege, Snapshot};
+use pagewarden_core::pattern::Pattern;
 
 /// What makes an account privileged, ready to be asked.
 #[derive(Debug)]
 pub struct Privileging {
     roles: Vec<String>,
-    groups: GlobSet,
+    groups: Vec<Pattern>,
 }
 
 impl Privileging {
-    /// Takes the settings; a pattern that is none matches nothing (the config's check has refused it).
+    /// Takes the settings.
     pub fn new(admins: &Admins) -> Self {
-        let mut groups = GlobSetBuilder::new();
-        for glob in admins
-            .groups
-            .iter()
-            .filter_map(|pattern| Glob::new(&pattern.to_lowercase()).ok())
-        {
-            groups.add(glob);
-        }
+        let groups = admins.groups.iter();
         Self {
             roles: admins.roles.clone(),
-            groups: groups.build().unwrap_or_else(|_| GlobSet::empty()),
+            groups: groups.map(|group| Pattern::new(group)).collect(),
         }
     }
 
@@ -44,7 +37,7 @@ impl Privileging {
     }
 
     fn group(&self, name: &str) -> bool {
-        self.groups.is_match(name.to_lowercase())
+        self.groups.iter().any(|pattern| pattern.matches(name))
     }
 }
 

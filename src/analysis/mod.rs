@@ -23,9 +23,6 @@ use crate::storage::{EngineState, Recorded, Store, StoreError, TenantId};
 use pagewarden_core::engine::Engine;
 use pagewarden_core::model::{Finding, FindingId, RosterHistory};
 
-/// Changes when the same events may give another state or other findings.
-const VERSION: &[u8] = b"engine 4";
-
 /// Of which tenant, and by which rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {

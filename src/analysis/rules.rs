@@ -2,10 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Subject, VERSION, roster};
+use super::{Subject, roster};
 use crate::config::{Suppressed, network_holds};
 use crate::storage::{Numbers, Place, Store, StoreError, TenantId};
-use pagewarden_core::engine::{Marked, Rules, Suppressions, Verdicts};
+use pagewarden_core::engine::{Marked, Rules, STATE_VERSION, Suppressions, Verdicts};
 use pagewarden_core::model::id::digest16;
 use pagewarden_core::model::{AccountId, Actor, Matter, RosterHistory, Status, Verdict, WordId};
 use pagewarden_core::text;
@@ -104,7 +104,7 @@ fn basis(
         .map(|verdict| (verdict.status, verdict.at, &verdict.matter))
         .collect();
     digest16(&[
-        VERSION,
+        &STATE_VERSION.to_le_bytes(),
         settings.as_bytes(),
         &roster.before(line),
         format!("{said:?}").as_bytes(),

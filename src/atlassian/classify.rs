@@ -250,27 +250,6 @@ pub(super) fn membership_of(words: &Words) -> Option<MembershipChange> {
     Some(MembershipChange { of, to })
 }
 
-/// Whether a text matches a pattern, in which `*` stands for anything; capitals do not matter.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, behind)) => rest = behind,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 /// The role as the config and the directory name it: `org-admin` for `atlassian/org-admin` and for "Organization admin".
 pub(super) fn role_word(role: &str) -> String {
     let role = role.trim().to_ascii_lowercase();
@@ -495,22 +474,6 @@ mod tests {
             ("confluence_added_space_permission", None),
         ] {
             assert_eq!(change(action), expected, "{action}");
-        }
-    }
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text, hit) in [
-            ("confluence_page_viewed", "confluence_page_viewed", true),
-            ("confluence_page", "confluence_page_viewed", false),
-            ("confluence*view*", "confluence_page_viewed", true),
-            ("*viewed", "confluence_page_viewed", true),
-            ("*", "", true),
-            ("a*a", "a", false),
-            ("a*b*b", "ab", false),
-            ("Space *", "space exported", true),
-        ] {
-            assert_eq!(matches(pattern, text), hit, "{pattern} {text}");
         }
     }
 

@@ -12,6 +12,7 @@ use pagewarden_core::model::{
     AccountId, Actor, ActorKind, Auth, Class, Event, EventAction, EventId, EventKey, PageId,
     SpaceKey, Unusable,
 };
+use pagewarden_core::pattern::Pattern;
 use pagewarden_core::time::after;
 
 /// The longest text that is kept of a record, in bytes.
@@ -25,7 +26,7 @@ const FORWARD: Duration = Duration::from_hours(24);
 /// by those of its name.
 #[derive(Debug, Clone, Default)]
 pub struct Mapper {
-    overrides: Vec<(String, Class)>,
+    overrides: Vec<(Pattern, Class)>,
     /// Action ids that say nothing by themselves, with the class of their name. Sorted by id.
     named: Vec<(String, Class)>,
 }
@@ -62,7 +63,10 @@ impl Mapper {
             .collect();
         named.sort_unstable();
         Self {
-            overrides: overrides.to_vec(),
+            overrides: overrides
+                .iter()
+                .map(|(pattern, class)| (Pattern::new(pattern), *class))
+                .collect(),
             named,
         }
     }
@@ -78,7 +82,7 @@ impl Mapper {
         let by_hand = self
             .overrides
             .iter()
-            .find(|(pattern, _)| classify::matches(pattern, action));
+            .find(|(pattern, _)| pattern.matches(action));
         if let Some((_, class)) = by_hand {
             return Some(*class);
         }

@@ -2,29 +2,19 @@
 
 use std::net::IpAddr;
 
-/// Whether an address lies in a network (`192.0.2.0/24`, `2001:db8::/32`, or one address). Text that is no address lies in none.
-pub fn network_holds(network: &str, address: &str) -> bool {
-    let (base, bits) = network
-        .split_once('/')
-        .map_or((network, None), |(base, bits)| (base, Some(bits)));
-    let (Ok(base), Ok(address)) = (base.parse::<IpAddr>(), address.parse::<IpAddr>()) else {
-        return false;
-    };
-    let (base, address, length) = match (base, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => (
-            u128::from(u32::from(base)),
-            u128::from(u32::from(address)),
-            32,
-        ),
-        (IpAddr::V6(base), IpAddr::V6(address)) => (u128::from(base), u128::from(address), 128),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
-    };
-    let Ok(bits) = bits.map_or(Ok(length), str::parse::<u32>) else {
-        return false;
-    };
-    // A shift by the whole width is none at all in Rust; a network of 0 bits holds everything.
-    let rest = length.saturating_sub(bits);
-    base.checked_shr(rest) == address.checked_shr(rest)
+use ipnet::IpNet;
+
+/// A network (`192.0.2.0/24`, `2001:db8::/32`), or one address.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address()).ok()
+}
+
+/// Whether an address lies in a network. Text that is no address lies in none.
+pub fn network_holds(within: &str, address: &str) -> bool {
+    let address = address.parse::<IpAddr>().ok();
+    let both = network(within).zip(address);
+    both.is_some_and(|(network, address)| network.contains(&address))
 }
 
 #[cfg(test)]

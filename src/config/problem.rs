@@ -174,34 +174,10 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let word = plain(&word.chars().take(64).collect::<String>());
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word, &plain(candidate)), candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &plain(candidate)), candidate))
         .filter(|(steps, candidate)| *steps <= (candidate.len() / 3).clamp(1, 3))
         .min_by_key(|(steps, _)| *steps)
         .map(|(_, candidate)| candidate)
-}
-
-/// How many characters must be put in, left out, exchanged, or swapped with their neighbour to make one word of the other.
-fn distance(from: &str, to: &str) -> usize {
-    let get = |cells: &[usize], at: usize| cells.get(at).copied().unwrap_or(usize::MAX / 2);
-    let mut above: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    let mut last_a = None;
-    for (nth, a) in from.chars().enumerate() {
-        let mut next = vec![nth + 1];
-        let mut last_b = None;
-        for (at, b) in to.chars().enumerate() {
-            let exchanged = get(&row, at) + usize::from(a != b);
-            let mut steps = exchanged.min(get(&row, at + 1) + 1).min(get(&next, at) + 1);
-            if last_b == Some(a) && last_a == Some(b) {
-                steps = steps.min(get(&above, at.saturating_sub(1)) + 1);
-            }
-            next.push(steps);
-            last_b = Some(b);
-        }
-        above = std::mem::replace(&mut row, next);
-        last_a = Some(a);
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

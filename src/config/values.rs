@@ -1,7 +1,6 @@
 //! Single values of the file, each turned into what the program works with or into words that say what is wrong.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use chrono::NaiveDate;
 use toml::de::DeValue;
 use url::{Host, Url};
 
+use super::network;
 use super::problem::{nearest, shown};
 use super::raw::{kind, list};
 use pagewarden_core::model::settings::Placed;
@@ -278,21 +278,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 /// A network address, or a network in CIDR notation.
 pub(super) fn network(value: &DeValue<'_>) -> Result<String, String> {
     let text = text(value)?;
-    let (address, length) = text
-        .split_once('/')
-        .map_or((text, None), |(address, length)| (address, Some(length)));
-    let most = match address.parse() {
-        Ok(IpAddr::V4(_)) => Some(32_u8),
-        Ok(IpAddr::V6(_)) => Some(128),
-        Err(_) => None,
-    };
-    let fits = most.is_some_and(|most| {
-        length.is_none_or(|length| {
-            length.bytes().all(|byte| byte.is_ascii_digit())
-                && length.parse().is_ok_and(|length: u8| length <= most)
-        })
-    });
-    if fits {
+    if network::network(text).is_some() {
         Ok(text.to_owned())
     } else {
         Err("must be an address or a network, such as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"".into())

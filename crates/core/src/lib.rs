@@ -11,6 +11,7 @@ pub mod baseline;
 pub mod detect;
 pub mod engine;
 pub mod model;
+pub mod pattern;
 pub mod session;
 pub mod text;
 pub mod time;

@@ -1,18 +1,16 @@
-//! One account's part of the engine: its habits, the day it has open, and what is to be reported of it.
+//! One account's part of the engine: its habit, the day it has open, and what is to be reported of it.
 
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Tracker};
-use super::exporting::ExportHabit;
-use super::running::{Reach, Running};
-use super::scripted::ScriptHabit;
+use super::habit::Habit;
+use super::reach::Reach;
+use super::running::Running;
 use super::signs::Signs;
 use super::tenant::TenantState;
 use super::{DayScore, PeerGroup, Rules};
-use crate::baseline::{
-    Experience, History, Person, Predictive, Scale, Seen, SessionSizes, Slow, Tail, cap,
-};
-use crate::detect::{DayDetector, Granted, Sign};
+use crate::baseline::{Predictive, Scale, Tail, cap};
+use crate::detect::{DayDetector, Sign};
 use crate::model::WordId;
 use crate::session::Read;
 use crate::time::{DAY_SECONDS, day_of};
@@ -23,21 +21,7 @@ const MOST_NEW_PAGES: u32 = 30;
 /// What is known of one account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountState {
-    pub(super) group: PeerGroup,
-    pub(super) sessions: SessionSizes,
-    /// The rarity of its days, in steps of two bits.
-    pub(super) rarity: History,
-    /// Pages new to it, by day.
-    pub(super) new_pages: History,
-    pub(super) slow: Slow,
-    pub(super) seen: Seen,
-    /// All sessions and rarities ever, for the fit of the peer group.
-    pub(super) ever_sessions: Person,
-    pub(super) ever_rarities: Person,
-    pub(super) exports: ExportHabit,
-    pub(super) script: ScriptHabit,
-    /// What it read since it became privileged, where that was lately.
-    pub(super) granted: Option<Granted>,
+    pub(super) habit: Habit,
     open: Option<Box<Running>>,
     trackers: Vec<Tracker>,
     /// Whether it ever read: single events alone make no reader.
@@ -48,27 +32,12 @@ pub(super) struct AccountState {
 impl AccountState {
     pub(super) fn new(group: PeerGroup) -> Self {
         Self {
-            group,
-            sessions: SessionSizes::default(),
-            rarity: History::default(),
-            new_pages: History::default(),
-            slow: Slow::default(),
-            seen: Seen::default(),
-            ever_sessions: Person::default(),
-            ever_rarities: Person::default(),
-            exports: ExportHabit::default(),
-            script: ScriptHabit::default(),
-            granted: None,
+            habit: Habit::new(group),
             open: None,
             trackers: Vec::new(),
             reads: false,
             signs: Signs::default(),
         }
-    }
-
-    /// On how many days it has read.
-    pub(super) fn experience(&self) -> Experience {
-        Experience::of(self.ever_rarities.m)
     }
 
     /// Notes what a single event of the account says.
@@ -83,7 +52,7 @@ impl AccountState {
     pub(super) fn take(&mut self, read: &Read, reach: &mut Reach<'_>) {
         if !self.reads {
             self.reads = true;
-            self.group = reach.rules.group(read);
+            self.habit.group = reach.rules.group(read);
         }
         let goes_on = self
             .open
@@ -104,11 +73,11 @@ impl AccountState {
             }
         }
         if self.open.is_none() {
-            let since = self.slow.day() * DAY_SECONDS;
+            let since = self.habit.slow.day() * DAY_SECONDS;
             if reach.rules.verdicts.closed(read.account, since, read.at) {
-                self.slow.reset();
+                self.habit.slow.reset();
             }
-            let run = Running::begin(read, self, reach);
+            let run = Running::begin(read, &self.habit, reach);
             self.open = Some(Box::new(run));
         }
         self.extend(read, reach);
@@ -118,7 +87,7 @@ impl AccountState {
         let Some(mut run) = self.open.take() else {
             return;
         };
-        if run.extend(read, self, reach) {
+        if run.extend(read, &self.habit, reach) {
             let tested = run.tested();
             for (detector, score) in run.scores(read.account, &tested, reach.rules) {
                 let period = period_of(run.reading.day, reach.rules.stable(read.account));
@@ -135,7 +104,7 @@ impl AccountState {
         let Some(run) = self.open.take() else {
             return;
         };
-        for reported in run.reported(account, self, reach.rules, reach.tenant) {
+        for reported in run.reported(account, &self.habit, reach.rules, reach.tenant) {
             merge(&mut self.trackers, reported);
         }
         let session = &run.reading.session;
@@ -145,17 +114,17 @@ impl AccountState {
             .confirmed(account, (session.first, session.last));
         if session.pages > 0 && !confirmed {
             let x = session.pages - 1;
-            let habits = reach.tenant.habits(self.group, run.refits);
+            let habits = reach.tenant.habits(self.habit.group, run.refits);
             let law = Predictive::new(
                 &habits.session.shape,
-                &self.sessions.history.decayed(run.reading.day),
+                &self.habit.sessions.history.decayed(run.reading.day),
             );
             let cap = cap(&law.tail_from_zero().advanced(x), &habits.session.survival);
-            self.sessions.learn(x, run.reading.day, cap);
-            self.ever_sessions.add(x);
+            self.habit.sessions.learn(x, run.reading.day, cap);
+            self.habit.ever_sessions.add(x);
             reach
                 .tenant
-                .pool(self.group, Scale::Session, run.reading.day, x);
+                .pool(self.habit.group, Scale::Session, run.reading.day, x);
         }
         self.open = Some(run);
     }
@@ -177,37 +146,47 @@ impl AccountState {
             .verdicts
             .confirmed(account, (whole.first, whole.last));
         if !confirmed {
-            self.exports
+            self.habit
+                .exports
                 .learn(run.reading.day, &run.exports, whole, &reach.tenant.exports);
-            self.script
+            self.habit
+                .script
                 .learn(run.reading.day, &run.script, reach.rules.detect.min_pages);
-            if self.group == PeerGroup::People {
+            if self.habit.group == PeerGroup::People {
                 reach.tenant.exports.record(run.reading.day, &run.exports);
             }
         }
         if whole.pages > 0 {
-            self.granted.clone_from(&run.granted);
+            self.habit.granted.clone_from(&run.granted);
         }
         if whole.pages == 0 || confirmed {
             return;
         }
         let (day, x) = (run.reading.day, run.reading.whole.pages - 1);
-        let habits = reach.tenant.habits(self.group, run.refits);
+        let habits = reach.tenant.habits(self.habit.group, run.refits);
         let tail: &Tail = run.slow.tail();
         let rarity = tail.n();
         let surprise = run.slow.surprise(&habits.rarity.survival);
         let cap = cap(tail, &habits.rarity.survival);
-        self.slow.close(day, surprise, run.new_pages);
-        self.rarity.learn(rarity, day, cap);
-        self.new_pages.learn(run.new_pages, day, MOST_NEW_PAGES);
-        let experience = self.experience();
-        self.ever_rarities.add(rarity);
-        self.seen.add(run.reading.pages());
-        reach.tenant.pool(self.group, Scale::Day, day, x);
-        reach.tenant.pool(self.group, Scale::Rarity, day, rarity);
+        self.habit.slow.close(day, surprise, run.new_pages);
+        self.habit.rarity.learn(rarity, day, cap);
+        self.habit
+            .new_pages
+            .learn(run.new_pages, day, MOST_NEW_PAGES);
+        let experience = self.habit.experience();
+        self.habit.ever_rarities.add(rarity);
+        self.habit.seen.add(run.reading.pages());
+        reach.tenant.pool(self.habit.group, Scale::Day, day, x);
         reach
             .tenant
-            .pool_day(self.group, day, experience, &run.signals, &run.calibrated);
+            .pool(self.habit.group, Scale::Rarity, day, rarity);
+        reach.tenant.pool_day(
+            self.habit.group,
+            day,
+            experience,
+            &run.signals,
+            &run.calibrated,
+        );
     }
 
     /// Whether there is anything to [`settle`](Self::settle) at a moment.
@@ -260,7 +239,7 @@ impl AccountState {
     ) -> Vec<Draft> {
         let mut trackers = self.trackers.clone();
         if let Some(run) = &self.open {
-            for reported in run.reported(account, self, rules, tenant) {
+            for reported in run.reported(account, &self.habit, rules, tenant) {
                 merge(&mut trackers, reported);
             }
         }

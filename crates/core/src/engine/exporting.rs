@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountState;
 use crate::baseline::{
     History, Predictive, Seen as Spaces, Shape, Survival, Tail, Weekly, cap, surprise, week_of,
     weekly::ENOUGH_PERSON_DAYS,
@@ -121,24 +120,22 @@ pub(super) struct ExportDay {
 }
 
 impl ExportDay {
-    /// Takes an event; returns whether it exported anything.
+    /// Takes an event of an account that has read on so many days; returns whether it exported anything.
     pub(super) fn take(
         &mut self,
-        read: &Read,
-        day: i64,
-        account: &AccountState,
+        (read, day): (&Read, i64),
+        (habit, days): (&ExportHabit, f64),
         peers: &ExportPeers,
     ) -> bool {
         let Some(extent) = read.extent else {
             return false;
         };
-        let habit = &account.exports;
         match extent {
             Extent::Site => {
                 let [backup, _] = &mut self.last;
                 self.facts.backups += u32::from(backup.replace(read.at) != Some(read.at));
             }
-            Extent::Space => self.take_space(read, account),
+            Extent::Space => self.take_space(read, habit, days),
             Extent::Piece => {
                 self.facts.pieces += 1;
                 let tail = self
@@ -169,7 +166,7 @@ impl ExportDay {
         true
     }
 
-    fn take_space(&mut self, read: &Read, account: &AccountState) {
+    fn take_space(&mut self, read: &Read, habit: &ExportHabit, days: f64) {
         let Some(space) = read.space else {
             let [_, unnamed] = &mut self.last;
             self.facts.spaces += u32::from(unnamed.replace(read.at) != Some(read.at));
@@ -180,8 +177,7 @@ impl ExportDay {
         }
         self.spaces.push(space);
         self.facts.spaces += 1;
-        let known = account.ever_rarities.m >= KNOWN_DAYS;
-        if known && !account.exports.read_in.holds(space) {
+        if days >= KNOWN_DAYS && !habit.read_in.holds(space) {
             self.facts.foreign_spaces += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! What an account reads that it never read before, since it became privileged.
 
 use super::Rules;
-use super::account::AccountState;
+use crate::baseline::History;
 use crate::detect::Granted;
 use crate::model::WordId;
 
@@ -9,8 +9,8 @@ use crate::model::WordId;
 const KNOWN_DAYS: f64 = 5.0;
 
 /// How many pages that it never read before an account opens on a day of reading; none where too little is known.
-pub(super) fn usual(account: &AccountState, day: i64) -> Option<f64> {
-    let past = account.new_pages.decayed(day);
+pub(super) fn usual(new_pages: &History, day: i64) -> Option<f64> {
+    let past = new_pages.decayed(day);
     (past.m >= KNOWN_DAYS).then(|| past.sum / past.m)
 }
 

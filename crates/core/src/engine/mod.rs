@@ -11,7 +11,9 @@ mod draft;
 mod evasion_tests;
 mod exporting;
 mod granted;
+mod habit;
 mod privileged_weeks;
+mod reach;
 mod running;
 mod scripted;
 #[cfg(test)]
@@ -20,6 +22,8 @@ mod shared;
 mod signs;
 #[cfg(test)]
 mod signs_tests;
+#[cfg(test)]
+mod state_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,8 @@ use serde::{Deserialize, Serialize};
 
 use self::account::AccountState;
 pub use self::draft::{Draft, Reported};
-use self::running::Reach;
+use self::habit::Habit;
+use self::reach::Reach;
 use self::shared::Shared;
 use self::tenant::TenantState;
 pub use self::verdicts::{Marked, Verdicts};
@@ -42,6 +47,9 @@ use crate::model::settings::Detect;
 use crate::model::{AccountId, ActorKind, RosterHistory, WordId};
 use crate::session::Read;
 use crate::time::{DAY_SECONDS, day_of};
+
+/// Changes when the same events may give another state, or other findings: what was stored before is not gone on from.
+pub const STATE_VERSION: u32 = 5;
 
 /// Everything but events that findings depend on.
 #[derive(Debug, Clone)]
@@ -441,7 +449,10 @@ impl Engine {
             .map(|(account, state)| (rules.stable(account), account, state))
             .collect();
         accounts.sort_unstable_by_key(|(stable, account, _)| (*stable, *account));
-        let people: Vec<&AccountState> = accounts.into_iter().map(|(.., state)| state).collect();
+        let people: Vec<&Habit> = accounts
+            .into_iter()
+            .map(|(.., state)| &state.habit)
+            .collect();
         self.tenant.refit(day, &people);
         let left: Vec<WordId> = self
             .pages

@@ -2,27 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountState;
 use super::draft::Reported;
 use super::exporting::ExportDay;
 use super::granted;
+use super::habit::Habit;
+use super::reach::Reach;
 use super::scripted::ScriptDay;
-use super::shared::Shared;
 use super::tenant::{Habits, TenantState};
-use super::{Out, PeerGroup, Rules};
+use super::{PeerGroup, Rules};
 use crate::baseline::{Calibrated, History, Predictive, Readers, Signals, SlowDay, Spread, bits};
 use crate::detect::{DayDetector, DayUnderTest, Expectation, Granted, REGISTRY, Score, Unit};
 use crate::model::{Expected, Family, WordId};
 use crate::session::{OpenDay, Read};
 use crate::time::day_of;
-
-/// What an account reaches while it takes an event.
-pub(super) struct Reach<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) tenant: &'a mut TenantState,
-    pub(super) pages: &'a mut Shared<Readers>,
-    pub(super) out: &'a mut Out,
-}
 
 /// The day that is open.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,26 +54,26 @@ pub(super) struct Running {
 
 impl Running {
     /// Opens the day of an account with its first event.
-    pub(super) fn begin(read: &Read, account: &AccountState, reach: &mut Reach<'_>) -> Self {
+    pub(super) fn begin(read: &Read, habit: &Habit, reach: &mut Reach<'_>) -> Self {
         let day = day_of(read.at);
         reach
             .tenant
             .count_active(day, reach.rules.detect.alerts_per_week);
         let refits = reach.tenant.refits();
-        let habits = reach.tenant.habits(account.group, refits);
+        let habits = reach.tenant.habits(habit.group, refits);
         let sources = reach.rules.privileged(read.account, read.at);
-        let usual_new = granted::usual(account, day);
+        let usual_new = granted::usual(&habit.new_pages, day);
         let who = (read.account, read.at);
         Self {
             reading: OpenDay::begin(read.at),
             threshold: reach.tenant.threshold(),
             person_days_a_week: reach.tenant.person_days_a_week(),
             refits,
-            usual: account
+            usual: habit
                 .sessions
                 .spread(day)
-                .or((account.group == PeerGroup::People).then_some(habits.session_spread)),
-            slow: SlowDay::new(&habits.rarity.shape, &account.rarity.decayed(day)),
+                .or((habit.group == PeerGroup::People).then_some(habits.session_spread)),
+            slow: SlowDay::new(&habits.rarity.shape, &habit.rarity.decayed(day)),
             new_pages: 0,
             stale_pages: 0,
             rarity: 0.0,
@@ -94,7 +86,7 @@ impl Running {
             exports: ExportDay::default(),
             script: ScriptDay::default(),
             usual_new,
-            granted: granted::count(reach.rules, who, account.granted.as_ref(), usual_new),
+            granted: granted::count(reach.rules, who, habit.granted.as_ref(), usual_new),
         }
     }
 
@@ -114,54 +106,46 @@ impl Running {
     }
 
     /// Takes an event; returns whether there is anything new to inspect.
-    pub(super) fn extend(
-        &mut self,
-        read: &Read,
-        account: &AccountState,
-        reach: &mut Reach<'_>,
-    ) -> bool {
+    pub(super) fn extend(&mut self, read: &Read, habit: &Habit, reach: &mut Reach<'_>) -> bool {
         let new = self.reading.extend(read);
         let canary = read
             .page
             .is_some_and(|page| reach.rules.canaries.contains(&page));
         self.canaries += u32::from(canary);
+        let known = (habit.group, &habit.script, habit.days());
         self.script
-            .take((read, self.reading.day), new, account, reach);
+            .take((read, self.reading.day), new, known, reach);
         let weekly = reach.rules.detect.privileged_reading;
         if !self.session_grant_sources.is_empty() && weekly.enabled && weekly.weekly {
             reach.tenant.privileged.note(read, self.reading.day);
         }
-        let exported = self
-            .exports
-            .take(read, self.reading.day, account, &reach.tenant.exports);
+        let exported = self.exports.take(
+            (read, self.reading.day),
+            (&habit.exports, habit.days()),
+            &reach.tenant.exports,
+        );
         if new.to_day {
             self.privileged_pages += u32::from(!self.session_grant_sources.is_empty());
             if let Some(page) = read.page {
-                self.open_page(page, read, account, reach);
+                self.open_page(page, read, habit, reach);
             }
         }
         if new.to_session {
-            let habits = reach.tenant.habits(account.group, self.refits);
-            self.update_score(account, habits);
+            let habits = reach.tenant.habits(habit.group, self.refits);
+            self.update_score(habit, habits);
         }
         new.to_session || canary || exported
     }
 
-    fn open_page(
-        &mut self,
-        page: WordId,
-        read: &Read,
-        account: &AccountState,
-        reach: &mut Reach<'_>,
-    ) {
+    fn open_page(&mut self, page: WordId, read: &Read, habit: &Habit, reach: &mut Reach<'_>) {
         let today = reach.tenant.today();
         // An app that walks through everything makes no page a popular one, and a confirmed bulk collection teaches nothing.
-        let teaches = account.group == PeerGroup::People
+        let teaches = habit.group == PeerGroup::People
             && !reach
                 .rules
                 .verdicts
                 .confirmed(read.account, (read.at, read.at));
-        if !account.seen.holds(page) {
+        if !habit.seen.holds(page) {
             let (bits, stale) = reach.tenant.opened_first(reach.pages.get(page), teaches);
             self.new_pages += 1;
             if let Some(granted) = &mut self.granted {
@@ -182,7 +166,7 @@ impl Running {
     }
 
     /// What the day has come to by now.
-    fn update_score(&mut self, account: &AccountState, habits: &Habits) {
+    fn update_score(&mut self, habit: &Habit, habits: &Habits) {
         let x = |pages: u32| pages.saturating_sub(1);
         let session = x(self.reading.session.pages);
         let peers = bits(habits.session.survival.at(session))
@@ -196,10 +180,10 @@ impl Running {
                 .max(self.signals.own),
             new: (1.0 + f64::from(self.new_pages) + self.rarity).log2(),
             rare: (1.0 + self.rarity).log2(),
-            slow: account.slow.signal(self.reading.day, surprise),
+            slow: habit.slow.signal(self.reading.day, surprise),
         };
-        self.calibrated = match account.group {
-            PeerGroup::People => habits.scoring.score(account.experience(), &self.signals),
+        self.calibrated = match habit.group {
+            PeerGroup::People => habits.scoring.score(habit.experience(), &self.signals),
             PeerGroup::Apps => habits.scoring.score_alone(&self.signals),
         };
     }
@@ -248,7 +232,7 @@ impl Running {
     pub(super) fn reported(
         &self,
         id: WordId,
-        account: &AccountState,
+        habit: &Habit,
         rules: &Rules,
         tenant: &TenantState,
     ) -> Vec<Reported> {
@@ -257,7 +241,7 @@ impl Running {
         if scores.is_empty() {
             return Vec::new();
         }
-        let expectation = self.expectation(account, tenant.habits(account.group, self.refits));
+        let expectation = self.expectation(habit, tenant.habits(habit.group, self.refits));
         scores
             .into_iter()
             .map(|(detector, score)| Reported {
@@ -284,10 +268,10 @@ impl Running {
     }
 
     /// What is usual, for the sentence.
-    fn expectation(&self, account: &AccountState, habits: &Habits) -> Expectation {
+    fn expectation(&self, habit: &Habit, habits: &Habits) -> Expectation {
         let law = Predictive::new(
             &habits.session.shape,
-            &account.sessions.history.decayed(self.reading.day),
+            &habit.sessions.history.decayed(self.reading.day),
         );
         let x = |pages: u32| pages.saturating_sub(1);
         let session = habits.session.survival.at(x(self.reading.session.pages));
@@ -301,13 +285,13 @@ impl Running {
         let mean = |history: &History| (history.m > 0.0).then(|| history.sum / history.m);
         Expectation {
             unit,
-            mean: mean(&account.sessions.history).map(|x| x + 1.0),
+            mean: mean(&habit.sessions.history).map(|x| x + 1.0),
             // The mean of an app without a past is infinite; half of its sessions stay under the median.
             newcomer: finite(law.mean(), law.quantile(0.5)) + 1.0,
-            new_pages: mean(&account.new_pages),
+            new_pages: mean(&habit.new_pages),
             p99: law.quantile(0.99) + 1,
             peers,
-            slow: account.slow.since(),
+            slow: habit.slow.since(),
         }
     }
 }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PeerGroup;
-use super::account::AccountState;
-use super::running::Reach;
+use super::reach::Reach;
 use crate::baseline::Cadence;
 use crate::detect::Scripted;
 use crate::model::Auth;
@@ -55,44 +54,50 @@ impl ScriptDay {
         self.cadence = Cadence::default();
     }
 
-    /// Takes an event.
+    /// Takes an event of an account of a group, with a habit, that has read on so many days.
     pub(super) fn take(
         &mut self,
         (read, day): (&Read, i64),
         new: New,
-        account: &AccountState,
+        known: (PeerGroup, &ScriptHabit, f64),
         reach: &Reach<'_>,
     ) {
+        let (group, ..) = known;
         if reach.rules.integrations.contains(&read.account) {
             return;
         }
-        if new.to_session && account.group == PeerGroup::People {
+        if new.to_session && group == PeerGroup::People {
             self.cadence.open(read.at);
             self.facts.steady = self.cadence.steady().or(self.facts.steady);
             self.facts.hasty = self.cadence.hasty().or(self.facts.hasty);
         }
-        if new.to_day && (read.auth != Auth::Session || account.group == PeerGroup::Apps) {
-            self.count((read, day), account, reach);
+        if new.to_day && (read.auth != Auth::Session || group == PeerGroup::Apps) {
+            self.count((read, day), known, reach);
         }
     }
 
-    fn count(&mut self, (read, day): (&Read, i64), account: &AccountState, reach: &Reach<'_>) {
+    fn count(
+        &mut self,
+        (read, day): (&Read, i64),
+        (group, habit, days): (PeerGroup, &ScriptHabit, f64),
+        reach: &Reach<'_>,
+    ) {
         let place = self.pages.iter().position(|(auth, _)| *auth == read.auth);
         let (auth, pages) = match place.and_then(|place| self.pages.get_mut(place)) {
             Some(known) => known,
             None => self.pages.push_mut((read.auth, 0)),
         };
         *pages += 1;
-        let known = account.script.knows(*auth, day);
-        match account.group {
-            PeerGroup::People if !known && account.ever_rarities.m >= KNOWN_DAYS => {
-                self.facts.days_before = account.ever_rarities.m;
+        let known = habit.knows(*auth, day);
+        match group {
+            PeerGroup::People if !known && days >= KNOWN_DAYS => {
+                self.facts.days_before = days;
                 if self.facts.way.is_none_or(|(_, most)| *pages > most) {
                     self.facts.way = Some((*auth, *pages));
                 }
             }
             // What is there when we begin to look is not new.
-            PeerGroup::Apps if account.script.ways.is_empty() => {
+            PeerGroup::Apps if habit.ways.is_empty() => {
                 if !reach.tenant.warms_up(day) {
                     self.facts.new_app_pages += 1;
                 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::PeerGroup;
-use super::account::AccountState;
 use super::exporting::ExportPeers;
+use super::habit::Habit;
 use super::privileged_weeks::PrivilegedWeeks;
 use crate::baseline::readers::READER_DAYS;
 use crate::baseline::threshold::WARM_UP_DAYS;
@@ -287,7 +287,7 @@ impl TenantState {
 
     /// Learns what is usual from the weeks that ended before the Sunday before a Monday, and in the warm-up from all there
     /// is; accounts in a stable order.
-    pub(super) fn refit(&mut self, day: i64, accounts: &[&AccountState]) {
+    pub(super) fn refit(&mut self, day: i64, habits: &[&Habit]) {
         let running = week_of(day - 1);
         let until = if self.warms_up(day) {
             running + 1
@@ -295,10 +295,10 @@ impl TenantState {
             running
         };
         let of = |group: PeerGroup| -> (Vec<Person>, Vec<Person>) {
-            accounts
+            habits
                 .iter()
-                .filter(|state| state.group == group)
-                .map(|state| (state.ever_sessions, state.ever_rarities))
+                .filter(|habit| habit.group == group)
+                .map(|habit| (habit.ever_sessions, habit.ever_rarities))
                 .unzip()
         };
         let blank = Self::new();
