@@ -498,7 +498,7 @@ mod tests {
     fn mistakes_end_with_two_and_help_with_zero() {
         for bad in [
             "check",
-            "scan --fail-on grave",
+            "scan --fail-on dire",
             "backfill",
             "import",
             "findings mark x fine",

@@ -7,6 +7,7 @@ use pagewarden::analysis::{self, Subject};
 use pagewarden::atlassian::{EventsAsk, Mapper, Organization};
 use pagewarden::cli::Cli;
 use pagewarden::config::{self, Detect};
+use pagewarden::http::Transport;
 use pagewarden::import::{self, Format};
 use pagewarden::storage::sqlite::Sqlite;
 use pagewarden::storage::{Batch, EventLog as _, Registry as _};
@@ -113,7 +114,7 @@ fn floor(folder: &Path) -> Done {
     let settings = tenant.organization.as_ref().ok_or("no organisation")?;
     let key = settings.api_key.read()?;
     let stop = CancellationToken::new();
-    let organization = Organization::new(settings, key, config.retry, stop)?;
+    let organization = Organization::new(&Transport::default(), settings, key, config.retry, stop)?;
     let mapper = Mapper::new(&[], &[]);
     runtime()?.block_on(async {
         let from = chrono::DateTime::UNIX_EPOCH;

@@ -147,14 +147,21 @@ fn described(rule: &config::Suppression, events: u64, today: NaiveDate) -> Suppr
         until,
     } = rule;
     let (kind, value) = match what {
-        Suppressed::Account(account) => ("account", account.as_str()),
-        Suppressed::Group(group) => ("group", group.as_str()),
-        Suppressed::Space(space) => ("space", space.id.as_str()),
-        Suppressed::Network(network) => ("network", network.as_str()),
+        Suppressed::Account(account) => ("account", account.as_str().to_owned()),
+        Suppressed::Group(group) => ("group", group.clone()),
+        Suppressed::Space(space) => {
+            let id = &space.id;
+            let site = space.site.as_ref();
+            (
+                "space",
+                site.map_or_else(|| id.clone(), |site| format!("{id} on {site}")),
+            )
+        }
+        Suppressed::Network(network) => ("network", network.clone()),
     };
     Suppression {
         kind,
-        value: value.to_owned(),
+        value,
         reason: reason.clone(),
         until: *until,
         ended: today > *until,

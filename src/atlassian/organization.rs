@@ -88,8 +88,9 @@ pub struct UsersWalk {
 }
 
 impl Organization {
-    /// An organisation by its settings and its key.
+    /// An organisation by its settings and its key, whose requests are carried so.
     pub fn new(
+        transport: &Transport,
         settings: &config::Organization,
         key: SecretString,
         retry: config::Retry,
@@ -97,22 +98,21 @@ impl Organization {
     ) -> Result<Self, SetupError> {
         let pace = Pace::per_minute(settings.requests_per_minute);
         let source = settings.api_key.clone();
-        let events = Client::new(&settings.url, Authorization::Bearer(key), retry, pace, stop)?
-            .renewed_by(move || source.read().ok().map(Authorization::Bearer));
+        let events = Client::new(
+            transport,
+            &settings.url,
+            Authorization::Bearer(key),
+            retry,
+            pace,
+            stop,
+        )?
+        .renewed_by(move || source.read().ok().map(Authorization::Bearer));
         let directory = Pace::per_minute(settings.requests_per_minute.max(DIRECTORY_PER_MINUTE));
         Ok(Self {
             id: settings.id.clone(),
             directory: events.clone().with_pace(directory),
             events,
         })
-    }
-
-    /// The same organisation, whose requests are carried otherwise.
-    #[must_use]
-    pub fn over(mut self, transport: &Transport) -> Self {
-        self.events = self.events.over(transport);
-        self.directory = self.directory.over(transport);
-        self
     }
 
     /// One page of the organisation's events.

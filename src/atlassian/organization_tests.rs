@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::SecretSource;
+use crate::http::Transport;
 use crate::http::testing::{QUICK, SECRET, Server, json, reply, secret};
 use pagewarden_core::time::moment;
 use serde_json::Value;
@@ -12,7 +13,14 @@ fn organization(server: &Server) -> Organization {
         url: server.url.clone(),
         requests_per_minute: 600_000,
     };
-    Organization::new(&settings, secret(), QUICK, CancellationToken::new()).unwrap()
+    Organization::new(
+        &Transport::default(),
+        &settings,
+        secret(),
+        QUICK,
+        CancellationToken::new(),
+    )
+    .unwrap()
 }
 
 fn page(ids: &[&str], next: &Value) -> String {

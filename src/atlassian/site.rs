@@ -88,8 +88,9 @@ pub struct Listed<T> {
 }
 
 impl Site {
-    /// A site by its settings and its token.
+    /// A site by its settings and its token, whose requests are carried so.
     pub fn new(
+        transport: &Transport,
         settings: &config::Site,
         token: SecretString,
         retry: config::Retry,
@@ -107,6 +108,7 @@ impl Site {
         };
         let source = settings.api_token.clone();
         let api = Client::new(
+            transport,
             base,
             authorization(token),
             retry,
@@ -116,19 +118,18 @@ impl Site {
         .renewed_by(move || source.read().ok().map(&authorization));
         Ok(Self {
             api,
-            open: Client::new(&settings.url, Authorization::None, retry, pace, stop)?,
+            open: Client::new(
+                transport,
+                &settings.url,
+                Authorization::None,
+                retry,
+                pace,
+                stop,
+            )?,
             route: settings.via,
             url: settings.url.clone(),
             cloud_id: Arc::default(),
         })
-    }
-
-    /// The same site, whose requests are carried otherwise.
-    #[must_use]
-    pub fn over(mut self, transport: &Transport) -> Self {
-        self.api = self.api.over(transport);
-        self.open = self.open.over(transport);
-        self
     }
 
     /// The host name of the site, lower case.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::SecretSource;
+use crate::http::Transport;
 use crate::http::testing::{QUICK, SECRET, Seen, Server, json, reply, secret};
 use pagewarden_core::model::Class;
 use serde_json::{Value, json};
@@ -13,7 +14,14 @@ fn site_at(server: &Server, gateway: &Server, via: SiteRoute) -> Site {
         via,
         gateway: gateway.url.clone(),
     };
-    Site::new(&settings, secret(), QUICK, CancellationToken::new()).unwrap()
+    Site::new(
+        &Transport::default(),
+        &settings,
+        secret(),
+        QUICK,
+        CancellationToken::new(),
+    )
+    .unwrap()
 }
 
 fn site(server: &Server) -> Site {

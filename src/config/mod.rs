@@ -11,6 +11,7 @@ pub mod notifier;
 mod problem;
 mod raw;
 pub mod secrets;
+mod settings;
 mod values;
 
 use std::io;

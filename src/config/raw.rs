@@ -7,99 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::notifier::NotifierKind;
 use super::problem::{Problem, Report, nearest, shown};
-
-/// Every table and the keys that it may hold.
-const KEYS: &[(&str, &[&str])] = &[
-    ("", &["state", "tenant", "retry", "detect", "notifier"]),
-    ("state", &["path", "retention"]),
-    (
-        "tenant",
-        &[
-            "name",
-            "organization",
-            "site",
-            "schedule",
-            "admins",
-            "actions",
-            "detect",
-        ],
-    ),
-    (
-        "tenant.organization",
-        &["id", "api_key", "expires", "url", "requests_per_minute"],
-    ),
-    (
-        "tenant.site",
-        &["url", "email", "api_token", "expires", "via"],
-    ),
-    (
-        "tenant.schedule",
-        &["access", "audit", "admins", "lookback"],
-    ),
-    ("tenant.admins", &["roles", "groups", "accounts"]),
-    ("retry", &["base", "attempts", "timeout"]),
-    ("detect", DETECT),
-    ("detect.volume-anomaly", SWITCH),
-    ("detect.privileged-reading", PRIVILEGED_READING),
-    ("detect.scripted-reading", SCRIPTED_READING),
-    ("detect.bulk-export", SWITCH),
-    ("detect.admin-grant", ADMIN_GRANT),
-    ("detect.canary-page", SWITCH),
-    ("detect.token-created", SWITCH),
-    ("detect.public-link", SWITCH),
-    ("detect.blind-spot", SWITCH),
-    ("detect.suppress", SUPPRESS),
-    ("tenant.detect", DETECT),
-    ("tenant.detect.volume-anomaly", SWITCH),
-    ("tenant.detect.privileged-reading", PRIVILEGED_READING),
-    ("tenant.detect.scripted-reading", SCRIPTED_READING),
-    ("tenant.detect.bulk-export", SWITCH),
-    ("tenant.detect.admin-grant", ADMIN_GRANT),
-    ("tenant.detect.canary-page", SWITCH),
-    ("tenant.detect.token-created", SWITCH),
-    ("tenant.detect.public-link", SWITCH),
-    ("tenant.detect.blind-spot", SWITCH),
-    ("tenant.detect.suppress", SUPPRESS),
-    // What every notifier may hold; each kind has settings of its own besides.
-    (
-        "notifier",
-        &["name", "type", "min_severity", "include_titles"],
-    ),
-];
-
-/// What `[detect]` and `[tenant.detect]` may hold.
-const DETECT: &[&str] = &[
-    "alerts_per_week",
-    "session_gap",
-    "lateness",
-    "settle",
-    "min_pages",
-    "canary_pages",
-    "volume-anomaly",
-    "scripted-reading",
-    "privileged-reading",
-    "bulk-export",
-    "admin-grant",
-    "canary-page",
-    "token-created",
-    "public-link",
-    "blind-spot",
-    "suppress",
-];
-const SWITCH: &[&str] = &["enabled"];
-const PRIVILEGED_READING: &[&str] = &["enabled", "mode", "pages_per_day", "weekly"];
-const SCRIPTED_READING: &[&str] = &["enabled", "integrations"];
-const ADMIN_GRANT: &[&str] = &["enabled", "within", "pages"];
-const SUPPRESS: &[&str] = &["account", "group", "space", "network", "reason", "until"];
-
-/// The tables that may come several times, each under a header with two brackets.
-const REPEATED: &[&str] = &[
-    "tenant",
-    "tenant.site",
-    "detect.suppress",
-    "tenant.detect.suppress",
-    "notifier",
-];
+use super::settings;
 
 /// Syntax errors that leave the shape of the file as it was meant, so that the rest can still be looked at.
 const HARMLESS: &[&str] = &[
@@ -145,7 +53,7 @@ pub(super) struct Section<'d> {
     /// Where its header is.
     pub(super) at: usize,
     entries: &'d DeTable<'d>,
-    /// The keys that it may hold, where [`KEYS`] does not have all of them.
+    /// The keys that it may hold, where the [table of settings](settings) does not have all of them.
     keys: Option<&'d [&'static str]>,
 }
 
@@ -190,8 +98,9 @@ impl<'d> Section<'d> {
     }
 
     /// The keys that it may hold; nothing for a table whose keys are free.
-    fn known(&self) -> Option<&'d [&'static str]> {
-        self.keys.or_else(|| keys_of(self.path))
+    fn known(&self) -> Option<Vec<&'static str>> {
+        let own = self.keys.map(<[_]>::to_vec);
+        own.or_else(|| settings::keys_of(self.path))
     }
 
     /// The key that was probably meant by one that it may not hold.
@@ -200,7 +109,7 @@ impl<'d> Section<'d> {
         if known.contains(&key) {
             None
         } else {
-            nearest(key, known.iter().copied())
+            nearest(key, known)
         }
     }
 
@@ -216,28 +125,23 @@ impl<'d> Section<'d> {
         if let Some(meant) = self.meant(key) {
             return Some(format!("is not a setting; did you mean `{meant}`?"));
         }
-        if let Some((table, _)) = KEYS
-            .iter()
-            .find(|(table, _)| table.rsplit('.').next() == Some(key))
-        {
-            return Some(format!(
-                "does not belong here; write it as `{}`",
-                header(table)
-            ));
+        let mut tables = settings::tables();
+        if let Some((table, _)) = tables.find(|(table, _)| table.rsplit('.').next() == Some(key)) {
+            let header = settings::header(table);
+            return Some(format!("does not belong here; write it as `{header}`"));
         }
         let of_a_kind = kinds
             .iter()
             .any(|kind| kind.keys().iter().any(|own| own.name == key));
-        let homes: Vec<String> = KEYS
-            .iter()
-            .filter(|(table, keys)| {
-                let takes = keys.contains(&key) || (*table == "notifier" && of_a_kind);
-                takes && !table.starts_with("tenant.detect")
+        let homes: Vec<String> = settings::tables()
+            .filter(|(path, table)| {
+                let takes = table.keys.iter().any(|own| own.name == key);
+                *path == table.path && (takes || (*path == "notifier" && of_a_kind))
             })
-            .map(|(table, _)| format!("`{}`", header(table)))
+            .map(|(table, _)| format!("`{}`", settings::header(table)))
             .collect();
         Some(if homes.is_empty() {
-            format!("is not a setting; here may stand {}", list(known))
+            format!("is not a setting; here may stand {}", list(&known))
         } else {
             format!("does not belong here but under {}", homes.join(" or "))
         })
@@ -316,7 +220,7 @@ impl<'d> Section<'d> {
         self.take(key, report, read)
     }
 
-    /// The full name of a table in it, as [`KEYS`] has it.
+    /// The full name of a table in it, as the table of settings has it.
     pub(super) fn inner(&self, key: &str) -> &'static str {
         let is_it = |table: &str| {
             let outer = table
@@ -324,8 +228,8 @@ impl<'d> Section<'d> {
                 .and_then(|rest| rest.strip_suffix('.'));
             outer == Some(self.path)
         };
-        let found = KEYS.iter().find(|(table, _)| is_it(table));
-        found.map_or(self.path, |(table, _)| *table)
+        let found = settings::tables().find(|(table, _)| is_it(table));
+        found.map_or(self.path, |(table, _)| table)
     }
 
     /// Opens the table under a key, if there is one.
@@ -410,22 +314,6 @@ fn item_table<'d>(
             );
             None
         }
-    }
-}
-
-/// The keys that a table may hold; nothing for a table whose keys are free.
-fn keys_of(path: &str) -> Option<&'static [&'static str]> {
-    KEYS.iter()
-        .find(|(table, _)| *table == path)
-        .map(|(_, keys)| *keys)
-}
-
-/// How the header of a table is written.
-fn header(table: &str) -> String {
-    if REPEATED.contains(&table) {
-        format!("[[{table}]]")
-    } else {
-        format!("[{table}]")
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{RequestBuilder, Response, redirect};
+use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
@@ -25,9 +24,6 @@ const CAP: usize = 16 << 20;
 
 /// The most bytes of a refusal that are read.
 const REFUSAL_CAP: usize = 64 << 10;
-
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An answer that is what was asked for, as far as HTTP shows: status 200, and a body that begins like JSON.
 #[derive(Debug)]
@@ -59,8 +55,9 @@ trait ClockDebug: Clock + std::fmt::Debug {}
 impl<T: Clock + std::fmt::Debug> ClockDebug for T {}
 
 impl Client {
-    /// A client for the origin of `base`, below its path.
+    /// A client for the origin of `base`, below its path, whose requests are carried so.
     pub fn new(
+        transport: &Transport,
         base: &Url,
         authorization: Authorization,
         retry: Retry,
@@ -77,19 +74,9 @@ impl Client {
         if base.cannot_be_a_base() || !nameless || base.fragment().is_some() {
             return Err(SetupError::Address);
         }
-        let mut builder = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .gzip(true)
-            .https_only(!loopback)
-            .user_agent(concat!("pagewarden/", env!("CARGO_PKG_VERSION")));
-        if loopback {
-            builder = builder.no_proxy();
-        }
         Ok(Self {
-            http: builder.build().map_err(|_| SetupError::Tls)?,
-            transport: Transport::default(),
+            http: transport.client(loopback)?,
+            transport: transport.clone(),
             base: base.clone(),
             credential: Credential::new(authorization)?,
             retry,
@@ -104,13 +91,6 @@ impl Client {
     #[must_use]
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
-        self
-    }
-
-    /// The same client, whose requests are carried otherwise.
-    #[must_use]
-    pub fn over(mut self, transport: &Transport) -> Self {
-        self.transport = transport.clone();
         self
     }
 

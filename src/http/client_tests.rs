@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::http::Reaction;
 use crate::http::testing::{QUICK, SECRET, Seen, Server, client, json, raw_server, reply, secret};
@@ -211,6 +213,7 @@ async fn a_server_that_does_not_answer_in_time_is_unreachable() {
     };
     let key = Authorization::Bearer(secret());
     let client = Client::new(
+        &Transport::default(),
         &url,
         key,
         hasty,
@@ -234,6 +237,7 @@ async fn a_stop_ends_a_request_in_its_middle() {
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let stop = CancellationToken::new();
     let client = Client::new(
+        &Transport::default(),
         &url,
         Authorization::None,
         QUICK,
@@ -361,6 +365,7 @@ fn only_loopback_is_asked_without_tls() {
     let build = |url: &str| {
         let url = Url::parse(url).unwrap();
         Client::new(
+            &Transport::default(),
             &url,
             Authorization::Bearer(secret()),
             QUICK,

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Authorization, Client, Pace};
+use super::{Authorization, Client, Pace, Transport};
 use crate::config::Retry;
 
 /// A request as the server saw it.
@@ -158,5 +158,13 @@ pub(crate) fn secret() -> SecretString {
 /// A client with a key, without spacing.
 pub(crate) fn client(url: &Url) -> Client {
     let key = Authorization::Bearer(secret());
-    Client::new(url, key, QUICK, Pace::unlimited(), CancellationToken::new()).unwrap()
+    Client::new(
+        &Transport::default(),
+        url,
+        key,
+        QUICK,
+        Pace::unlimited(),
+        CancellationToken::new(),
+    )
+    .unwrap()
 }

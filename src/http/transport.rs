@@ -5,10 +5,16 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request, Response, redirect};
+
+use super::SetupError;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no answer came; all of it may pass. The details name no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +62,57 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     async fn carry(&self, request: Request) -> Result<Response, Broken>;
 }
 
-/// How requests reach their servers. The default is the network.
+/// How requests reach their servers. The default is the network. Clones share connections, and what TLS trusts: a thousand
+/// tenants do not each keep the same certificates.
 #[derive(Debug, Clone, Default)]
-pub struct Transport(Option<Arc<dyn Carrier>>);
+pub struct Transport {
+    carrier: Option<Arc<dyn Carrier>>,
+    clients: Arc<Clients>,
+}
+
+/// One client for servers on this machine, one for all others; made when first needed.
+#[derive(Debug, Default)]
+struct Clients {
+    loopback: OnceLock<Client>,
+    others: OnceLock<Client>,
+}
 
 impl Transport {
     /// By this carrier, in place of the network.
     pub fn by(carrier: Arc<dyn Carrier>) -> Self {
-        Self(Some(carrier))
+        Self {
+            carrier: Some(carrier),
+            ..Self::default()
+        }
+    }
+
+    /// The client for servers on this machine, or for others: HTTPS only, no redirect is followed.
+    pub(super) fn client(&self, loopback: bool) -> Result<Client, SetupError> {
+        let kept = if loopback {
+            &self.clients.loopback
+        } else {
+            &self.clients.others
+        };
+        if let Some(client) = kept.get() {
+            return Ok(client.clone());
+        }
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .gzip(true)
+            .https_only(!loopback)
+            .user_agent(concat!("pagewarden/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            builder = builder.no_proxy();
+        }
+        let built = builder.build().map_err(|_| SetupError::Tls)?;
+        Ok(kept.get_or_init(|| built).clone())
     }
 
     /// Sends one request; over the network, by this client.
     pub(super) async fn send(&self, client: &Client, request: Request) -> Result<Response, Broken> {
-        match &self.0 {
+        match &self.carrier {
             Some(carrier) => carrier.carry(request).await,
             None => Ok(client
                 .execute(request)

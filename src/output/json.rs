@@ -410,12 +410,12 @@ mod tests {
 
     #[test]
     fn numbers_have_one_decimal_and_always_exist() {
-        let told = |number| format!("{:?}", tenths(number));
+        let shown = |number| format!("{:?}", tenths(number));
         assert_eq!(
-            [told(15.0612), told(10.65), told(-0.01)],
+            [shown(15.0612), shown(10.65), shown(-0.01)],
             ["15.1", "10.7", "0.0"]
         );
-        assert_eq!([told(f64::INFINITY), told(f64::NAN)], ["9999.9", "0.0"]);
+        assert_eq!([shown(f64::INFINITY), shown(f64::NAN)], ["9999.9", "0.0"]);
     }
 
     #[test]

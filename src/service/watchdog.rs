@@ -23,15 +23,15 @@ pub(super) struct Watched {
 /// Says that we are alive as often as the unit's `WatchdogSec=` asks, while every worker is. Never ends.
 pub(super) async fn feed(workers: &[Watched]) {
     let limit = systemd::watchdog();
-    let mut told = BTreeSet::new();
+    let mut named = BTreeSet::new();
     loop {
         let silent = silent(workers);
         if silent.is_empty() {
             systemd::alive();
         }
-        told.retain(|name| silent.iter().any(|(silent, _)| silent == name));
+        named.retain(|name| silent.iter().any(|(silent, _)| silent == name));
         for (worker, late) in silent {
-            if told.insert(worker.to_owned()) {
+            if named.insert(worker.to_owned()) {
                 WorkerSilent { worker, late }.emit();
             }
         }

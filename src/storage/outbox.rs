@@ -28,7 +28,7 @@ pub struct NewDelivery {
 /// A message about a finding that was put into the outbox at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// The revision that it told, or took back.
+    /// The revision that it reported, or took back.
     pub revision: u32,
     /// Whether it is a correction, which took that revision back.
     pub retraction: bool,

@@ -69,20 +69,20 @@ pub(super) fn sources(
     let mut sources = Vec::new();
     if let Some(organization) = &settings.organization {
         let key = secret("organization.api_key", &organization.api_key)?;
-        let built = Organization::new(organization, key, retry, stop.clone());
+        let built = Organization::new(transport, organization, key, retry, stop.clone());
         let built = built.map_err(|error| client(&error))?;
         sources.push((
             stream(StreamName::Access, None),
-            Source::Organization(built.over(transport)),
+            Source::Organization(built),
         ));
     }
     for site in &settings.sites {
         let token = secret("site.api_token", &site.api_token)?;
-        let built = Site::new(site, token, retry, stop.clone());
+        let built = Site::new(transport, site, token, retry, stop.clone());
         let built = built.map_err(|error| client(&error))?;
         sources.push((
             stream(StreamName::Audit, Some(host(site))),
-            Source::Site(built.over(transport)),
+            Source::Site(built),
         ));
     }
     Ok(sources)

@@ -46,8 +46,8 @@ fn ids(deliveries: &[Delivery]) -> Vec<&str> {
 
 pub(in crate::storage) async fn a_finding_and_its_messages_come_and_go_together(store: &dyn Store) {
     let (tenant, _) = acme(store).await;
-    let told = vec![message("f", 1, "soc", 60), message("f", 1, "log", 60)];
-    let changes = found("f", 1, told);
+    let messages = vec![message("f", 1, "soc", 60), message("f", 1, "log", 60)];
+    let changes = found("f", 1, messages);
     store.record(tenant, changes, moment(55)).await.unwrap();
     assert_eq!(store.findings(Some("acme")).await.unwrap().len(), 1);
     assert_eq!(store.addressees().await.unwrap().len(), 2);

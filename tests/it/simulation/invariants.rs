@@ -170,6 +170,12 @@ impl<'a> About<'a> {
     }
 }
 
+/// The finding that a message is about, where a statistical detector made it.
+pub(crate) fn statistical(body: &Value) -> Option<&str> {
+    let about = About::of(body).filter(|about| !about.policy);
+    about.map(|about| about.id)
+}
+
 /// (c) Each finding of the present is sent to every notifier that it is routed to, within `lateness` and two polls of the event
 /// that made it cross, processing time and outages aside; and every finding is sent at least once.
 pub(crate) fn sent_in_time(

@@ -3,6 +3,7 @@
 //! `PAGEWARDEN_SEEDS=17..18 cargo test --test it simulation` repeats one seed.
 
 mod faults;
+mod first_week;
 mod invariants;
 mod network;
 mod report;
@@ -114,7 +115,11 @@ struct Run {
 
 impl Run {
     fn of(seed: u64, weeks: u32) -> Self {
-        let scene = Arc::new(Scene::of(seed, weeks));
+        Self::over(Scene::of(seed, weeks), seed)
+    }
+
+    fn over(scene: Scene, seed: u64) -> Self {
+        let scene = Arc::new(scene);
         let now = scene.now();
         let known = |tenant: &config::Tenant| Known {
             name: tenant.name.clone(),
@@ -414,13 +419,18 @@ fn outage(episode: &faults::Episode) -> Outage {
 
 /// Runs a seed.
 fn run(seed: u64, weeks: u32, faults: bool) -> Result<Report, Failure> {
+    paused(seed, async { Run::of(seed, weeks).whole(faults).await })
+}
+
+/// Does something under a clock that goes on when nothing else does.
+fn paused<T>(seed: u64, work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     fastrand::seed(seed);
-    let done = runtime.block_on(async { Run::of(seed, weeks).whole(faults).await });
+    let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
 }

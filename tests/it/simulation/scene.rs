@@ -1,6 +1,5 @@
 //! Tenants, receivers and a config, from a seed.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -59,28 +58,55 @@ impl Scene {
             };
             let origin = format!("https://{host}");
             let simulator = Simulator::apart(World::new(settings), &origin, options).unwrap();
-            text += &tenant_config(&mut dice, &folder, tenant, &simulator, busy);
+            let access = dice.within(300, 1_200);
+            // One a minute takes hours for the lookback, and longer than a poll for a busy hour.
+            let pace = if busy { 1 } else { dice.pick(&[1, 2, 10, 60]) };
+            text += &tenant_config(&folder, tenant, &simulator, (access, pace, "30d"));
             hosts.push(Host::new(&host, simulator));
         }
         let mut names = Vec::new();
         for receiver in 0..receivers {
-            let host = format!("receiver{receiver}.example");
-            keep(
-                &folder,
-                &format!("{receiver}.url"),
-                &format!("https://{host}/hook"),
-            );
             let least = dice.pick(&["low", "medium"]);
-            write!(
-                text,
-                "[[notifier]]\nname = \"receiver{receiver}\"\ntype = \"webhook\"\nurl = {{ file = \"{receiver}.url\" }}\nmin_severity = \"{least}\"\n"
-            )
-            .unwrap();
+            let (host, receiver) = receiver_config(&folder, receiver, least);
+            text += &receiver;
             names.push(host);
         }
-        let source = folder.path().join("pagewarden.toml");
-        let config = config::parse(&text, &source.display().to_string(), &kinds()).unwrap();
         let began = first_moment(&mut dice, &hosts);
+        Self::assembled((seed, began), folder, &text, hosts, names)
+    }
+
+    /// One tenant that is watched from a moment on, by one receiver, at so many requests a minute.
+    pub(super) fn of_one(settings: WorldSettings, began: DateTime<Utc>, pace: u64) -> Self {
+        let (seed, folder) = (settings.seed, in_memory());
+        let host = "tenant0.atlassian.example";
+        let options = Options {
+            stream_limit: 500,
+            ..Options::default()
+        };
+        let origin = format!("https://{host}");
+        let simulator = Simulator::apart(World::new(settings), &origin, options).unwrap();
+        let mut text = format!("[state]\npath = \"{}/state.db\"\n", folder.path().display());
+        text += &tenant_config(&folder, 0, &simulator, (60, pace, "28d"));
+        let (receiver, more) = receiver_config(&folder, 0, "low");
+        let hosts = vec![Host::new(host, simulator)];
+        Self::assembled(
+            (seed, began),
+            folder,
+            &(text + &more),
+            hosts,
+            vec![receiver],
+        )
+    }
+
+    fn assembled(
+        (seed, began): (u64, DateTime<Utc>),
+        folder: TempDir,
+        text: &str,
+        hosts: Vec<Host>,
+        names: Vec<String>,
+    ) -> Self {
+        let source = folder.path().join("pagewarden.toml");
+        let config = config::parse(text, &source.display().to_string(), &kinds()).unwrap();
         let network = Network::new(seed, Simulated::starting(began), hosts, names);
         let clock: Arc<dyn Clock> = Arc::new(network.clock);
         for host in &network.hosts {
@@ -164,27 +190,34 @@ fn first_moment(dice: &mut Dice, hosts: &[Host]) -> DateTime<Utc> {
 
 /// The settings of one tenant, whose secrets are kept in the folder.
 fn tenant_config(
-    dice: &mut Dice,
     folder: &TempDir,
     tenant: u64,
     simulator: &Simulator,
-    busy: bool,
+    (access, pace, lookback): (u64, u64, &str),
 ) -> String {
     keep(folder, &format!("{tenant}.key"), simulator.org_key());
     keep(folder, &format!("{tenant}.token"), simulator.api_token());
-    let access = dice.within(300, 1_200);
-    // One a minute takes hours for the lookback, and longer than a poll for a busy hour.
-    let pace = if busy { 1 } else { dice.pick(&[1, 2, 10, 60]) };
     let origin = simulator.base_url().as_str().trim_end_matches('/');
     format!(
         "[[tenant]]\nname = \"tenant{tenant}\"\n\
          [tenant.organization]\nid = \"{}\"\napi_key = {{ file = \"{tenant}.key\" }}\nurl = \"{origin}\"\nrequests_per_minute = {pace}\n\
          [[tenant.site]]\nurl = \"{origin}\"\nemail = \"{}\"\napi_token = {{ file = \"{tenant}.token\" }}\n\
-         [tenant.schedule]\naccess = \"{access}s\"\naudit = \"{}s\"\nadmins = \"3h\"\nlookback = \"30d\"\n",
+         [tenant.schedule]\naccess = \"{access}s\"\naudit = \"{}s\"\nadmins = \"3h\"\nlookback = \"{lookback}\"\n",
         simulator.org_id(),
         simulator.email(),
         access * 2 + 7,
     )
+}
+
+/// The host of a receiver, and its settings.
+fn receiver_config(folder: &TempDir, receiver: u64, least: &str) -> (String, String) {
+    let host = format!("receiver{receiver}.example");
+    let url = format!("{receiver}.url");
+    keep(folder, &url, &format!("https://{host}/hook"));
+    let text = format!(
+        "[[notifier]]\nname = \"receiver{receiver}\"\ntype = \"webhook\"\nurl = {{ file = \"{url}\" }}\nmin_severity = \"{least}\"\n"
+    );
+    (host, text)
 }
 
 /// A folder in memory, where there is one: nobody cuts the power here.

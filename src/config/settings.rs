@@ -1,0 +1,392 @@
+//! Every setting of the file: the one table that the check for unknown keys goes by, and that the documents repeat.
+
+/// A table of the file.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Its name, from the outermost table on.
+    pub(super) path: &'static str,
+    /// Its name within a tenant, where a tenant may override it.
+    pub(super) of_tenant: Option<&'static str>,
+    /// Whether it may come several times, each under a header with two brackets.
+    pub(super) repeats: bool,
+    /// The keys that it may hold, tables within it aside.
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What holds where it is not set, as the documents write it; empty where it must be set.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the documents"))]
+    pub(super) default: &'static str,
+    /// What it means, as the documents write it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the documents"))]
+    pub(super) meaning: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        meaning,
+    }
+}
+
+const fn once(path: &'static str, keys: &'static [Key]) -> Table {
+    Table {
+        path,
+        of_tenant: None,
+        repeats: false,
+        keys,
+    }
+}
+
+const fn several(path: &'static str, keys: &'static [Key]) -> Table {
+    Table {
+        path,
+        of_tenant: None,
+        repeats: true,
+        keys,
+    }
+}
+
+/// A table of `[detect]`, which a tenant may override.
+macro_rules! detect {
+    ($name:literal, $keys:expr $(,)?) => {
+        Table {
+            of_tenant: Some(concat!("tenant.detect", $name)),
+            ..once(concat!("detect", $name), $keys)
+        }
+    };
+}
+
+/// Whether a detector is on.
+const SWITCH: &[Key] = &[ENABLED];
+const ENABLED: Key = key("enabled", "`true`", "");
+
+/// The tables outside `[detect]`.
+const TABLES: &[Table] = &[
+    several(
+        "tenant",
+        &[
+            key(
+                "name",
+                "",
+                "what you call it: letters, digits, `_`, `.`, `-`",
+            ),
+            key(
+                "actions",
+                "none",
+                "a table: the class of an action, by its id or a pattern with `*`",
+            ),
+        ],
+    ),
+    once(
+        "tenant.organization",
+        &[
+            key("id", "", "the organisation's id"),
+            key("api_key", "", "place of the organisation key"),
+            key(
+                "expires",
+                "none",
+                "last day on which the key works; a warning begins 30 days before",
+            ),
+            key(
+                "url",
+                "`https://api.atlassian.com`",
+                "Atlassian's admin API and gateway",
+            ),
+            key(
+                "requests_per_minute",
+                "10",
+                "the most requests for events in a minute, live polling and backfill together",
+            ),
+        ],
+    ),
+    several(
+        "tenant.site",
+        &[
+            key(
+                "url",
+                "",
+                "the site's address, without `/wiki`; one table for each site",
+            ),
+            key("email", "", "the token's account"),
+            key("api_token", "", "place of the token"),
+            key("expires", "none", "as above"),
+            key("via", "`\"site\"`", "`\"gateway\"` for a token with scopes"),
+        ],
+    ),
+    once(
+        "tenant.schedule",
+        &[
+            key(
+                "access",
+                "`60s`",
+                "how often the organisation's events are polled",
+            ),
+            key("audit", "`5m`", "how often the site audit log is polled"),
+            key(
+                "admins",
+                "`1h`",
+                "how often roles, groups and the view counts of canary pages are asked for",
+            ),
+            key("lookback", "`30d`", "where the very first poll begins"),
+        ],
+    ),
+    once(
+        "tenant.admins",
+        &[
+            key(
+                "roles",
+                "`org-admin`, `site-admin`, `user-access-admin`",
+                "roles that make an account privileged",
+            ),
+            key(
+                "groups",
+                "`site-admins`, `org-admins`, `administrators`, `confluence-admins-*`, `Domain Admins`, `Enterprise Admins`, `Schema Admins`",
+                "groups that do; `*` stands for anything",
+            ),
+            key(
+                "accounts",
+                "none",
+                "account ids that are privileged whatever roles and groups say",
+            ),
+        ],
+    ),
+    several(
+        "notifier",
+        &[
+            key("name", "", "what you call it"),
+            key("type", "", "`\"webhook\"`"),
+            key(
+                "min_severity",
+                "`\"medium\"`",
+                "the least severity that is sent: `low`, `medium`, `high`, `critical`",
+            ),
+            key(
+                "include_titles",
+                "`false`",
+                "only `false` is accepted: page titles are not stored, so none is sent",
+            ),
+        ],
+    ),
+    once(
+        "state",
+        &[
+            key(
+                "path",
+                "`pagewarden.db`",
+                "the state file; a relative path begins in the current directory",
+            ),
+            key(
+                "retention",
+                "`180d`",
+                "how long events are to be kept. Checked, but **not applied yet**: this version removes nothing",
+            ),
+        ],
+    ),
+    once(
+        "retry",
+        &[
+            key(
+                "base",
+                "`5s`",
+                "the first wait after a failed request; it doubles each time",
+            ),
+            key("attempts", "4", "tries in all, 1 to 20"),
+            key(
+                "timeout",
+                "`1m`",
+                "how long one try may take, its answer included",
+            ),
+        ],
+    ),
+];
+
+/// `[detect]` and what lies within it, by the names there; `[tenant.detect]` takes the same.
+const DETECT: &[Table] = &[
+    detect!(
+        "",
+        &[
+            key(
+                "alerts_per_week",
+                "3",
+                "false alarms that you accept in a week, per tenant, of all statistical detectors together",
+            ),
+            key("session_gap", "`30m`", "the longest pause within a session"),
+            key(
+                "lateness",
+                "`10m`",
+                "how long a message waits for events that come late",
+            ),
+            key(
+                "settle",
+                "`24h`",
+                "how old a session is before it teaches the baselines; later events up to this age change nothing",
+            ),
+            key(
+                "min_pages",
+                "5",
+                "the least number of different pages that is reported by itself",
+            ),
+            key(
+                "canary_pages",
+                "none",
+                "page ids that nobody has a reason to open, as in `.../pages/123456/...`",
+            ),
+        ],
+    ),
+    detect!(".volume-anomaly", SWITCH),
+    detect!(
+        ".scripted-reading",
+        &[
+            ENABLED,
+            key(
+                "integrations",
+                "none",
+                "account ids of known programs; this detector does not report them",
+            ),
+        ],
+    ),
+    detect!(
+        ".privileged-reading",
+        &[
+            ENABLED,
+            key(
+                "mode",
+                "`\"unusual\"`",
+                "`\"strict\"` reports an administrator who opens more than `pages_per_day` different pages in a UTC day",
+            ),
+            key("pages_per_day", "25", "the limit of `strict`"),
+            key(
+                "weekly",
+                "`true`",
+                "one finding a week that sums up what administrators read",
+            ),
+        ],
+    ),
+    detect!(".bulk-export", SWITCH),
+    detect!(
+        ".admin-grant",
+        &[
+            ENABLED,
+            key(
+                "within",
+                "`14d`",
+                "for how long after the grant the account is watched",
+            ),
+            key(
+                "pages",
+                "20",
+                "the least number of new pages that is reported"
+            ),
+        ],
+    ),
+    detect!(".canary-page", SWITCH),
+    detect!(".token-created", SWITCH),
+    detect!(".public-link", SWITCH),
+    detect!(".blind-spot", SWITCH),
+    Table {
+        of_tenant: Some("tenant.detect.suppress"),
+        ..several(
+            "detect.suppress",
+            &[
+                key("account", "", "an account id"),
+                key("group", "", "accounts that are privileged by this group"),
+                key("space", "", "a space key"),
+                key("network", "", "addresses, in CIDR notation"),
+                key("reason", "", "why; required"),
+                key("until", "", "the last day (UTC); required"),
+            ],
+        )
+    },
+];
+
+/// Every table with each path under which it is written.
+pub(super) fn tables() -> impl Iterator<Item = (&'static str, &'static Table)> {
+    let all = || TABLES.iter().chain(DETECT);
+    let of_tenants = all().filter_map(|table| Some((table.of_tenant?, table)));
+    all().map(|table| (table.path, table)).chain(of_tenants)
+}
+
+/// What a table may hold, its keys first, then the tables within it; none where it is no table with keys of its own.
+pub(super) fn keys_of(path: &str) -> Option<Vec<&'static str>> {
+    let within = tables().filter_map(|(inner, _)| {
+        let name = if path.is_empty() {
+            inner
+        } else {
+            inner.strip_prefix(path)?.strip_prefix('.')?
+        };
+        (!name.contains('.')).then_some(name)
+    });
+    let own = tables().find(|(table, _)| *table == path);
+    let own = own.map(|(_, table)| table.keys);
+    if own.is_none() && !path.is_empty() {
+        return None;
+    }
+    let own = own.unwrap_or_default().iter().map(|key| key.name);
+    Some(own.chain(within).collect())
+}
+
+/// How the header of a table is written.
+pub(super) fn header(path: &str) -> String {
+    let repeats = tables().any(|(table, of)| table == path && of.repeats);
+    if repeats {
+        format!("[[{path}]]")
+    } else {
+        format!("[{path}]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../docs/configuration.md");
+
+    /// The rows of some tables, as the document has them.
+    fn rows(tables: &[&Table], with_default: bool) -> String {
+        let mut text = String::new();
+        for table in tables {
+            for (place, key) in table.keys.iter().enumerate() {
+                let name = if place == 0 && tables.len() > 1 {
+                    format!("{} {}", header(table.path), key.name)
+                } else {
+                    key.name.to_owned()
+                };
+                text += &if with_default {
+                    format!("| `{name}` | {} | {} |\n", key.default, key.meaning)
+                } else {
+                    format!("| `{name}` | {} |\n", key.meaning)
+                };
+            }
+        }
+        text.replace("|  |", "| |")
+    }
+
+    #[test]
+    fn the_document_has_every_setting() {
+        let named = |names: &[&str]| -> Vec<&Table> {
+            let is_named = |table: &&Table| names.iter().any(|name| table.path.starts_with(name));
+            TABLES.iter().chain(DETECT).filter(is_named).collect()
+        };
+        let (suppress, detect): (Vec<&Table>, Vec<&Table>) = named(&["detect"])
+            .into_iter()
+            .partition(|table| table.path == "detect.suppress");
+        for expected in [
+            rows(&named(&["tenant"]), true),
+            rows(&named(&["notifier"]), true),
+            rows(&detect, true),
+            rows(&suppress, false),
+            rows(&named(&["state", "retry"]), true),
+        ] {
+            assert!(
+                DOCUMENT.contains(&expected),
+                "docs/configuration.md must have these rows, one after the other:\n{expected}"
+            );
+        }
+    }
+}
