@@ -1,6 +1,7 @@
 //! Histograms kept by week, so that a window can move on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,23 +20,23 @@ pub const fn week_of(day: i64) -> i64 {
     day.saturating_sub(3).div_euclid(7)
 }
 
-/// A histogram for each week in which something was counted.
+/// A histogram for each week in which something was counted. Copies share the weeks that neither changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weekly {
     /// By number of the week.
-    weeks: BTreeMap<i64, Histogram>,
+    weeks: BTreeMap<i64, Arc<Histogram>>,
 }
 
 impl Weekly {
     /// Counts one value in a week.
     pub fn record(&mut self, week: i64, value: u32) {
-        self.weeks.entry(week).or_default().record(value);
+        Arc::make_mut(self.weeks.entry(week).or_default()).record(value);
     }
 
     /// Adds what another holds, week by week.
     pub fn merge(&mut self, other: &Self) {
         for (week, histogram) in &other.weeks {
-            self.weeks.entry(*week).or_default().merge(histogram);
+            Arc::make_mut(self.weeks.entry(*week).or_default()).merge(histogram);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the whole tenant's reading says is usual: peers, pages, how many are active, the alert threshold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,9 +55,10 @@ pub(super) struct Habits {
 struct GroupState {
     pooled: Peers,
     days: Pooled,
-    now: Habits,
+    /// Shared by the copies of the engine: it is large, and only a refit replaces it.
+    now: Arc<Habits>,
     /// As it was before the last refit: days that were open then are compared with it to their end.
-    before: Option<Habits>,
+    before: Option<Arc<Habits>>,
 }
 
 impl GroupState {
@@ -72,7 +74,7 @@ impl GroupState {
         Self {
             pooled: Peers::default(),
             days: Pooled::default(),
-            now,
+            now: Arc::new(now),
             before: None,
         }
     }
@@ -93,7 +95,7 @@ impl GroupState {
             session_spread: everybody(&window.sessions),
             scoring: self.days.scoring(until),
         };
-        self.before = Some(std::mem::replace(&mut self.now, habits));
+        self.before = Some(std::mem::replace(&mut self.now, Arc::new(habits)));
         self.pooled.forget_before(window.from);
         self.days.forget(until);
     }
