@@ -10,6 +10,10 @@ use pagewarden_core::engine::{Draft, Engine, State};
 /// How far apart the newest snapshots are, in seconds of event time; older ones are about as far apart as they are old.
 const SNAPSHOT_SECONDS: i64 = 600;
 
+/// How many events lie between snapshots at least: fewer are read again sooner than a copy of the engine costs. Tests have few
+/// events, and many snapshots.
+const SNAPSHOT_EVENTS: usize = if cfg!(test) { 20 } else { 2_000 };
+
 /// By how much the settled line lags before it is moved and stored, in seconds of event time.
 const SETTLE_EVERY: i64 = 3_600;
 
@@ -108,6 +112,8 @@ struct Resident {
     /// Some states between the settled one and the tail, oldest first.
     snapshots: Vec<At>,
     tail: At,
+    /// How many events the tail took since the last snapshot.
+    since_snapshot: usize,
     /// Whether the state is made from the first event on, and not recorded yet.
     anew: bool,
     /// How many events were stored and left out when this was last recorded.
@@ -139,6 +145,7 @@ impl Resident {
             memory: Memory::load(lookup).await?,
             context,
             tail: settled.clone(),
+            since_snapshot: 0,
             settled,
             snapshots: Vec::new(),
             anew,
@@ -169,6 +176,7 @@ impl Resident {
         };
         self.snapshots.clear();
         self.tail = self.settled.clone();
+        self.since_snapshot = 0;
         self.anew = true;
     }
 
@@ -179,6 +187,7 @@ impl Resident {
         }
         self.snapshots.retain(|snapshot| snapshot.before <= to);
         self.tail = self.snapshots.last().unwrap_or(&self.settled).clone();
+        self.since_snapshot = 0;
     }
 
     /// Reads what is new, and says what that changes.
@@ -282,15 +291,22 @@ impl Resident {
     async fn read_tail(&mut self, lookup: &Lookup<'_>, newest: i64) -> Result<(), StoreError> {
         let Lookup { store, feed, .. } = *lookup;
         let (once, rules) = (self.once, &self.context.rules);
-        let (tail, snapshots) = (&mut self.tail, &mut self.snapshots);
+        let (tail, snapshots, since) = (
+            &mut self.tail,
+            &mut self.snapshots,
+            &mut self.since_snapshot,
+        );
         let behind = feed.read(store, (tail.before, i64::MAX), |taken| {
             let cut = taken.at().div_euclid(SNAPSHOT_SECONDS) * SNAPSHOT_SECONDS;
-            if !once && tail.before < cut && is_worth_keeping(snapshots, cut, newest) {
+            let many = *since >= SNAPSHOT_EVENTS;
+            if !once && many && tail.before < cut && is_worth_keeping(snapshots, cut, newest) {
                 snapshots.push(At {
                     before: cut,
                     engine: tail.engine.clone(),
                 });
+                *since = 0;
             }
+            *since += 1;
             tail.engine.take_any(rules, taken);
             tail.before = tail.before.max(taken.at().saturating_add(1));
         });

@@ -343,6 +343,8 @@ pub(super) fn header(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     const DOCUMENT: &str = include_str!("../../docs/configuration.md");
@@ -357,11 +359,12 @@ mod tests {
                 } else {
                     key.name.to_owned()
                 };
-                text += &if with_default {
-                    format!("| `{name}` | {} | {} |\n", key.default, key.meaning)
+                let default = if with_default {
+                    format!(" {} |", key.default)
                 } else {
-                    format!("| `{name}` | {} |\n", key.meaning)
+                    String::new()
                 };
+                writeln!(text, "| `{name}` |{default} {} |", key.meaning).unwrap();
             }
         }
         text.replace("|  |", "| |")

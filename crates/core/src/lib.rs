@@ -2,7 +2,7 @@
 //!
 //! Floors; imports only point down:
 //!
-//! 1. ground: [`model`], [`time`], [`text`], [`words`]: values and arithmetic.
+//! 1. ground: [`model`], [`time`], [`text`], [`words`], [`pattern`]: values and arithmetic.
 //! 2. [`session`] and [`baseline`]: sessions of one actor, and what is usual.
 //! 3. [`detect`]: rules and measures that look at a day of an account, or at a single event.
 //! 4. [`engine`]: the pure function from events to drafts of findings.
