@@ -235,7 +235,7 @@ const DETECT: &[Table] = &[
             key(
                 "canary_pages",
                 "none",
-                "page ids that nobody has a reason to open, as in `.../pages/123456/...`",
+                "page ids that nobody has a reason to open, as in `.../pages/123456/...`; where a tenant has several sites, addresses of pages",
             ),
         ],
     ),
@@ -296,7 +296,7 @@ const DETECT: &[Table] = &[
             &[
                 key("account", "", "an account id"),
                 key("group", "", "accounts that are privileged by this group"),
-                key("space", "", "a space key"),
+                key("space", "", "a space key; where a tenant has several sites, the address of a space"),
                 key("network", "", "addresses, in CIDR notation"),
                 key("reason", "", "why; required"),
                 key("until", "", "the last day (UTC); required"),

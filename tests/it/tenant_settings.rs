@@ -128,21 +128,31 @@ fn page_7_of_two_sites_is_two_pages() {
     );
 }
 
-#[test]
-fn a_page_that_several_sites_may_have_is_asked_about() {
+/// What `check --offline` says where the first tenant has two sites and these settings.
+fn problems_of(detect: &str) -> String {
     let site = |name: &str| {
         format!(
             "[[tenant.site]]\nurl = \"https://{name}.example\"\nemail = \"a@b.example\"\napi_token = {{ file = \"{{dir}}/org.key\" }}\n"
         )
     };
-    let desk = two_tenants(
-        &format!(
-            "{}{}[tenant.detect]\ncanary_pages = [7]",
-            site("a"),
-            site("b")
-        ),
-        "",
-    );
-    let ran = desk.run(&["check", "--offline"]).ended(2);
-    assert!(ran.out.contains("https://SITE/wiki/pages/7"), "{ran:#?}");
+    let own = format!("{}{}[tenant.detect]\n{detect}", site("a"), site("b"));
+    let desk = two_tenants(&own, "");
+    desk.run(&["check", "--offline"]).ended(2).out
+}
+
+#[test]
+fn a_page_or_space_that_several_sites_may_have_is_asked_about() {
+    let said = problems_of("canary_pages = [7]");
+    assert!(said.contains("https://SITE/wiki/pages/7"), "{said}");
+    assert!(said.contains("`a.example`, `b.example`"), "{said}");
+    let rule =
+        "[[tenant.detect.suppress]]\nspace = \"HR\"\nreason = \"moved\"\nuntil = \"2099-01-31\"\n";
+    let said = problems_of(rule);
+    assert!(said.contains("https://SITE/wiki/spaces/HR"), "{said}");
+}
+
+#[test]
+fn a_page_on_a_site_that_the_tenant_does_not_have_is_a_mistake() {
+    let said = problems_of("canary_pages = [\"https://c.example/wiki/pages/7\"]");
+    assert!(said.contains("has no site `c.example`"), "{said}");
 }

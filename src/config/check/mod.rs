@@ -2,6 +2,7 @@
 
 mod detect;
 mod notifier;
+mod places;
 pub(super) mod secret;
 mod tenant;
 
@@ -57,14 +58,17 @@ fn read(root: &DeTable<'_>, folder: &Path, report: &mut Report<'_>) -> Option<Co
     let tenants = tenant::all(&root, &detect, folder, report);
     let notifiers = notifier::all(&root, folder, report);
     let settles = tenants.iter().flatten().map(|tenant| tenant.detect.settle);
-    let settle = settles.fold(detect.settle, Duration::max);
+    let longest = settles.max().filter(|of_tenant| *of_tenant > detect.settle);
+    let (settle, whose) = longest.map_or((detect.settle, "detect"), |of_tenant| {
+        (of_tenant, "tenant.detect")
+    });
     if state.retention <= settle {
         let at = root
             .get("state")
             .and_then(|state| state.get_ref().get("retention"))
             .map_or(0, |at| at.span().start);
         let what = format!(
-            "must be longer than `detect.settle`, which is {}",
+            "must be longer than `{whose}.settle`, which is {}",
             values::spelt(settle)
         );
         report.push(at, "state.retention", what);

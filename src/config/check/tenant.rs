@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
+use super::places::Places;
 use super::{Once, secret};
 use crate::config::problem::Report;
 use crate::config::raw::{Section, kind};
@@ -91,13 +92,14 @@ fn one(
         .map(|table| admins(&table, report))
         .unwrap_or_default();
     let actions = actions(section, report);
+    let global = detect;
     let detect = section
         .table("detect", "tenant.detect", report)
         .map_or_else(
-            || detect.clone(),
-            |table| super::detect::read(&table, detect, report),
+            || global.clone(),
+            |table| super::detect::read(&table, global, report),
         );
-    ambiguous(section, &detect, &tables, report);
+    Places::new(section, name.as_deref(), &sites).check(&detect, global, report);
     let organization = match organization {
         Some(organization) => Some(organization?),
         None => None,
@@ -111,34 +113,6 @@ fn one(
         actions,
         detect,
     })
-}
-
-/// Notes canary pages of which a tenant with several sites may have several.
-fn ambiguous(
-    section: &Section<'_>,
-    detect: &Detect,
-    sites: &[Section<'_>],
-    report: &mut Report<'_>,
-) {
-    if sites.len() < 2 {
-        return;
-    }
-    for page in detect
-        .canary_pages
-        .iter()
-        .filter(|page| page.site.is_none())
-    {
-        let page = page.id.as_str();
-        let what = format!(
-            "each site of this tenant may have a page {page}; write its address instead: https://SITE/wiki/pages/{page}"
-        );
-        let own = section.get("detect").map(|detect| detect.span().start);
-        report.push(
-            own.unwrap_or(section.at),
-            "tenant.detect.canary_pages",
-            what,
-        );
-    }
 }
 
 /// `[tenant.organization]`.

@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction};
+use tokio::sync::Semaphore;
 
 use self::migrations::VERSION;
 use self::writer::Writer;
@@ -35,7 +36,7 @@ use super::StoreError;
 pub use care::Holdings;
 pub use lease::Lease;
 
-/// How many connections that read are kept open while nobody reads.
+/// How many connections read at a time; whoever comes then waits for one of them.
 const READERS: usize = 4;
 /// Marks the file as ours (`application_id`): "pgwd".
 const APPLICATION: i64 = 0x7067_7764;
@@ -52,6 +53,8 @@ struct File {
     writer: Writer,
     /// Connections that nobody reads from at the moment.
     readers: Mutex<Vec<Connection>>,
+    /// How many more may read.
+    places: Arc<Semaphore>,
     /// Whether only the first connection can be opened: of a file that nobody may write.
     alone: bool,
     arrivals: arrivals::Arrivals,
@@ -111,6 +114,7 @@ impl Sqlite {
             path: path.to_owned(),
             writer: Writer::new(path, database),
             readers: Mutex::new(Vec::new()),
+            places: Arc::new(Semaphore::new(READERS)),
             alone,
             arrivals: arrivals::Arrivals::default(),
             claims: claims::Claims::default(),
@@ -126,7 +130,14 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = Arc::clone(&self.file);
-        on_thread(move || file.read(work)).await
+        // Closed never, so there is always one.
+        let place = Arc::clone(&file.places).acquire_owned().await.ok();
+        on_thread(move || {
+            let answer = file.read(work);
+            drop(place);
+            answer
+        })
+        .await
     }
 
     /// Runs one transaction that writes.
@@ -165,10 +176,7 @@ impl File {
         let idle = self.idle().pop();
         let database = idle.map_or_else(|| connect(&self.path), Ok)?;
         let answer = work(&database).map_err(|error| explain(&self.path, &error));
-        let mut idle = self.idle();
-        if idle.len() < READERS {
-            idle.push(database);
-        }
+        self.idle().push(database);
         answer
     }
 
