@@ -296,7 +296,11 @@ const DETECT: &[Table] = &[
             &[
                 key("account", "", "an account id"),
                 key("group", "", "accounts that are privileged by this group"),
-                key("space", "", "a space key; where a tenant has several sites, the address of a space"),
+                key(
+                    "space",
+                    "",
+                    "a space key; where a tenant has several sites, the address of a space",
+                ),
                 key("network", "", "addresses, in CIDR notation"),
                 key("reason", "", "why; required"),
                 key("until", "", "the last day (UTC); required"),

@@ -3,7 +3,7 @@
 use pagewarden_simulator::{Options, SiteState};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Setup, Tenant, small_world};
+use crate::support::desk::{Desk, Setup, Tenant, small_world};
 
 /// A page that people open every day: the most popular space's first.
 fn page() -> &'static str {

@@ -10,7 +10,7 @@ use pagewarden_core::time::Clock;
 use pagewarden_simulator::{Fault, Faults, Options};
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Desk, Setup, Tenant, small_world, threads};
+use crate::support::desk::{Desk, Setup, Tenant, small_world, threads};
 
 /// A clock that stands where it is set.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use pagewarden_simulator::{Fault, Options};
 use serde_json::Value;
 
-use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
+use crate::support::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
 
 /// A desk whose state holds everything of the small world.
 fn scanned() -> (Tenant, Desk) {

@@ -1,6 +1,6 @@
 //! The demo: what it holds, what it admits, and that it is the same each time.
 
-use super::desk::Desk;
+use crate::support::desk::Desk;
 
 /// What the demo of a seed says, without what differs from run to run.
 fn demo(seed: u32) -> String {

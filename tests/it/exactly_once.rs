@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pagewarden_simulator::{Fault, Faults, LastPage, NextLink, Options, StreamTime};
 use serde_json::{Value, json};
 
-use crate::kit::{Desk, Kit, Ran, Served, odd_organization, page, small, view};
+use crate::support::kit::{Desk, Kit, Ran, Served, odd_organization, page, small, view};
 
 /// Reads the first part as history, and what comes after it in a few cycles, cursors being refused between some.
 fn backfill_and_scan(seed: u64, options: Options) {

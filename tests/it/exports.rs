@@ -3,7 +3,7 @@
 use pagewarden_simulator::{Options, Planted};
 use serde_json::Value;
 
-use crate::kit::{Kit, world};
+use crate::support::kit::{Kit, world};
 
 /// A tenant whose logs are at hand as files.
 fn kit() -> Kit {

@@ -1,6 +1,6 @@
 //! What others wrote, at its worst: every parser gets mangled copies of real shapes, and the built program a file of tricks.
 
-use super::kit::{Desk, Ran};
+use crate::support::kit::{Desk, Ran};
 
 #[path = "../../fuzz/parsers.rs"]
 mod parsers;
@@ -100,7 +100,7 @@ fn feed(name: &str, parser: Feed, bytes: &[u8]) {
 
 #[test]
 fn no_parser_fails_at_what_it_is_fed_with() {
-    let mangled_copies = super::desk::asked_for("PAGEWARDEN_MANGLED").unwrap_or(MANGLED);
+    let mangled_copies = crate::support::desk::asked_for("PAGEWARDEN_MANGLED").unwrap_or(MANGLED);
     for (name, parser) in PARSERS {
         let seeds = seeds(name);
         for seed in &seeds {
@@ -254,8 +254,8 @@ fn is_tame(ran: Ran) -> Ran {
 #[test]
 fn the_worst_file_is_read_reported_and_sent_without_harm() {
     let notifier = "[[notifier]]\nname = \"soc\"\ntype = \"webhook\"\nurl = { file = \"{dir}/soc.url\" }\nmin_severity = \"low\"\n";
-    let kit = super::kit::Kit::with(
-        super::kit::small(3),
+    let kit = crate::support::kit::Kit::with(
+        crate::support::kit::small(3),
         pagewarden_simulator::Options::default(),
         notifier,
     );

@@ -13,7 +13,7 @@ use pagewarden_simulator::{Fault, Faults, Options, Received, World, WorldSetting
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use super::desk::{Desk, Done, Running, Setup, Tenant, asked_for, table, until};
+use crate::support::desk::{Desk, Done, Running, Setup, Tenant, asked_for, table, until};
 
 /// How many kills each of the three stories gets.
 fn budget() -> u32 {

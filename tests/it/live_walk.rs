@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use pagewarden_core::time::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::kit::{odd_organization, page, view};
+use crate::support::kit::{odd_organization, page, view};
 
 /// A view that was processed at a moment, and happened then.
 fn viewed_at(n: u32, at: DateTime<Utc>) -> Value {

@@ -7,7 +7,7 @@ use pagewarden_core::time::{Clock as _, SystemClock};
 use pagewarden_simulator::{Options, World, WorldSettings};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Setup, Tenant};
+use crate::support::desk::{Desk, Setup, Tenant};
 
 /// No finding.
 const NONE: [Value; 0] = [];

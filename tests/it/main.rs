@@ -15,8 +15,6 @@ mod config;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
-mod desk;
-#[cfg(test)]
 mod exactly_once;
 #[cfg(test)]
 mod exports;
@@ -24,8 +22,6 @@ mod exports;
 mod hostile;
 #[cfg(test)]
 mod kills;
-#[cfg(test)]
-mod kit;
 #[cfg(test)]
 mod live_walk;
 #[cfg(test)]
@@ -54,6 +50,8 @@ mod simulation;
 mod state;
 #[cfg(test)]
 mod storm;
+#[cfg(test)]
+mod support;
 #[cfg(test)]
 mod suppressions;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::io::Read as _;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::desk::Tenant;
-use super::kit::{Desk, Ran};
+use crate::support::desk::Tenant;
+use crate::support::kit::{Desk, Ran};
 
 /// A state file as the first schema had it: five weeks of a small tenant, a verdict, messages that wait.
 const SCHEMA_1: &[u8] = include_bytes!("data/state-1.db.gz");

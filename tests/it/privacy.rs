@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use pagewarden_simulator::{Fault, Faults, Hint, KeyState, Options, SiteState};
 
-use crate::kit::{Kit, Ran, contains, holds, small};
+use crate::support::kit::{Kit, Ran, contains, holds, small};
 
 const NOTIFIER: &str = r#"
 [[notifier]]

@@ -12,7 +12,7 @@ use pagewarden_simulator::Fault;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::desk::{Desk, Setup, Tenant, small_world, threads};
+use crate::support::desk::{Desk, Setup, Tenant, small_world, threads};
 
 /// A server that answers as a story wants, with a status of its own.
 struct Server {

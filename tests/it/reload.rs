@@ -7,7 +7,7 @@ use std::time::Duration;
 use pagewarden::notify::Content;
 use pagewarden_simulator::{World, WorldSettings};
 
-use super::desk::{Desk, Running, Setup, Tenant, small_world, until};
+use crate::support::desk::{Desk, Running, Setup, Tenant, small_world, until};
 
 /// A simulated tenant of another organisation than the small world's.
 fn neighbour() -> Tenant {

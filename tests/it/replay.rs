@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Setup, Tenant};
+use crate::support::desk::{Desk, Setup, Tenant};
 
 /// The small world, scanned once.
 fn scanned() -> (Tenant, Desk) {

@@ -5,7 +5,7 @@ use pagewarden_core::model::AccountId;
 use pagewarden_simulator::{Fault, Faults, KeyState, Options, SiteState};
 use serde_json::{Value, json};
 
-use crate::kit::{Desk, Kit, Served, small, world};
+use crate::support::kit::{Desk, Kit, Served, small, world};
 
 /// Tells every privileged account that reads more than a page a day.
 const STRICT: &str = r#"

@@ -15,8 +15,8 @@ use pagewarden_simulator::Options;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::desk::threads;
-use crate::kit::{Kit, small, world};
+use crate::support::desk::threads;
+use crate::support::kit::{Kit, small, world};
 
 /// What the simulated tenant serves, line by line, and who is privileged in the end.
 struct Files {

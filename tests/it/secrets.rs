@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use pagewarden_simulator::Options;
 
-use super::kit::{Desk, Kit, contains, small};
+use crate::support::kit::{Desk, Kit, contains, small};
 
 const KEY: &str = "not-a-real-key-5d1e";
 const TOKEN: &str = "not-a-real-token-77ab";
@@ -196,7 +196,7 @@ fn whatever_the_umask_the_state_is_its_owner_s_alone() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        super::desk::until("a file of the running service", || {
+        crate::support::desk::until("a file of the running service", || {
             kit.desk
                 .path("state.db-wal")
                 .exists()
@@ -261,6 +261,8 @@ fn no_core_file_is_left_by_a_program_that_holds_secrets() {
         "sh -c 'echo here >&2; while :; do sleep 1; done'",
         &kit.desk,
     ) {
-        super::desk::table("no_core_file_is_left: this machine leaves none of any program");
+        crate::support::desk::table(
+            "no_core_file_is_left: this machine leaves none of any program",
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pagewarden_simulator::{Fault, Options};
 use serde_json::Value;
 
-use super::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
+use crate::support::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
 
 /// Where systemd listens, as far as the program can tell.
 struct Systemd(UnixDatagram);

@@ -7,7 +7,7 @@ use std::process::Command;
 use pagewarden_simulator::Options;
 use rusqlite::Connection;
 
-use super::desk::{Desk, Done, Setup, Tenant, small_world, table, until};
+use crate::support::desk::{Desk, Done, Setup, Tenant, small_world, table, until};
 
 /// Everything that reads or writes the state file.
 const COMMANDS: [&str; 8] = [

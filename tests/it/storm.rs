@@ -13,7 +13,7 @@ use pagewarden_simulator::{
 };
 use serde_json::Value;
 
-use super::desk::{Desk, Done, Setup, Tenant, asked_for, table, until};
+use crate::support::desk::{Desk, Done, Setup, Tenant, asked_for, table, until};
 
 /// The share of requests that go wrong.
 const SHARE: f64 = 0.35;

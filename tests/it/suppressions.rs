@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Setup, Tenant, planted};
+use crate::support::desk::{Desk, Setup, Tenant, planted};
 
 /// The tenant's part of the status after a scan with these rules.
 fn status(rules: &str) -> (Desk, Value) {

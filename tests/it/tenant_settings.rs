@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::Desk;
+use crate::support::kit::Desk;
 
 /// Two tenants of one config that is never asked anything, with more settings behind each.
 fn two_tenants(one: &str, other: &str) -> Desk {

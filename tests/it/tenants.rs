@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pagewarden_simulator::{Fault, KeyState, Options, SiteState};
 
-use super::desk::{Desk, Done, Setup, Tenant};
+use crate::support::desk::{Desk, Done, Setup, Tenant};
 
 /// One scan of a simulated tenant with these settings.
 fn scan(options: Options, change: impl FnOnce(&mut Setup, &Tenant)) -> (Desk, Done) {

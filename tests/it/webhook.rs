@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use tokio::runtime::Runtime;
 
-use super::desk::{Desk, Setup, Tenant, planted, small_world, threads};
+use crate::support::desk::{Desk, Setup, Tenant, planted, small_world, threads};
 
 /// What signs, in the spelling of Standard Webhooks: "pagewarden-test-key-0001".
 const SECRET: &str = "whsec_cGFnZXdhcmRlbi10ZXN0LWtleS0wMDAx";
