@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use crate::config::{self, Config, LoadError, SiteRoute, Tenant};
+use crate::config::{self, Config, LoadError, SiteRoute, Suppression, Tenant};
 use crate::exit::Exit;
 use crate::notify;
 
@@ -41,20 +41,23 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
         endings(tenant, now.date_naive(), &mut lines);
         coverage(tenant, &mut lines);
     }
-    let mut rules: Vec<_> = config.detect.suppress.iter().collect();
+    let global = config.detect.suppress.iter();
+    let mut rules: Vec<_> = global
+        .map(|rule| ("detect.suppress".to_owned(), rule))
+        .collect();
     for tenant in &config.tenants {
         // Those of `[detect]` come first.
-        rules.extend(
-            tenant
-                .detect
-                .suppress
-                .iter()
-                .skip(config.detect.suppress.len()),
-        );
+        let own = tenant.detect.suppress.iter();
+        let own = own.skip(config.detect.suppress.len());
+        let key = format!("tenant `{}`: tenant.detect.suppress", tenant.name);
+        rules.extend(own.map(|rule| (key.clone(), rule)));
     }
-    for rule in rules.iter().filter(|rule| rule.until < now.date_naive()) {
+    let ended = |(_, rule): &&(String, &Suppression)| rule.until < now.date_naive();
+    for (key, rule) in rules.iter().filter(ended) {
         let (until, reason) = (rule.until, rule.reason.escape_debug());
-        lines.warn(&format!("detect.suppress: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"));
+        lines.warn(&format!(
+            "{key}: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"
+        ));
     }
     if config.notifiers.is_empty() {
         lines.note("no `[[notifier]]`: findings are kept in the state file and no message is sent; `pagewarden findings list` shows them");
