@@ -193,7 +193,8 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// Adds a message about a finding for each notifier that it is routed to, in the place of one that waits.
+    /// Adds a message about a finding for each notifier that it is routed to, in the place of one that waits, and due no later
+    /// than that.
     ///
     /// Its revision is that of the finding, or one more than a receiver may have seen: a finding that was taken back and
     /// holds again is not taken for the message that was taken back.
@@ -212,6 +213,9 @@ impl<'a> Messages<'a> {
             }
         }
         for notifier in routes {
+            // What goes on and grows is reported no later for it.
+            let waiting = unsent(&posted).filter(|message| message.notifier == notifier);
+            let due = waiting.map(|message| message.due).fold(due, DateTime::min);
             self.deliveries.push(message(&finding, notifier, due)?);
         }
         Ok(())
@@ -374,4 +378,57 @@ pub async fn summarised(
             due: now,
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::SecretSource;
+    use crate::notify::webhook;
+    use crate::storage::sqlite::Sqlite;
+    use crate::storage::{Findings as _, Outbox as _, Registry as _};
+    use pagewarden_core::model::{Family, Severity};
+    use pagewarden_core::time::moment;
+
+    fn finding(revision: u32, severity: Severity) -> Finding {
+        let id = FindingId::new("f");
+        Finding {
+            revision,
+            severity,
+            ..Finding::about_nobody(id, "acme", Family::Reading, "volume-anomaly", moment(50))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_and_grows_is_reported_when_it_was_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("state.db")).unwrap();
+        let tenant = store.tenant("acme", None, moment(0)).await.unwrap();
+        let soc = config::Notifier {
+            name: "soc".to_owned(),
+            kind: webhook::NAME,
+            settings: Arc::new(webhook::Settings {
+                url: SecretSource::Env("NONE".to_owned()),
+                secret: None,
+            }),
+            min_severity: Severity::Low,
+        };
+        let report = async |revision, severity, due| {
+            let notifiers = std::slice::from_ref(&soc);
+            let mut messages = Messages::new(&store, notifiers, moment(60));
+            let finding = finding(revision, severity);
+            messages.report(&finding, moment(due)).await.unwrap();
+            let changes = messages.with(Vec::new(), Vec::new());
+            store.record(tenant, changes, moment(60)).await.unwrap();
+            let posted = store.posted(&finding.id).await.unwrap();
+            let waiting = posted.iter().map(|one| (one.revision, one.due));
+            waiting.collect::<Vec<_>>()
+        };
+        let first = report(1, Severity::Medium, 660).await;
+        assert_eq!(first, [(1, moment(660))]);
+        let grown = report(2, Severity::Critical, 1_200).await;
+        assert_eq!(grown, [(2, moment(660))]);
+    }
 }
