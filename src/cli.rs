@@ -28,9 +28,9 @@ Examples:
 
 Exit codes:
   0    done; for scan, backfill and import: nothing new at or above --fail-on
-  1    could not do all of it (wins over 10 to 13)
+  1    incomplete (takes precedence over 10 to 13)
   2    usage or config error, or a named secret that cannot be read; nothing was started
-  10   done, and the highest new finding at or above --fail-on is low
+  10   done, and the most severe new finding at or above --fail-on is low
   11   ... is medium
   12   ... is high
   13   ... is critical
@@ -61,7 +61,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
-    /// The state file; wins over the config.
+    /// The state file; takes precedence over the config.
     #[arg(long, global = true, value_name = "FILE")]
     pub state: Option<PathBuf>,
     /// One tenant of the config only.
@@ -76,7 +76,7 @@ pub struct Global {
         default_value_t
     )]
     pub log_format: LogFormat,
-    /// Says more; twice for everything. `RUST_LOG` wins over it.
+    /// Logs more; twice for everything. `RUST_LOG` takes precedence.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Says less; twice for errors only.
@@ -158,7 +158,7 @@ pub enum Command {
         /// Which detector; all of them in short, if none is named.
         detector: Option<String>,
     },
-    /// Looks before the first run; every line says what to do.
+    /// Checks the config and the secrets; every line says what to do.
     Check {
         /// Looks at the config and the secrets only; this version needs it.
         #[arg(long)]
@@ -228,7 +228,7 @@ pub enum Findings {
 /// Takes care of the state file.
 #[derive(Debug, Subcommand)]
 pub enum State {
-    /// Looks whether it is whole, and whether what it counts is there; also while a service runs.
+    /// Checks that the state file is whole and its counters add up; also while a service runs.
     Check,
     /// Copies it to a new file, for its owner only; also while a service runs.
     Backup {
@@ -301,11 +301,11 @@ pub enum ExportFormat {
 /// What came of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerdictWord {
-    /// Nothing is to be said of it after all: what was said before counts no more.
+    /// No verdict: earlier verdicts no longer count.
     Open,
-    /// It is all right: somebody knew of it.
+    /// Known and legitimate.
     Expected,
-    /// It was what it looked like.
+    /// A real incident.
     Confirmed,
     /// Dealt with.
     Resolved,

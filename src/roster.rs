@@ -48,7 +48,9 @@ pub enum RosterError {
     #[error("{0}")]
     Api(#[from] Error),
     /// A directory without anybody, which cannot be: whoever asks is in it.
-    #[error("{0} listed nobody at all, which cannot be")]
+    #[error(
+        "{0} is empty, which cannot be right; check the permissions and scopes of its credential"
+    )]
     Nobody(&'static str),
     /// It answered with nobody, where there was somebody before.
     #[error(

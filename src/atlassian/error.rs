@@ -152,7 +152,7 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
         }
         (_, 401 | 403) if scope => {
             "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
-             needs `read:group:confluence`; or use a token without scopes on the site"
+             needs `read:confluence-groups`; or use a token without scopes on the site"
         }
         (_, 401) => {
             "the site refuses e-mail and API token: the token has expired (tokens live a year at most), belongs to \
@@ -209,7 +209,7 @@ mod tests {
                 Api::Groups,
                 401,
                 "Unauthorized; scope does not match",
-                "read:group:confluence",
+                "read:confluence-groups",
             ),
             (Api::Audit, 401, "", "expired"),
             (

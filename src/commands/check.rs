@@ -30,7 +30,7 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
         }
     };
     lines.ok(&format!(
-        "{}: {}, {}, as it should be",
+        "{}: {}, {}, valid",
         path.display(),
         count(config.tenants.len(), "tenant"),
         count(config.notifiers.len(), "notifier")
@@ -56,14 +56,14 @@ pub fn offline(path: &Path, now: DateTime<Utc>) -> (String, Exit) {
     for (key, rule) in rules.iter().filter(ended) {
         let (until, reason) = (rule.until, rule.reason.escape_debug());
         lines.warn(&format!(
-            "{key}: the rule \"{reason}\" ended on {until}; take it out, or give it a new `until`"
+            "{key}: the suppression \"{reason}\" ended on {until}; remove it, or give it a new `until`"
         ));
     }
     if config.notifiers.is_empty() {
         lines.note("no `[[notifier]]`: findings are kept in the state file and no message is sent; `pagewarden findings list` shows them");
     }
     if unread == 0 {
-        lines.note("nobody was asked on the network: whether keys are accepted shows at the first `pagewarden scan`");
+        lines.note("no network request was made: the first `pagewarden scan` shows whether keys are accepted");
         (lines.text, Exit::Done)
     } else {
         (lines.text, Exit::Usage)
@@ -134,12 +134,12 @@ fn endings(tenant: &Tenant, today: NaiveDate, lines: &mut Lines) {
     });
     for (key, expires, place) in organization.chain(sites) {
         let Some(last) = expires else {
-            lines.note(&format!("tenant `{name}`, {key}: no `expires`, so its end is not warned of; keys last a year at most"));
+            lines.note(&format!("tenant `{name}`, {key}: no `expires`, so you are not warned before it expires; keys last a year at most"));
             continue;
         };
         let days = last.signed_duration_since(today);
         if days < TimeDelta::zero() {
-            lines.warn(&format!("tenant `{name}`, {key}: ended on {last}; make a new one ({place}) and set `expires`"));
+            lines.warn(&format!("tenant `{name}`, {key}: expired on {last}; make a new one ({place}) and set `expires`"));
         } else if days <= TimeDelta::days(WARN_DAYS) {
             let left = days.num_days();
             let left = if left == 1 {

@@ -42,14 +42,14 @@ pub fn demo(global: &Global, seed: u64) -> Result<Exit, Trouble> {
         .unwrap_or_else(|| folder.join("state.db"));
     if global.state.is_some() && state.symlink_metadata().is_ok() {
         return Err(Trouble::usage(format!(
-            "{} is there already, and the demo begins with nothing: name a file that is not there, or leave --state out",
+            "{} already exists, and the demo begins with nothing: name a file that does not exist, or leave --state out",
             state.display()
         )));
     }
     own_folder(&folder)?;
     let _lease = Lease::take(&state)?;
     clear(&state)?;
-    say("Making a company that never was, and reading its audit logs over HTTP …");
+    say("Making up a company, and reading its audit logs over HTTP …");
     let world = Arc::new(World::new(WorldSettings::of_seed(seed)));
     let stop = CancellationToken::new();
     let run = runtime()?.block_on(until_signal(&stop, watch(&world, &folder, &state, &stop)));
@@ -259,7 +259,7 @@ impl Report<'_> {
 
     /// What was hidden, and whether it was found.
     fn planted(&self) -> Result<String, std::fmt::Error> {
-        let mut text = "\nWhat was hidden in it (seed {seed}), and whether it was found:\n\n"
+        let mut text = "\nWhat was planted (seed {seed}), and whether it was found:\n\n"
             .replace("{seed}", &self.seed.to_string());
         for planted in self.world.truth() {
             let found = self
@@ -298,7 +298,7 @@ impl Report<'_> {
         let mut text = String::new();
         writeln!(
             text,
-            "\nAlarms: at most {} false ones were asked for ({per_week} a week for {weeks} weeks), {} came; {} more were true.",
+            "\nAlerts: at most {} false alarms were asked for ({per_week} a week for {weeks} weeks), {} came; {} more were true.",
             per_week * weeks,
             amount(false_alarms.len()),
             amount(hits.len()),
@@ -307,7 +307,7 @@ impl Report<'_> {
         if policy > 0 {
             writeln!(
                 text,
-                "Fixed rules reported {} besides, {} of them about what was hidden.",
+                "Fixed rules reported {} more, {} of them about what was planted.",
                 amount(policy),
                 amount(policy_hits.len()),
             )?;

@@ -63,11 +63,11 @@ async fn mark(
     store.mark(&verdict).await?;
     print(&match status {
         Status::Open => format!(
-            "{} is open again; nothing that was said of it counts.\n",
+            "{} is open again; earlier verdicts no longer count.\n",
             finding.id
         ),
         said => format!(
-            "{} is {} now; should it grow, it opens again.\n",
+            "{} is now {}; a higher revision reopens it.\n",
             finding.id,
             said.as_str()
         ),

@@ -232,7 +232,7 @@ impl Counts {
 
     fn words(&self) -> String {
         format!(
-            "{} stored, {} known before, {} unusable",
+            "{} stored, {} repeated, {} unusable",
             text::count(self.fresh, "event"),
             text::number(self.repeated),
             text::number(self.unusable)

@@ -11,7 +11,7 @@ pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// There is one already.
-    #[error("`{}` is there already and stays as it is; name another: `pagewarden init PATH`", .0.display())]
+    #[error("`{}` already exists and is left as it is; name another: `pagewarden init PATH`", .0.display())]
     Exists(PathBuf),
     /// The file cannot be written.
     #[error("`{}` cannot be written: {source}", path.display())]

@@ -26,10 +26,7 @@ pub(super) fn parse<'t>(text: &'t str, report: &mut Report<'_>) -> (Spanned<DeTa
             .and_then(|span| text.get(span))
             .unwrap_or_default();
         let what = match error.message() {
-            "duplicate key" => format!(
-                "`{}` stands here a second time; leave one of them",
-                shown(key)
-            ),
+            "duplicate key" => format!("`{}` is defined twice; keep only one", shown(key)),
             message if message.starts_with("string values must be quoted") => {
                 "text must be in quotes".to_owned()
             }
@@ -53,7 +50,7 @@ pub(super) struct Section<'d> {
     /// Where its header is.
     pub(super) at: usize,
     entries: &'d DeTable<'d>,
-    /// The keys that it may hold, where the [table of settings](settings) does not have all of them.
+    /// The keys that it may hold, where the table of settings does not have all of them.
     keys: Option<&'d [&'static str]>,
 }
 
@@ -141,9 +138,9 @@ impl<'d> Section<'d> {
             .map(|(table, _)| format!("`{}`", settings::header(table)))
             .collect();
         Some(if homes.is_empty() {
-            format!("is not a setting; here may stand {}", list(&known))
+            format!("is not a setting; valid here: {}", list(&known))
         } else {
-            format!("does not belong here but under {}", homes.join(" or "))
+            format!("does not belong here; move it to {}", homes.join(" or "))
         })
     }
 
@@ -331,7 +328,7 @@ pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text in quotes",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a point",
+        DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",

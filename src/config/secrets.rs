@@ -58,7 +58,7 @@ pub enum SecretError {
     )]
     NotOneLine(SecretSource),
     /// There is white space around it.
-    #[error("{0} begins or ends with white space; take it away")]
+    #[error("{0} begins or ends with white space; remove it")]
     Padded(SecretSource),
 }
 

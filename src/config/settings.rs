@@ -225,7 +225,7 @@ const DETECT: &[Table] = &[
             key(
                 "settle",
                 "`24h`",
-                "how old a session is before it teaches the baselines; later events up to this age change nothing",
+                "how old a session is before it teaches the baselines; an event that comes up to this late gives the result it would have given on time",
             ),
             key(
                 "min_pages",

@@ -55,12 +55,12 @@ pub(super) fn one_of<T: Copy>(
     let known: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
     Err(match nearest(text, known.iter().copied()) {
         Some(meant) => format!(
-            "`{}` is not a word for it; did you mean `{meant}`? There are {}",
+            "`{}` is not a valid value; did you mean `{meant}`? Valid values: {}",
             shown(text),
             list(&known)
         ),
         None => format!(
-            "`{}` is not a word for it; there are {}",
+            "`{}` is not a valid value; valid values: {}",
             shown(text),
             list(&known)
         ),
@@ -315,7 +315,7 @@ pub(super) fn space(value: &DeValue<'_>) -> Result<Placed<String>, String> {
 
 /// The id of a page: the number in its address, as a number or as text; or its address.
 pub(super) fn page(value: &DeValue<'_>) -> Result<Placed<PageId>, String> {
-    let form = "must be the number of a page, as in its address: …/pages/123456/…";
+    let form = "must be the id of a page, as in its address: …/pages/123456/…";
     if let DeValue::String(text) = value
         && let Some(page) = on_site(text, "pages")
         && is_page(&page.id)

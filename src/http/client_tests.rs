@@ -298,7 +298,7 @@ async fn a_rest_beyond_patience_is_reported_with_its_end() {
     assert_eq!(error.retry(), Reaction::After(Duration::from_hours(1)));
     assert_eq!(
         error.to_string(),
-        "the server asks for a rest of 3600 s, until 2026-05-12T20:00:00Z"
+        "rate limited; the server asks for a pause of 3600 s, until 2026-05-12T20:00:00Z"
     );
     assert_eq!(tries, 1);
 }

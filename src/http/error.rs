@@ -84,8 +84,8 @@ impl From<&serde_json::Error> for Malformed {
 /// What can go wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The server asks for a rest.
-    #[error("the server asks for a rest{}", rest(*wait, *until))]
+    /// The server asks to wait.
+    #[error("rate limited; the server asks for a pause{}", rest(*wait, *until))]
     Throttled {
         /// How long, where the server says.
         wait: Option<Duration>,
@@ -111,7 +111,7 @@ pub enum Error {
         detail: String,
     },
     /// The answer was not what was asked for.
-    #[error("the answer was not what was asked for: {0}")]
+    #[error("unexpected answer: {0}")]
     Malformed(#[from] Malformed),
     /// The server refuses, and will refuse again.
     #[error("the request was refused with status {status}{}", said(message))]
@@ -257,7 +257,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "the server asks for a rest of 3600 s, until 2027-01-15T08:00:00Z"
+            "rate limited; the server asks for a pause of 3600 s, until 2027-01-15T08:00:00Z"
         );
     }
 }

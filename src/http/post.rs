@@ -61,7 +61,7 @@ pub enum NoAnswer {
     #[error("no connection: {0}")]
     Unreachable(String),
     /// A header cannot be sent as it is.
-    #[error("the header {0} holds what no header can hold")]
+    #[error("the header {0} has a value that no header can hold")]
     BadHeader(&'static str),
 }
 

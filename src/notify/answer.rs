@@ -41,7 +41,7 @@ fn meaning(answer: Answer) -> Result<(), SendError> {
         413 => "the message is too large for the receiver",
         408 | 425 | 429 | 302 | 303 | 307 | 500..=599 => {
             let why = match status {
-                429 => "the receiver asks for a rest",
+                429 => "the receiver asks to wait",
                 302 | 303 | 307 => {
                     "the receiver sends us elsewhere for now, and redirects are not followed"
                 }
@@ -53,7 +53,7 @@ fn meaning(answer: Answer) -> Result<(), SendError> {
                 why,
             });
         }
-        _ => "the receiver refuses the message",
+        _ => "the receiver refuses the message: check its address and its logs",
     };
     Err(SendError::GiveUp {
         why: format!("{meaning} (HTTP {status})"),

@@ -6,7 +6,7 @@ use super::json::{V1Account, line};
 use pagewarden_core::model::{Family, Finding, Severity};
 
 /// Why a finding is taken back, in a sentence for a person.
-const REASON: &str = "What was read or set since this finding was reported no longer supports it: an event that came in late, \
+const REASON: &str = "This finding no longer holds: an event that came in late, \
                       history that was not read yet, or a changed setting explains the activity. No action is needed.";
 
 /// The body of the message that takes back a finding: JSON on one line.

@@ -82,7 +82,7 @@ pub fn list(
         .map(|finding| short(&finding.id))
         .unwrap_or_default();
     let command = look.paint(Ink::Command, &format!("{program} findings show {first}"));
-    writeln!(out, "All of one: {command}")
+    writeln!(out, "One finding in full: {command}")
 }
 
 /// Writes one finding of the list: severity, who, when; its reason; its id.
@@ -290,7 +290,7 @@ fn said(verdicts: &[Verdict], look: Look, out: &mut dyn io::Write) -> io::Result
     if verdicts.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", look.paint(Ink::Bold, "What people said"))?;
+    writeln!(out, "\n{}", look.paint(Ink::Bold, "Verdicts"))?;
     for verdict in verdicts {
         let Verdict {
             matter: _,
@@ -321,17 +321,17 @@ fn said(verdicts: &[Verdict], look: Look, out: &mut dyn io::Write) -> io::Result
 fn next(finding: &Finding, program: &str, look: Look, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "\n{}", look.paint(Ink::Bold, "What to do"))?;
     let advice = if finding.account.is_some() {
-        "Ask the owner of the account, not through the account itself, whether this was theirs and what for. Then say \
-         what it was:"
+        "Ask the owner of the account, through a channel other than the account, whether they did this and why. Then record \
+         a verdict:"
     } else {
-        "See to what it says. Then say what it was:"
+        "Look into what the finding reports. Then record a verdict:"
     };
     for line in wrap(advice, look.columns() - 2) {
         writeln!(out, "  {line}")?;
     }
     let meanings = [
-        ("expected", "known, and all right"),
-        ("confirmed", "what it looks like"),
+        ("expected", "known and legitimate"),
+        ("confirmed", "a real incident"),
         ("resolved", "dealt with"),
     ];
     for (verdict, meaning) in meanings {

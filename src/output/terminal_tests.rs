@@ -40,7 +40,7 @@ fn what_people_said_is_shown_with_its_note_as_text() {
         said(Status::Confirmed, "", "2026-11-22T10:30:00Z"),
     ];
     let text = text(|out| show(&collection(), &verdicts, PROGRAM, Look::default(), out));
-    let part = text.split_once("What people said").unwrap().1;
+    let part = text.split_once("Verdicts").unwrap().1;
     insta::assert_snapshot!(part.split_once("What to do").unwrap().0);
 }
 

@@ -141,7 +141,7 @@ impl Failure {
             }
             // The panic itself was told by whoever panicked.
             Err(error) if error.is_panic() => Some(Self::Passing(
-                "the program has an error here; please report it with the lines above".to_owned(),
+                "internal error (panic); please report it with the log lines above".to_owned(),
             )),
             Err(error) => Some(Self::Passing(error.to_string())),
         }

@@ -1,7 +1,7 @@
 //! The state: events, what was learnt from them, findings, and the messages about them.
 //!
 //! A trait for each role, whose methods are use cases, not get and put: each transaction begins and ends in one of them,
-//! and no caller's code runs within. [`conformance`] is what every backend promises; [`sqlite`] keeps the state in one
+//! and no caller's code runs within. `conformance` is what every backend promises; [`sqlite`] keeps the state in one
 //! file.
 
 mod analysis_store;
@@ -63,7 +63,7 @@ pub enum StoreError {
         known: i64,
     },
     /// From the past, and not ours to change now.
-    #[error("the state file {} has schema version {found}, this program knows {known}, and another process holds the file; it is brought up to date by the first command of this program after that process has ended", path.display())]
+    #[error("the state file {} has schema version {found}, this program knows {known}, and another process holds the file; stop that process; the next command of this program then migrates the file", path.display())]
     Older {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum StoreError {
     #[error("the state file {} is damaged; move it away and restore a copy, or start anew and run `backfill`", .0.display())]
     Damaged(PathBuf),
     /// Held by another process.
-    #[error("another process holds the state file {}; stop it first, or ask it to do the work (a running service takes up `backfill` requests)", .0.display())]
+    #[error("another process holds the state file {}; stop that process first (`backfill` needs no stop: it hands its work to a running service)", .0.display())]
     Held(PathBuf),
     /// The process that was asked has ended.
     #[error(
@@ -84,7 +84,7 @@ pub enum StoreError {
     )]
     Abandoned,
     /// A copy was to be written where something is.
-    #[error("{} is there already and is not overwritten; name another file for the copy", .0.display())]
+    #[error("{} already exists and is not overwritten; name another file for the copy", .0.display())]
     CopyThere(PathBuf),
     /// A copy could not be written.
     #[error("the copy {} cannot be written: {cause}", path.display())]
@@ -103,9 +103,11 @@ pub enum StoreError {
         cause: String,
     },
     /// Stored by another version of the analysis, or not by us.
-    #[error("the state file holds something that cannot be read back: {0}")]
+    #[error(
+        "the state file holds something that cannot be read back: {0}; `pagewarden state check` lists what is damaged"
+    )]
     Unreadable(String),
     /// Anything else that SQLite says.
-    #[error("the state file failed: {0}")]
+    #[error("the state file could not be used: {0}; if that lasts, run `pagewarden state check`")]
     Database(String),
 }

@@ -63,7 +63,7 @@ impl PageRead<'_> {
             took,
         } = self;
         let (name, site) = (stream.name.as_str(), site(stream));
-        tracing::debug!(tenant = %stream.tenant, stream = name, site, events, ?took, "Page read.");
+        tracing::debug!(tenant = %stream.tenant, stream = name, site, events, ?took, "Batch read.");
     }
 }
 
@@ -93,7 +93,7 @@ impl PollFailed<'_> {
             Plain(why),
         );
         if needs_person {
-            tracing::error!(%tenant, stream = name, site, %why, "Poll refused; somebody has to see to it.");
+            tracing::error!(%tenant, stream = name, site, %why, "Poll rejected; operator action required.");
         } else {
             tracing::warn!(%tenant, stream = name, site, %why, "Poll failed; it will be tried again.");
         }
@@ -262,7 +262,7 @@ impl ActionsUnknown<'_> {
     /// Logs it.
     pub fn emit(self) {
         let Self { tenant, why } = self;
-        tracing::warn!(tenant, why = %Plain(why), "The kinds of event could not be asked; known ids are still recognised.");
+        tracing::warn!(tenant, why = %Plain(why), "The list of event kinds could not be read; known action ids are still recognised.");
     }
 }
 
@@ -303,10 +303,15 @@ impl CredentialEnding<'_> {
                 tenant,
                 name,
                 days,
-                "A key has ended, says the config; a new one is needed."
+                "A key has expired according to the config; a new one is needed."
             );
         } else {
-            tracing::warn!(tenant, name, days, "A key ends soon; a new one is needed.");
+            tracing::warn!(
+                tenant,
+                name,
+                days,
+                "A key expires soon; a new one is needed."
+            );
         }
     }
 }
@@ -443,7 +448,7 @@ impl DeliveryGivenUp<'_> {
             attempts,
             why,
         } = self;
-        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; this notifier did not take the message.");
+        tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; the finding stays in the state file.");
     }
 }
 
@@ -480,7 +485,7 @@ impl WorkerFailed<'_> {
     /// Logs it.
     pub fn emit(self) {
         let Self { worker, wait, why } = self;
-        tracing::error!(worker, ?wait, why = %Plain(why), "A worker failed; it is started again, the others go on.");
+        tracing::error!(worker, ?wait, why = %Plain(why), "Worker failed; it will be restarted, the other workers continue.");
     }
 }
 
@@ -560,9 +565,7 @@ impl ServiceStopped {
         if self.clean {
             tracing::info!("Service stopped.");
         } else {
-            tracing::warn!(
-                "Service stopped with work unfinished; it goes on there at the next start."
-            );
+            tracing::warn!("Service stopped with work unfinished; the next start resumes it.");
         }
     }
 }

@@ -54,8 +54,8 @@ pub struct Settings {
 /// Why logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// `RUST_LOG` holds what is no filter.
-    #[error("the variable RUST_LOG holds what is no filter: {0}")]
+    /// `RUST_LOG` is not a valid filter.
+    #[error("the variable RUST_LOG is not a valid filter: {0}")]
     Filter(String),
     /// Something in this process logs already.
     #[error("logs have been set up before")]

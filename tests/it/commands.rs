@@ -69,7 +69,7 @@ fn init_writes_a_config_once() {
     assert!(written.contains("[[tenant]]"));
     desk.write("pagewarden.toml", "mine");
     let again = desk.run("init").ends(2);
-    assert!(again.err.contains("stays as it is"), "{}", again.err);
+    assert!(again.err.contains("is left as it is"), "{}", again.err);
     assert_eq!(desk.read("pagewarden.toml"), "mine");
     desk.run("init other.toml").ends(0);
     assert_eq!(desk.read("other.toml"), written);
@@ -182,7 +182,7 @@ fn a_verdict_is_kept_raises_the_revision_and_leaves_the_list() {
             &["we knew of it"],
         )
         .ends(0);
-    assert!(marked.out.contains("is expected now"), "{}", marked.out);
+    assert!(marked.out.contains("is now expected"), "{}", marked.out);
     let after = desk.findings();
     assert_eq!(after[0]["status"], "expected");
     assert_eq!(

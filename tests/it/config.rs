@@ -281,7 +281,7 @@ fn keys_and_rules_that_end_are_warned_of_from_thirty_days_before() {
     assert!(shown("2027-03-31T23:59:59Z").contains(&format!("{key}works until")));
     assert!(shown("2027-04-01T00:00:00Z").contains("30 days left"));
     assert!(shown("2027-05-01T23:59:59Z").contains("0 days left"));
-    assert!(shown("2027-05-02T00:00:00Z").contains(&format!("{key}ended on 2027-05-01")));
+    assert!(shown("2027-05-02T00:00:00Z").contains(&format!("{key}expired on 2027-05-01")));
     assert!(!shown("2027-01-31T23:00:00Z").contains("detect.suppress"));
     insta::assert_snapshot!("check_endings", shown("2027-04-30T00:00:00Z"));
 }

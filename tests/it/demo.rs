@@ -16,7 +16,7 @@ fn demo(seed: u32) -> String {
     assert!(done.out.contains(list.out.lines().next().unwrap()));
     // What it says can be typed can be typed.
     let typed = |line: &str| {
-        line.strip_prefix("All of one: pagewarden ")
+        line.strip_prefix("One finding in full: pagewarden ")
             .map(str::to_owned)
     };
     let hint = done.out.lines().find_map(typed).unwrap();
@@ -35,11 +35,7 @@ fn it_takes_no_file_that_is_there_and_no_folder_that_is_not_its_own() {
     let desk = Desk::new();
     desk.write("mine.db", "mine");
     let done = desk.run("--state mine.db demo").ends(2);
-    assert!(
-        done.err.contains("mine.db is there already"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("mine.db already exists"), "{}", done.err);
     assert_eq!(desk.read("mine.db"), "mine");
     // Whoever can write to the folder of temporary files may lie in wait.
     std::fs::create_dir(desk.path("lair")).unwrap();
@@ -63,7 +59,7 @@ fn it_finds_what_was_hidden_says_so_and_is_the_same_each_time() {
         assert_ne!(verdict(name), "not", "{shown}");
     }
     assert!(
-        shown.contains("Alarms: at most 18 false ones were asked for"),
+        shown.contains("Alerts: at most 18 false alarms were asked for"),
         "{shown}"
     );
     // What privileged accounts read is summed up by name, not by id.

@@ -193,7 +193,7 @@ fn a_whole_run_at_trace_level_shows_no_credential_anywhere() {
     ] {
         assert!(shown.holds(place, &account), "{account} is not in {place}");
     }
-    for word in ["DEBUG", "TRACE", "Page read."] {
+    for word in ["DEBUG", "TRACE", "Batch read."] {
         assert!(shown.holds("standard error", word), "no {word} was logged");
     }
 }

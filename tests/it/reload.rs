@@ -79,8 +79,9 @@ fn a_tenant_whose_part_of_the_state_fails_is_tried_again_and_stops_no_other() {
                   begin select raise(abort, 'broken by a test'); end";
     state(&desk).execute_batch(create).unwrap();
     let mut running = serving(&desk);
-    running
-        .says("A worker failed; it is started again, the others go on. worker=\"tenant `acme`\"");
+    running.says(
+        "Worker failed; it will be restarted, the other workers continue. worker=\"tenant `acme`\"",
+    );
     let all = i64::from(other.simulator.world().counts().events);
     until("the neighbour's events", || {
         (stored(&desk, "neighbour") == all).then_some(())

@@ -66,10 +66,10 @@ fn what_does_not_add_up_is_reported() {
     for (sql, words) in [
         (
             "delete from event where (stream, at, key) in (select stream, at, key from event limit 3)",
-            "where",
+            "expected",
         ),
         ("update stream set newest = newest + 1", "the newest event"),
-        ("delete from unusable", "records that no reader could use"),
+        ("delete from unusable", "unusable records"),
         (
             "delete from account where no in (select account from event limit 1)",
             "events of no account",

@@ -135,7 +135,7 @@ impl Once {
             report.push(
                 at,
                 section.key(key),
-                format!("{what} stands here a second time, the first is on line {line} (capital letters make no difference)"),
+                format!("{what} is already used on line {line} (case is ignored)"),
             );
         }
     }

@@ -127,7 +127,7 @@ fn kind_of(
     if later.contains(&word) {
         let (here, later) = (raw::list(&here), raw::list(&later));
         return Err(format!(
-            "`{word}` is not in this version, which has {here} only; known for later are {later}"
+            "`{word}` is not supported in this version, which has {here} only; planned for later: {later}"
         ));
     }
     let word = shown(word);

@@ -37,7 +37,7 @@ pub(in crate::config) fn take(
             );
         }
         DeValue::String(_) => format!(
-            "a secret must not stand in the config (take it out, and make a new one if others could read it); say where it is: {}",
+            "a secret must not be written in the config (remove it, and create a new one if others could read it); say where it is: {}",
             ways(key)
         ),
         other => format!(
@@ -79,7 +79,7 @@ fn table(
     for (way, span, _) in &others {
         let ways = ways(key);
         let what = format!(
-            "is not a way to name a secret, and a secret must not stand in the config; write {ways}"
+            "is not a way to name a secret, and a secret must not be written in the config; write {ways}"
         );
         report.push(span.start, format!("{full}.{}", shown(way)), what);
     }
@@ -100,10 +100,7 @@ fn table(
             report.push(
                 second.start,
                 full,
-                format!(
-                    "names more than one place ({}); leave one of them",
-                    list(&ways)
-                ),
+                format!("names more than one place ({}); keep only one", list(&ways)),
             );
             None
         }
@@ -120,7 +117,7 @@ fn one(
 ) -> Option<SecretSource> {
     let read = values::words(place.get_ref()).and_then(|word| {
         if looks_like_a_secret(&word) {
-            return Err("looks like the secret itself, which must not stand in the config; write where it is".into());
+            return Err("looks like the secret itself, which must not be written in the config; write where it is".into());
         }
         match way {
             "file" => Ok(SecretSource::File(folder.join(word))),

@@ -290,7 +290,7 @@ fn actions(section: &Section<'_>, report: &mut Report<'_>) -> Vec<(String, Class
             report.push(
                 span.start,
                 table.key(action),
-                "must be one action; put an id that has points in quotes",
+                "must be one action; put an id that contains dots in quotes",
             );
         } else if let Some(class) = table.take(action, report, values::class) {
             all.push((action.to_owned(), class));

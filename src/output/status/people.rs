@@ -259,11 +259,11 @@ fn credential_line(credential: &Credential, now: DateTime<Utc>) -> Line {
     let left = (expires - now.date_naive()).num_days();
     let days = |days: i64| count(u64::try_from(days).unwrap_or(0), "day");
     if left < 0 {
-        Line::warning(format!("{name}: ended on {expires}, {} ago", days(-left)))
+        Line::warning(format!("{name}: expired on {expires}, {} ago", days(-left)))
     } else if left <= ENDING_DAYS {
-        Line::warning(format!("{name}: ends on {expires}, in {}", days(left)))
+        Line::warning(format!("{name}: expires on {expires}, in {}", days(left)))
     } else {
-        Line::fact(format!("{name}: ends on {expires}, in {}", days(left)))
+        Line::fact(format!("{name}: expires on {expires}, in {}", days(left)))
     }
 }
 

@@ -26,7 +26,7 @@ const COUNTS: [(&str, &str); 7] = [
         "select name || ' ' || site, stored, (select count(*) from event where stream = stream.id) from stream",
     ),
     (
-        "records that no reader could use",
+        "unusable records",
         "select name || ' ' || site, unusable, (select count(*) from unusable where stream = stream.id) from stream",
     ),
     (
@@ -216,7 +216,7 @@ fn counts(database: &Connection, problems: &mut Vec<String>) -> rusqlite::Result
                     format!("{of}: ")
                 };
                 let (there, kept) = (number(there), number(kept));
-                problems.push(format!("{of}{what}: {there}, where {kept} is kept"));
+                problems.push(format!("{of}{what}: found {there}, expected {kept}"));
             }
         }
     }

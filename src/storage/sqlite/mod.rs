@@ -1,7 +1,7 @@
 //! The state in one SQLite file. The only place that knows SQL of SQLite.
 //!
 //! One process may poll and analyse into a file at a time, and holds the [`Lease`]; readers are never blocked (WAL). One
-//! connection writes, see [`writer`]; others read beside it. All of them are used on threads that may block.
+//! connection writes, see `writer`; others read beside it. All of them are used on threads that may block.
 
 mod analysis;
 mod arrivals;

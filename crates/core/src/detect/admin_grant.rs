@@ -113,7 +113,7 @@ impl DayDetector for AdminGrant {
             |usual| format!("before that it opened {usual:.1} on a usual day of reading"),
         );
         format!(
-            "Became privileged on {} (UTC; {}), and since then opened {} that it never opened before, on {}; {before}.",
+            "Became privileged on {} (UTC; {}), and since then opened {} that it had never opened before, on {}; {before}.",
             date(day_of(granted.at)),
             granted.grant_source,
             text::count(u64::from(granted.new_pages), "page"),
@@ -202,7 +202,7 @@ mod tests {
         };
         assert_eq!(
             AdminGrant.reason(&tested, &EXPECTATION, &Detect::default()),
-            "Became privileged on 2024-10-04 (UTC; site-admins), and since then opened 64 pages that it never opened before, on 2 \
+            "Became privileged on 2024-10-04 (UTC; site-admins), and since then opened 64 pages that it had never opened before, on 2 \
              days; before that it opened 1.2 on a usual day of reading."
         );
     }

@@ -17,7 +17,7 @@ use crate::time::{DAY_SECONDS, moment};
 pub const META: Meta = Meta {
     id: "blind-spot",
     family: Family::Blind,
-    summary: "We see less than before, or somebody made it so.",
+    summary: "The logs show less than before, or somebody changed what they hold.",
     looks_for: "Page views that stop while people go on doing other things, or that never came in. Kinds of event excluded \
                 from the audit log, a shorter retention, a webhook of it removed, the log exported. A key that ends within \
                 30 days or has ended. A stream that has not been read for a day, or not for longer than Atlassian keeps its \
@@ -313,7 +313,7 @@ fn stopped(silence: &Silence, views: &Views) -> Blindness {
             words(moment(until))
         ),
         None => format!(
-            "Page views have stopped: the last one is of {} UTC, {length} before the newest event.",
+            "Page views have stopped: the last one was at {} UTC, {length} before the newest event.",
             words(from)
         ),
     };
@@ -323,7 +323,7 @@ fn stopped(silence: &Silence, views: &Views) -> Blindness {
              excluded them."
         }
         Some((_, true)) | None => {
-            "Look whether an administrator has excluded them (audit log settings, event exclusions), and at the plan."
+            "Check whether an administrator has excluded them (audit log settings, event exclusions), and check the plan."
         }
     };
     Blindness {
@@ -394,7 +394,7 @@ fn done(what: LogChange, who: Option<&str>, at: DateTime<Utc>, times: u64) -> St
         ),
         LogChange::Webhook => (
             "removed or changed a webhook that receives the audit log",
-            "pagewarden polls and does not need it; whoever relies on it may not see any more.",
+            "pagewarden polls and does not need it; anyone who relies on it may no longer receive the log.",
         ),
         LogChange::Exclusion => (
             "changed which kinds of event are excluded from the audit log",
@@ -448,10 +448,10 @@ fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
     };
     let away = count(days.unsigned_abs(), "day");
     let (severity, when) = match days {
-        ..0 => (Severity::High, format!("ended on {expires}, {away} ago")),
-        0 => (Severity::Medium, format!("ends today, {expires}")),
-        1..=URGENT_DAYS => (Severity::Medium, format!("ends on {expires}, in {away}")),
-        _ => (Severity::Low, format!("ends on {expires}, in {away}")),
+        ..0 => (Severity::High, format!("expired on {expires}, {away} ago")),
+        0 => (Severity::Medium, format!("expires today, {expires}")),
+        1..=URGENT_DAYS => (Severity::Medium, format!("expires on {expires}, in {away}")),
+        _ => (Severity::Low, format!("expires on {expires}, in {away}")),
     };
     let after = if days < 0 {
         "Unless it was renewed, nothing is read with it"
@@ -468,7 +468,7 @@ fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
         seen: today.and_time(NaiveTime::MIN).and_utc(),
         over: false,
         reasons: vec![format!(
-            "{whose} {when}. {after}: make a new one, and write its end into the config (`expires`)."
+            "{whose} {when}. {after}: create a new one, and set `expires` in the config."
         )],
         events: Vec::new(),
     })
@@ -485,7 +485,7 @@ fn unread(failing: &Failing, log_health: &LogHealth) -> Option<Blindness> {
         seen: log_health.now,
         over: false,
         reasons: vec![format!(
-            "No poll of {} has come to its end since {} UTC, for {}: {}.",
+            "No poll of {} has completed since {} UTC, for {}: {}.",
             failing.stream,
             words(since),
             duration(length.to_std().unwrap_or_default()),
@@ -510,8 +510,8 @@ pub fn gap(
         seen: oldest,
         over: true,
         reasons: vec![format!(
-            "The last complete poll of {stream} was on {} UTC, the next one not until {} UTC. Atlassian keeps them for {}, so what \
-             happened from {} to {} is lost, unless somebody has exported it: `import` reads that.",
+            "The last complete poll of {stream} was on {} UTC, the next one not until {} UTC. Atlassian keeps these events for {}, so what \
+             happened from {} to {} is lost, unless an export of it exists: read that with `import`.",
             words(last_success),
             words(now),
             count(kept.num_days().unsigned_abs(), "day"),

@@ -54,7 +54,7 @@ const META: Meta = Meta {
     looks_for: "A backup of the site made or downloaded by anybody: high. A space that is exported: medium; high where the account \
                 never exported one in half a year and had not read in that space either, or where it is three spaces in a day; low \
                 where peers exported spaces on 20 person-days or more of the last four weeks. What an account always does is \
-                not reported again: the same on three earlier days, not twice as soon after the last one as ever, and at most twice as \
+                not reported again: the same on three earlier days, after at least half the shortest earlier interval, and at most twice as \
                 many spaces. Exports of pages and downloads of files are counted by day and held against the account's own past \
                 and its peers' days, like reading, with a threshold that is 3 bits higher, so that they add an eighth to \
                 `alerts_per_week`.",
@@ -169,11 +169,11 @@ fn said(tested: &DayUnderTest<'_>, settings: &Detect) -> Vec<(&'static str, Stri
     if space(exported).is_some() {
         let foreign = match (exported.spaces, exported.foreign_spaces) {
             (_, 0) => String::new(),
-            (1, _) => ", which it had not read in before".to_owned(),
-            (_, foreign) => format!(", {foreign} of which it had not read in before"),
+            (1, _) => ", in which it had read nothing before".to_owned(),
+            (_, foreign) => format!(", in {foreign} of which it had read nothing before"),
         };
         let peers = match exported.peers_space_days {
-            0 => "nobody did in the last four weeks".to_owned(),
+            0 => "nobody exported a space in the last four weeks".to_owned(),
             days => format!(
                 "in the last four weeks spaces were exported on {}",
                 text::count(u64::from(days), "person-day")
@@ -206,7 +206,7 @@ fn said(tested: &DayUnderTest<'_>, settings: &Detect) -> Vec<(&'static str, Stri
 /// On how many earlier days.
 fn earlier(days: u32) -> String {
     if days == 0 {
-        "it had not done so in half a year".to_owned()
+        "its first in half a year".to_owned()
     } else {
         format!(
             "it had done so on {} of the last half year",
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(
             BulkExport.reason(&tested, &EXPECTATION, &Detect::default()),
             "Made or downloaded a backup of the whole site 2 times; it had done so on 1 day of the last half year. Exported 3 \
-             whole spaces, 2 of which it had not read in before; it had not done so in half a year, and in the last four weeks \
+             whole spaces, in 2 of which it had read nothing before; its first in half a year, and in the last four weeks \
              spaces were exported on 4 person-days. Exported or downloaded pages and files 40 times in one day; this account \
              usually does so 0.3 times a day, and of its peers' days, 1 in 9,000 has as many."
         );

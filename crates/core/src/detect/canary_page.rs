@@ -64,7 +64,7 @@ impl DayDetector for CanaryPage {
 
     fn reason(&self, tested: &DayUnderTest<'_>, _: &Expectation, _: &Detect) -> String {
         format!(
-            "Opened canary pages {}; nobody has a reason to.",
+            "Opened canary pages {}; nobody has a reason to open them.",
             text::count(u64::from(tested.canaries), "time")
         )
     }

@@ -36,7 +36,7 @@ const META: Meta = Meta {
         ),
         (
             "detect.privileged-reading.weekly",
-            "false leaves out the weekly sum",
+            "false leaves out the weekly summary",
         ),
         ("detect.privileged-reading.enabled", "false switches it off"),
         (

@@ -138,7 +138,7 @@ fn said(scripted: &Scripted, settings: &Detect) -> Vec<(&'static str, Severity, 
             "new-token",
             of_pages(pages),
             format!(
-                "Read {} with {}; on the {:.0} days on which it read before it had not.",
+                "Read {} with {}; it had not done so on any of its {:.0} earlier days of reading.",
                 text::count(u64::from(pages), "different page"),
                 match auth {
                     Auth::ApiToken => "an API token",
@@ -247,8 +247,8 @@ mod tests {
         assert_eq!(
             ScriptedReading.reason(&tested, &EXPECTATION, &Detect::default()),
             "Paused 24 times between pages, 20.0 seconds each, give or take 6 %; people's pauses vary by 100 % or more. Opened 300 \
-             different pages in one session, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; on \
-             the 31 days on which it read before it had not."
+             different pages in one session, one every 2.0 seconds; nobody reads that fast. Read 300 different pages with an API token; it had \
+             not done so on any of its 31 earlier days of reading."
         );
     }
 }

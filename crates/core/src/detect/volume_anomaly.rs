@@ -19,8 +19,8 @@ const META: Meta = Meta {
                 peers' sessions and days are as large; how far its largest session lies beyond its own; how many pages \
                 were new to it; how few people open such pages; and how small excess adds up over weeks. Each counts as its \
                 frequency among all people of the last 26 weeks says, the four that speak of one day are averaged, and the \
-                score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is reported from the \
-                threshold on that spends `alerts_per_week`. Bulk collection cannot teach the baseline that it is usual.",
+                score is calibrated once more: of all days of all people, one in 1,024 comes to 10 bits. It is reported at or above the \
+                threshold that follows from `alerts_per_week`. Bulk collection cannot teach the baseline that it is usual.",
     needs: "Page views in the organisation's audit log (Guard Premium or Cloud Enterprise). From about 300 active people on, \
             the number of alarms is what you asked for; in smaller tenants it can be more.",
     cannot_see: "Reading that Atlassian does not log. Collections of a few pages in one session, or of one or two a day. In a \
