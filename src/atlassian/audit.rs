@@ -5,9 +5,10 @@ use serde::Deserialize as _;
 use super::classify::{self, MembershipOf, Words};
 use super::map::{clip, mended, unusable};
 use super::{Mapper, changes, find, wire};
+use pagewarden_core::detect::LogChange;
 use pagewarden_core::model::{
-    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, LogChange, PageId,
-    SpaceKey, Unusable, id::digest16,
+    AccountId, Actor, ActorKind, Auth, Class, Event, EventId, EventKey, PageId, SpaceKey, Unusable,
+    id::digest16,
 };
 
 /// A site audit record. It has no id; equal twins are distinguished by how many came before.
@@ -59,7 +60,7 @@ impl Mapper {
             .class_by(summary, true)
             .unwrap_or_else(|| by_category(record.category.or_empty()));
         let longer = class == Class::Logging
-            && classify::log_change_of(&words) == Some(LogChange::Retention)
+            && LogChange::of(&words) == Some(LogChange::Retention)
             && is_longer(record);
         let class = if longer { Class::Other } else { class };
         let change =

@@ -2,8 +2,10 @@
 //!
 //! The ids of views and exports are not documented, so the words decide; the config can overrule them.
 
-use pagewarden_core::model::{Class, LogChange, Membership};
+use pagewarden_core::detect::LogChange;
+use pagewarden_core::model::{Class, Membership};
 pub(super) use pagewarden_core::words::Words;
+use pagewarden_core::words::{ADDED, CHANGED, REMOVED, SEEN_BEFORE};
 
 /// A membership that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,29 +27,8 @@ pub(super) enum MembershipOf {
     Named(&'static str),
 }
 
-/// Somebody or something came in.
-const ADDED: &[&str] = &[
-    "added", "add", "joined", "granted", "grant", "assigned", "assign",
-];
-/// Somebody or something went out.
-const REMOVED: &[&str] = &[
-    "removed",
-    "remove",
-    "left",
-    "revoked",
-    "revoke",
-    "unassigned",
-    "unassign",
-];
-/// Something became different.
-const CHANGED: &[&str] = &[
-    "changed", "updated", "update", "created", "create", "deleted", "delete", "modified", "edited",
-    "set",
-];
 /// Something was read, if it can be.
 const SEEN: &[&str] = &["viewed", "view", "opened", "read", "visited"];
-/// Reading in the past tense only: `view` alone may be what a restriction is about.
-const SEEN_BEFORE: &[&str] = &["viewed", "opened", "visited"];
 /// What is read like a page.
 const PAGES: &[&str] = &[
     "page",
@@ -64,7 +45,7 @@ const BLOGS: &[&str] = &["blog", "blogs", "blogpost", "blogposts"];
 
 /// What an action is, by its words; none where they say nothing. `confluence`: whether it is known to be Confluence's.
 pub(super) fn class_of(words: &Words, confluence: bool) -> Option<Class> {
-    if log_change_of(words).is_some() {
+    if LogChange::of(words).is_some() {
         return Some(Class::Logging);
     }
     let signs_in = words.any(&["login", "logout", "signin", "signout"])
@@ -178,50 +159,6 @@ fn reading(words: &Words) -> Option<Class> {
     } else {
         words.any(PAGES).then_some(Class::View)
     }
-}
-
-/// What an action id, a name or a summary says was done to a log, if anything.
-pub fn log_change(action: &str) -> Option<LogChange> {
-    log_change_of(&Words::of(action))
-}
-
-/// What an action does to a log, if anything: less to see, or the log taken out. What shows more is none.
-pub(super) fn log_change_of(words: &Words) -> Option<LogChange> {
-    let nothing = [
-        "failed",
-        "cancelled",
-        "canceled",
-        "blocked",
-        "denied",
-        "record",
-    ];
-    if words.any(SEEN_BEFORE) || words.any(&nothing) {
-        return None;
-    }
-    let log = words.any(&["auditlog", "auditlogs"])
-        || words.row(&["audit", "log"])
-        || words.row(&["audit", "logs"])
-        || words.row(&["audit", "logging"]);
-    let audit = log || words.any(&["audit"]);
-    let ended = words.any(&["deleted", "delete", "disabled", "disable", "cleared"]);
-    let removed = words.any(REMOVED) || ended;
-    let events = words.any(&["event", "events", "activity", "activities"]);
-    if audit && words.any(&["retention"]) {
-        let longer = words.any(&["extended", "increased", "lengthened"]);
-        return (!longer).then_some(LogChange::Retention);
-    }
-    if audit && words.any(&["webhook", "webhooks"]) {
-        let made = words.any(&["created", "create"]) || words.any(ADDED);
-        return (!made && (removed || words.any(CHANGED))).then_some(LogChange::Webhook);
-    }
-    if (audit || events) && words.any(&["exclusion", "exclusions", "excluded"]) {
-        return (!removed).then_some(LogChange::Exclusion);
-    }
-    if log && (words.starting("export") || words.starting("download")) {
-        return Some(LogChange::Exported);
-    }
-    let kept = words.any(&["setting", "settings", "coverage", "configuration"]);
-    (log && ((kept && (removed || words.any(CHANGED))) || ended)).then_some(LogChange::Settings)
 }
 
 /// The membership that an action changes, if it changes one.
@@ -417,39 +354,6 @@ mod tests {
                 expected,
                 "{summary}"
             );
-        }
-    }
-
-    #[test]
-    fn what_is_done_to_a_log_is_named_by_the_words() {
-        for (action, expected) in [
-            ("organization_audit_log_exported", Some(LogChange::Exported)),
-            ("Exported organization audit log", Some(LogChange::Exported)),
-            ("Audit log exported", Some(LogChange::Exported)),
-            ("Audit log retention changed", Some(LogChange::Retention)),
-            (
-                "audit_log_retention_period_updated",
-                Some(LogChange::Retention),
-            ),
-            ("audit_log_webhook_deleted", Some(LogChange::Webhook)),
-            ("Disabled audit log webhook", Some(LogChange::Webhook)),
-            ("Updated event exclusions", Some(LogChange::Exclusion)),
-            ("audit_log_event_excluded", Some(LogChange::Exclusion)),
-            ("audit_log_settings_updated", Some(LogChange::Settings)),
-            ("Audit logging disabled", Some(LogChange::Settings)),
-            // Near misses: more to see, another matter, or nothing done.
-            ("Audit log retention extended", None),
-            ("audit_log_webhook_created", None),
-            ("Removed event exclusion from audit log", None),
-            ("webhook_deleted", None),
-            ("Space retention rule updated", None),
-            ("Viewed organization audit log", None),
-            ("audit_log_export_failed", None),
-            ("confluence_audit_record_removed_content_restriction", None),
-            ("confluence_page_exported", None),
-            ("page_excluded_from_search", None),
-        ] {
-            assert_eq!(log_change_of(&Words::of(action)), expected, "{action}");
         }
     }
 

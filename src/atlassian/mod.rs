@@ -18,7 +18,6 @@ mod users;
 mod wire;
 
 pub use audit::AuditRecord;
-pub use classify::log_change;
 pub use error::Error;
 pub use map::{Mapper, is_unresolved};
 pub use organization::{EventsAsk, EventsPage, Organization, UsersPage, UsersWalk};

@@ -245,6 +245,8 @@ fn detectors(detect: &Detect, within: &str, page: &mut Page) {
     page.set("enabled", &detect.token_created.enabled.to_string());
     header(page, "public-link");
     page.set("enabled", &detect.public_link.enabled.to_string());
+    header(page, "log-tampering");
+    page.set("enabled", &detect.log_tampering.enabled.to_string());
     header(page, "blind-spot");
     page.set("enabled", &detect.blind_spot.enabled.to_string());
 }

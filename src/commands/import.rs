@@ -18,6 +18,7 @@ use crate::config::{self, Config, Detect};
 use crate::exit::Exit;
 use crate::findings::{PendingSummary, Recorder, summarise};
 use crate::import::{self as files, Format, ImportBatch, ImportError};
+use crate::log_health::LogRecorder;
 use crate::outcome::Outcome;
 use crate::output::summary::History;
 use crate::roster::snapshot_of;
@@ -99,6 +100,16 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             pending_summary: &PendingSummary::of(&store, tenant, spans).await?,
         };
         outcome.add(recorder.analyse().await?);
+        let logs = LogRecorder {
+            store: &store,
+            notifiers,
+            tenant,
+            name: &whose.name,
+            now,
+            pending_summary: recorder.pending_summary,
+        };
+        let from = span.map(|span| span.from);
+        outcome.add(logs.record_deeds(&whose.detect, from).await?);
         if let Some(span) = span {
             let walk = History::Import;
             summarise(&store, tenant, &whose.name, notifiers, walk, span, now).await?;

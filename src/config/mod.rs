@@ -23,7 +23,7 @@ use url::Url;
 pub use network::network_holds;
 pub use notifier::Notifier;
 pub use pagewarden_core::model::settings::{
-    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, Placed, PrivilegedMode,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, LogTampering, Placed, PrivilegedMode,
     PrivilegedReading, PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated,
     VolumeAnomaly,
 };

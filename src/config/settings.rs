@@ -288,6 +288,7 @@ const DETECT: &[Table] = &[
     detect!(".canary-page", SWITCH),
     detect!(".token-created", SWITCH),
     detect!(".public-link", SWITCH),
+    detect!(".log-tampering", SWITCH),
     detect!(".blind-spot", SWITCH),
     Table {
         of_tenant: Some("tenant.detect.suppress"),

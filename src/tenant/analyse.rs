@@ -57,10 +57,18 @@ impl Watch {
         }
     }
 
-    /// Analyses beside everything else. Once the program stops, the analysis is not waited for and records nothing.
+    /// Analyses beside everything else, and reports what was done to the logs of late. Once the program stops, the analysis is
+    /// not waited for and records nothing.
     pub async fn analysed(&self) -> Result<Outcome, StoreError> {
         let watch = self.clone();
-        self.beside(async move { watch.analyse().await }).await
+        let analysed = async move {
+            let mut outcome = watch.analyse().await?;
+            if !watch.stop.is_cancelled() {
+                outcome.add(watch.look_at_deeds(None).await?);
+            }
+            Ok(outcome)
+        };
+        self.beside(analysed).await
     }
 
     /// Checks log health, beside everything else.

@@ -157,6 +157,7 @@ impl Watch {
             let complete = outcome.failures.is_empty();
             outcome.add(self.analysed().await?);
             if complete && !self.stop.is_cancelled() {
+                outcome.add(self.look_at_deeds(Some(span.from)).await?);
                 outcome.add(self.look_at_history().await?);
                 let (summary, now) = self.summary(History::Backfill, span).await?;
                 self.store

@@ -1,7 +1,10 @@
 //! The health of a tenant's logs, checked beside its polls.
 
+use chrono::{DateTime, Utc};
+
 use super::{Followed, Watch, credentials};
-use crate::log_health::{Looked, Looking};
+use crate::findings::PendingSummary;
+use crate::log_health::{LogRecorder, Looked, Looking};
 use crate::outcome::Outcome;
 use crate::storage::{StoreError, StreamId};
 use pagewarden_core::detect::blind_spot::Key;
@@ -15,6 +18,28 @@ impl Watch {
     /// Notes that a stream was last read longer ago than Atlassian keeps it, if so.
     pub(super) async fn look_back(&self, followed: &Followed) -> Result<Outcome, StoreError> {
         self.look_at(Some(followed.id)).await
+    }
+
+    /// Reports what was done to the logs of late, and from a moment on.
+    pub(super) async fn look_at_deeds(
+        &self,
+        from: Option<DateTime<Utc>>,
+    ) -> Result<Outcome, StoreError> {
+        let pending_summary = self.pending_summary().await?;
+        self.log_recorder(&pending_summary)
+            .record_deeds(&self.detect, from)
+            .await
+    }
+
+    fn log_recorder<'a>(&'a self, pending_summary: &'a PendingSummary) -> LogRecorder<'a> {
+        LogRecorder {
+            store: self.store.as_ref(),
+            notifiers: &self.notifiers,
+            tenant: self.tenant,
+            name: &self.settings.name,
+            now: self.clock.now(),
+            pending_summary,
+        }
     }
 
     /// Looks back at one stream or at everything, if the `blind-spot` detector is on.
@@ -45,15 +70,10 @@ impl Watch {
         let mapper = self.mapper();
         let pending_summary = self.pending_summary().await?;
         let looking = Looking {
-            store: self.store.as_ref(),
-            notifiers: &self.notifiers,
-            tenant: self.tenant,
-            name: &self.settings.name,
+            recorder: self.log_recorder(&pending_summary),
             mapper: &mapper,
             streams: &streams,
             keys: &keys,
-            now: self.clock.now(),
-            pending_summary: &pending_summary,
         };
         let Some(stream) = stream else {
             return looking.look().await;

@@ -332,3 +332,44 @@ fn a_key_that_is_refused_for_a_day_is_reported() {
         "{one}"
     );
 }
+
+#[test]
+fn what_was_done_to_a_log_is_found_in_its_files_too_however_old_it_is() {
+    let (_tenant, desk) = after_days(1, |_| {});
+    let day: DateTime<Utc> = "2023-01-05T10:00:00Z".parse().unwrap();
+    let later = |days: i64, summary: &str| record(day + TimeDelta::days(days), "ada", summary);
+    let records = [
+        later(0, "Updated event exclusions"),
+        later(1, "Audit log retention changed"),
+        later(2, "Audit log retention extended"),
+        later(300, "Space configuration updated"),
+    ];
+    let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+    desk.write("audit.ndjson", lines.join("\n"));
+    let found = || {
+        // The most severe of them decides.
+        desk.run("import audit.ndjson").ends(12);
+        let mut found = blind(&desk);
+        found.sort_by_key(|one| one["severity"].as_str().map(str::to_owned));
+        found
+    };
+    let [exclusion, retention] = found().try_into().unwrap();
+    assert_eq!(
+        (&exclusion["detector"], &exclusion["severity"]),
+        (&json!("log-tampering"), &json!("high"))
+    );
+    assert!(
+        exclusion["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("ada changed which kinds of event are excluded"),
+        "{exclusion}"
+    );
+    assert_eq!(
+        (&retention["detector"], &retention["severity"]),
+        (&json!("log-tampering"), &json!("medium"))
+    );
+    // Read again, nothing is new.
+    desk.run("import audit.ndjson").ends(0);
+    assert_eq!(blind(&desk).len(), 2);
+}

@@ -1,5 +1,27 @@
 //! What an action id, a name or a summary says, word by word: the ids are not documented, so the words decide.
 
+/// Somebody or something came in.
+pub const ADDED: &[&str] = &[
+    "added", "add", "joined", "granted", "grant", "assigned", "assign",
+];
+/// Somebody or something went out.
+pub const REMOVED: &[&str] = &[
+    "removed",
+    "remove",
+    "left",
+    "revoked",
+    "revoke",
+    "unassigned",
+    "unassign",
+];
+/// Something became different.
+pub const CHANGED: &[&str] = &[
+    "changed", "updated", "update", "created", "create", "deleted", "delete", "modified", "edited",
+    "set",
+];
+/// Reading in the past tense only: `view` alone may be what a restriction is about.
+pub const SEEN_BEFORE: &[&str] = &["viewed", "opened", "visited"];
+
 /// The words of an id or a name, lower case: parted at anything that is no letter or digit, and at capitals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words(Vec<String>);

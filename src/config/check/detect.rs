@@ -7,8 +7,9 @@ use crate::config::problem::Report;
 use crate::config::raw::{self, Section};
 use crate::config::values::{self, DAY, MINUTE, SECOND};
 use crate::config::{
-    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, PrivilegedMode, PrivilegedReading,
-    PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated, VolumeAnomaly,
+    AdminGrant, BlindSpot, BulkExport, CanaryPage, Detect, LogTampering, PrivilegedMode,
+    PrivilegedReading, PublicLink, ScriptedReading, Suppressed, Suppression, TokenCreated,
+    VolumeAnomaly,
 };
 
 /// The most pages that a number of pages may say.
@@ -32,6 +33,9 @@ pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<
     };
     let public_link = PublicLink {
         enabled: switch("public-link", default.public_link.enabled),
+    };
+    let log_tampering = LogTampering {
+        enabled: switch("log-tampering", default.log_tampering.enabled),
     };
     let blind_spot = BlindSpot {
         enabled: switch("blind-spot", default.blind_spot.enabled),
@@ -63,6 +67,7 @@ pub(super) fn read(section: &Section<'_>, default: &Detect, report: &mut Report<
         canary_page,
         token_created,
         public_link,
+        log_tampering,
         blind_spot,
         suppress,
     }

@@ -105,6 +105,7 @@ fn is_sign(event: &Event) -> bool {
                 class: event.class,
                 action: &event.action,
                 actor: event.actor.kind,
+                who: None,
                 on_page: event.page.is_some(),
                 in_space: event.space.is_some(),
             },

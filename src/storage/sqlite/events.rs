@@ -29,6 +29,13 @@ use pagewarden_core::time::moment;
 /// How many events are read at a time.
 const CHUNK: usize = 4_096;
 
+/// The events of class `logging`, by their index.
+pub(super) const LOGGING_EVENTS: &str =
+    "select at, text, account, event.id, key from event indexed by logging_event
+     join stream on stream.id = stream
+     join term on term.tenant = stream.tenant and term.no = event.action
+     where stream = ?1 and at >= ?2 and class = 10 order by at, key";
+
 #[async_trait]
 impl EventLog for Sqlite {
     async fn commit(
@@ -118,15 +125,9 @@ impl EventLog for Sqlite {
         name: StreamName,
         from: i64,
     ) -> Result<Vec<LoggingEvent>, StoreError> {
-        let class = position(&Class::ALL, &Class::Logging);
         self.read(move |database| {
-            let mut list = database.prepare_cached(
-                "select at, text, account, event.id, key from event
-                 join stream on stream.id = stream
-                 join term on term.tenant = stream.tenant and term.no = event.action
-                 where stream = ?1 and at >= ?2 and class = ?3 order by at, key",
-            )?;
-            let rows = list.query_map(params![stream.0, from, class], |row| {
+            let mut list = database.prepare_cached(LOGGING_EVENTS)?;
+            let rows = list.query_map(params![stream.0, from], |row| {
                 Ok(LoggingEvent {
                     at: row.get(0)?,
                     action: row.get(1)?,

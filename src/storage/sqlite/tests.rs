@@ -1,7 +1,10 @@
 //! What the state file promises beyond what every backend does.
 
+use super::events::LOGGING_EVENTS;
+use super::terms::position;
 use super::*;
 use crate::storage::conformance::conformance;
+use pagewarden_core::model::Class;
 
 fn new() -> (tempfile::TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
@@ -96,4 +99,23 @@ async fn what_fails_for_one_fails_for_no_other_of_the_same_commit() {
         rows.collect::<rusqlite::Result<Vec<i64>>>()
     });
     assert_eq!(kept.await.unwrap(), [1, 2, 4]);
+}
+
+#[tokio::test]
+async fn what_is_done_to_logs_is_found_by_its_index() {
+    let (_folder, store) = new();
+    let plan = store
+        .read(|database| {
+            let mut plan = database.prepare(&format!("explain query plan {LOGGING_EVENTS}"))?;
+            let rows = plan.query_map([1, 0], |row| row.get::<_, String>("detail"))?;
+            rows.collect::<rusqlite::Result<Vec<String>>>()
+        })
+        .await
+        .unwrap();
+    assert!(
+        plan.iter().any(|step| step.contains("logging_event")),
+        "{plan:?}"
+    );
+    // The index and the query name the class by its number.
+    assert_eq!(position(&Class::ALL, &Class::Logging), 10);
 }

@@ -1,15 +1,13 @@
-//! The logs are less complete than before, or somebody made them so.
+//! The logs are less complete than before.
 //!
-//! Unlike the other detectors, this one looks at log health instead of an account's reading: polls, keys, and what was
-//! done to the logs. Its findings depend on the clock, so it is not part of replay. When it runs and what is recorded is
+//! Unlike the other detectors, this one looks at log health instead of an account's reading: polls, keys, and whether
+//! views come in. Its findings depend on the clock, so it is not part of replay. When it runs and what is recorded is
 //! decided elsewhere.
-
-use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::Meta;
-use crate::model::{EventId, Family, LogChange, Severity};
+use crate::model::{EventId, Family, Severity};
 use crate::text::{count, duration, number};
 use crate::time::{DAY_SECONDS, moment};
 
@@ -17,18 +15,15 @@ use crate::time::{DAY_SECONDS, moment};
 pub const META: Meta = Meta {
     id: "blind-spot",
     family: Family::Blind,
-    summary: "The logs show less than before, or somebody changed what they hold.",
-    looks_for: "Page views that stop while people go on doing other things, or that never came in. Kinds of event excluded \
-                from the audit log, a shorter retention, a webhook of it removed, the log exported. A key that ends within \
-                30 days or has ended. A stream that has not been read for a day, or not for longer than Atlassian keeps its \
-                events. The severity is fixed: high where reading is not seen any more, kinds of event were excluded, a key \
-                has ended or events are lost; medium for a shorter retention, a webhook, and a key in its last 7 days; low for \
-                an export of the log, a key in its last 30 days, and a plan that keeps no page views.",
-    needs: "What was stored in the last weeks; `expires` beside a key in the config; for what is done to the audit log, a plan \
-            that logs what administrators do, or the site audit log.",
+    summary: "The logs show less than before.",
+    looks_for: "Page views that stop while people go on doing other things, or that never came in. A key that expires within \
+                30 days or has expired. A stream that has not been read for a day, or not for longer than Atlassian keeps its \
+                events. The severity is fixed: high where reading is not seen any more, a key has expired or events are lost; \
+                medium for a key in its last 7 days; low for a key in its last 30 days, and for a plan that keeps no page \
+                views.",
+    needs: "What was stored in the last weeks; `expires` beside a key in the config.",
     cannot_see: "Whether single people or spaces are left out of the log. Views that stop in a tenant of a few people, or within \
-                 the first week. What was done to a log before the last 5 weeks. The ids of these actions are not documented: \
-                 [tenant.actions] can name more of them as `logging`.",
+                 the first week.",
     settings: &[
         ("detect.blind-spot.enabled", "false switches it off"),
         (
@@ -56,8 +51,6 @@ const TIMES_USUAL: u64 = 3;
 const LEAST_SECONDS: i64 = 6 * 3_600;
 /// From how long without a complete poll a stream counts as not read.
 const UNREAD: TimeDelta = TimeDelta::hours(24);
-/// How many reasons one finding names.
-const REASONS: usize = 50;
 
 /// What is known of the health of one tenant's logs.
 #[derive(Debug, Clone)]
@@ -68,8 +61,6 @@ pub struct LogHealth {
     pub installed: DateTime<Utc>,
     /// What came in of the organisation's events; none where they are not read.
     pub views: Option<Views>,
-    /// What was done to the logs, oldest first.
-    pub deeds: Vec<Deed>,
     /// The keys whose end is known.
     pub keys: Vec<Key>,
     /// The streams that could not be read to their end when last tried.
@@ -103,19 +94,6 @@ pub struct Hour {
     pub people: u64,
 }
 
-/// Something that was done to a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// What.
-    pub what: LogChange,
-    /// By whom: a name, or an id. Untrusted.
-    pub who: Option<String>,
-    /// What Atlassian calls the event.
-    pub event: EventId,
-}
-
 /// A key or token with a known end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -139,6 +117,8 @@ pub struct Failing {
 /// One thing that we do not see, or that somebody did to what we see.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blindness {
+    /// The detector that reports it.
+    pub detector: &'static str,
     /// Which: a word of its own for each that may stand beside others.
     pub kind: String,
     /// Severity.
@@ -162,7 +142,6 @@ pub fn inspect(log_health: &LogHealth) -> Vec<Blindness> {
         all.extend(never(log_health, views));
         all.extend(silences(&views.hours).iter().map(|one| stopped(one, views)));
     }
-    all.extend(deeds(&log_health.deeds));
     all.extend(
         log_health
             .keys
@@ -213,6 +192,7 @@ fn never(log_health: &LogHealth, views: &Views) -> Option<Blindness> {
         ),
     };
     Some(Blindness {
+        detector: META.id,
         kind: "no-page-views".to_owned(),
         severity,
         since: log_health.installed,
@@ -327,6 +307,7 @@ fn stopped(silence: &Silence, views: &Views) -> Blindness {
         }
     };
     Blindness {
+        detector: META.id,
         kind: "page-views".to_owned(),
         severity: Severity::High,
         since: from,
@@ -340,96 +321,6 @@ fn stopped(silence: &Silence, views: &Views) -> Blindness {
             number(silence.usual)
         )],
         events: Vec::new(),
-    }
-}
-
-/// What was done to the logs: one blindness for each kind of deed and week, with one reason for each person and day.
-fn deeds(deeds: &[Deed]) -> Vec<Blindness> {
-    let mut weeks: BTreeMap<(LogChange, i64), Vec<&Deed>> = BTreeMap::new();
-    for deed in deeds {
-        let week = period(deed.at);
-        weeks.entry((deed.what, week)).or_default().push(deed);
-    }
-    weeks
-        .into_iter()
-        .filter_map(|((what, _), deeds)| {
-            let (first, last) = (deeds.first()?, deeds.last()?);
-            let (since, seen) = (first.at, last.at);
-            let mut by: BTreeMap<_, (DateTime<Utc>, u64)> = BTreeMap::new();
-            for deed in &deeds {
-                let key = (deed.at.date_naive(), deed.who.as_deref());
-                by.entry(key).or_insert((deed.at, 0)).1 += 1;
-            }
-            let reasons = by
-                .into_iter()
-                .map(|((_, who), (at, times))| done(what, who, at, times));
-            Some(Blindness {
-                kind: kind_of(what).to_owned(),
-                severity: severity_of(what),
-                since,
-                seen,
-                over: true,
-                reasons: reasons.take(REASONS).collect(),
-                events: deeds
-                    .iter()
-                    .take(REASONS)
-                    .map(|deed| deed.event.clone())
-                    .collect(),
-            })
-        })
-        .collect()
-}
-
-/// What somebody did to a log on one day, in words.
-fn done(what: LogChange, who: Option<&str>, at: DateTime<Utc>, times: u64) -> String {
-    let who = who.unwrap_or("Somebody whom the log does not name");
-    let (did, so) = match what {
-        LogChange::Exported => (
-            "exported the audit log",
-            "It shows who reads what, and what is watched.",
-        ),
-        LogChange::Retention => (
-            "changed how long the audit log is kept",
-            "If that is shorter now, what was not read in time is lost.",
-        ),
-        LogChange::Webhook => (
-            "removed or changed a webhook that receives the audit log",
-            "pagewarden polls and does not need it; anyone who relies on it may no longer receive the log.",
-        ),
-        LogChange::Exclusion => (
-            "changed which kinds of event are excluded from the audit log",
-            "What is excluded is not logged from then on: see that page views are not among them.",
-        ),
-        LogChange::Settings => (
-            "changed what the audit log holds",
-            "See that page views are still kept.",
-        ),
-    };
-    let often = if times > 1 {
-        format!(", {} that day", count(times, "time"))
-    } else {
-        String::new()
-    };
-    format!("{who} {did} on {} UTC{often}. {so}", words(at))
-}
-
-/// The word for a kind of deed.
-const fn kind_of(what: LogChange) -> &'static str {
-    match what {
-        LogChange::Exported => "log-exported",
-        LogChange::Retention => "log-retention",
-        LogChange::Webhook => "log-webhook",
-        LogChange::Exclusion => "log-exclusion",
-        LogChange::Settings => "log-settings",
-    }
-}
-
-/// Severity of a kind of change to a log.
-const fn severity_of(what: LogChange) -> Severity {
-    match what {
-        LogChange::Exported => Severity::Low,
-        LogChange::Retention | LogChange::Webhook | LogChange::Settings => Severity::Medium,
-        LogChange::Exclusion => Severity::High,
     }
 }
 
@@ -462,6 +353,7 @@ fn ending(key: &Key, now: DateTime<Utc>) -> Option<Blindness> {
         .checked_sub_signed(TimeDelta::days(ENDING_DAYS))
         .unwrap_or(*expires);
     Some(Blindness {
+        detector: META.id,
         kind: format!("key {name}"),
         severity,
         since: since.and_time(NaiveTime::MIN).and_utc(),
@@ -479,6 +371,7 @@ fn unread(failing: &Failing, log_health: &LogHealth) -> Option<Blindness> {
     let since = failing.last_success.unwrap_or(log_health.installed);
     let length = log_health.now - since;
     (length >= UNREAD).then(|| Blindness {
+        detector: META.id,
         kind: format!("unread {}", failing.stream),
         severity: Severity::High,
         since,
@@ -504,6 +397,7 @@ pub fn gap(
 ) -> Option<Blindness> {
     let oldest = now - kept;
     (last_success < oldest).then(|| Blindness {
+        detector: META.id,
         kind: format!("gap {stream}"),
         severity: Severity::High,
         since: last_success,
@@ -525,6 +419,11 @@ pub fn gap(
 /// Which week a moment is in: findings about no account begin their weeks on Thursdays, UTC.
 pub fn period(at: DateTime<Utc>) -> i64 {
     crate::time::day_of(at.timestamp()).div_euclid(7)
+}
+
+/// The first second of the week that a moment is in.
+pub fn week_of(at: DateTime<Utc>) -> i64 {
+    period(at) * 7 * DAY_SECONDS
 }
 
 /// A moment as sentences write it.

@@ -30,7 +30,6 @@ fn log_health(views: Views) -> LogHealth {
         now: at("2026-07-01T12:00:00Z"),
         installed: at("2026-06-01T00:00:00Z"),
         views: Some(views),
-        deeds: Vec::new(),
         keys: Vec::new(),
         failing: Vec::new(),
     }
@@ -143,44 +142,6 @@ fn views_that_never_came_are_reported_by_what_the_tenant_says_it_has() {
         .flat_map(|one| one.reasons)
         .collect();
     insta::assert_snapshot!(words.join("\n"));
-}
-
-fn deed(what: LogChange, who: Option<&str>, when: &str) -> Deed {
-    Deed {
-        at: at(when),
-        what,
-        who: who.map(str::to_owned),
-        event: EventId::new(when),
-    }
-}
-
-#[test]
-fn what_was_done_to_a_log_is_reported_by_kind_and_week_and_person_and_day() {
-    let ada = Some("Ada Example");
-    let all = deeds(&[
-        deed(LogChange::Exported, ada, "2026-06-04T09:00:00Z"),
-        deed(LogChange::Exported, ada, "2026-06-04T10:00:00Z"),
-        deed(LogChange::Retention, None, "2026-06-05T10:00:00Z"),
-        deed(LogChange::Exported, ada, "2026-06-06T10:00:00Z"),
-        deed(LogChange::Webhook, ada, "2026-06-06T11:00:00Z"),
-        deed(LogChange::Exclusion, ada, "2026-06-06T12:00:00Z"),
-        deed(LogChange::Settings, ada, "2026-06-06T13:00:00Z"),
-        // The next week begins on Thursday.
-        deed(LogChange::Exported, ada, "2026-06-11T00:00:00Z"),
-    ]);
-    let reported: Vec<String> = all
-        .iter()
-        .map(|one| {
-            format!(
-                "{} {} {}\n{}",
-                one.kind,
-                one.severity.as_str(),
-                one.events.len(),
-                one.reasons.join("\n")
-            )
-        })
-        .collect();
-    insta::assert_snapshot!(reported.join("\n\n"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod blind_spot;
 mod bulk_export;
 pub mod canary_page;
 mod event_rule;
+mod log_tampering;
 mod privileged_reading;
 mod public_link;
 mod scripted_reading;
@@ -13,7 +14,10 @@ mod volume_anomaly;
 
 pub use self::admin_grant::Granted;
 pub use self::bulk_export::Exported;
-pub use self::event_rule::{Effect, EventRule, Sign, Single, joining, watched};
+pub use self::event_rule::{
+    Deed, Effect, EventRule, Sign, Single, alone, grouped, joining, watched,
+};
+pub use self::log_tampering::LogChange;
 pub use self::privileged_reading::ID as PRIVILEGED_READING;
 pub use self::scripted_reading::Scripted;
 use crate::baseline::{Calibrated, Signals};
@@ -159,8 +163,11 @@ pub static REGISTRY: [&dyn DayDetector; 6] = [
 ];
 
 /// Every rule over single events, in the order in which `explain` lists them.
-pub static EVENT_RULES: [&dyn EventRule; 2] =
-    [&token_created::TokenCreated, &public_link::PublicLink];
+pub static EVENT_RULES: [&dyn EventRule; 3] = [
+    &token_created::TokenCreated,
+    &public_link::PublicLink,
+    &log_tampering::LogTampering,
+];
 
 /// What `explain` lists: the registries, and the detector of log health.
 pub fn metas() -> impl Iterator<Item = &'static Meta> {

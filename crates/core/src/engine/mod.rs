@@ -326,6 +326,7 @@ impl Engine {
             class: event.class,
             action,
             actor: event.actor,
+            who: None,
             on_page: event.page.is_some(),
             in_space: event.space.is_some(),
         };

@@ -81,21 +81,6 @@ impl Class {
     }
 }
 
-/// What was done to a log itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LogChange {
-    /// It was taken out as a file.
-    Exported,
-    /// It is kept for another time.
-    Retention,
-    /// A webhook that receives it was removed or changed.
-    Webhook,
-    /// Kinds of event were excluded from it.
-    Exclusion,
-    /// Anything else about what it holds.
-    Settings,
-}
-
 /// What sort of actor did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

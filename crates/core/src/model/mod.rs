@@ -11,7 +11,7 @@ pub mod settings;
 
 pub use checkpoint::{Checkpoint, Stream, StreamName, Walk};
 pub use coverage::EventAction;
-pub use event::{Actor, ActorKind, Auth, Change, Class, Event, LogChange, Membership, Unusable};
+pub use event::{Actor, ActorKind, Auth, Change, Class, Event, Membership, Unusable};
 pub use extent::Extent;
 pub use finding::{
     Account, Evidence, Expected, Family, Finding, Matter, Observed, PageRead, Severity, Signal,

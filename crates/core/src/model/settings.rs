@@ -35,6 +35,8 @@ pub struct Detect {
     pub token_created: TokenCreated,
     /// The `public-link` rule.
     pub public_link: PublicLink,
+    /// The `log-tampering` rule.
+    pub log_tampering: LogTampering,
     /// The `blind-spot` detector.
     pub blind_spot: BlindSpot,
     /// The suppressions: activity that is not reported.
@@ -105,6 +107,13 @@ pub struct TokenCreated {
 /// The `public-link` rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicLink {
+    /// Whether it looks at all.
+    pub enabled: bool,
+}
+
+/// The `log-tampering` rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogTampering {
     /// Whether it looks at all.
     pub enabled: bool,
 }
@@ -211,6 +220,7 @@ impl Default for Detect {
             canary_page: CanaryPage::default(),
             token_created: TokenCreated::default(),
             public_link: PublicLink::default(),
+            log_tampering: LogTampering::default(),
             blind_spot: BlindSpot::default(),
             suppress: Vec::new(),
         }
@@ -272,6 +282,12 @@ impl Default for TokenCreated {
 }
 
 impl Default for PublicLink {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for LogTampering {
     fn default() -> Self {
         Self { enabled: true }
     }
