@@ -90,30 +90,7 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
     say(&counts.words());
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     runtime.block_on(async {
-        let spans = span.into_iter().collect();
-        let recorder = Recorder {
-            store: &store,
-            notifiers,
-            subject: whose.subject(tenant),
-            now,
-            stop: &CancellationToken::new(),
-            pending_summary: &PendingSummary::of(&store, tenant, spans).await?,
-        };
-        outcome.add(recorder.analyse().await?);
-        let logs = LogRecorder {
-            store: &store,
-            notifiers,
-            tenant,
-            name: &whose.name,
-            now,
-            pending_summary: recorder.pending_summary,
-        };
-        let from = span.map(|span| span.from);
-        outcome.add(logs.record_deeds(&whose.detect, from).await?);
-        if let Some(span) = span {
-            let walk = History::Import;
-            summarise(&store, tenant, &whose.name, notifiers, walk, span, now).await?;
-        }
+        outcome.add(whose.found(&store, tenant, notifiers, span, now).await?);
         note_waiting(&store).await?;
         show_news(&store, &outcome, false, global).await
     })?;
@@ -149,6 +126,43 @@ struct Whose {
 }
 
 impl Whose {
+    /// Analyses what is stored, records what is new, and sums up what was imported.
+    async fn found(
+        &self,
+        store: &dyn Store,
+        tenant: TenantId,
+        notifiers: &[config::Notifier],
+        span: Option<Window>,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome, StoreError> {
+        let pending_summary =
+            &PendingSummary::of(store, tenant, span.into_iter().collect()).await?;
+        let recorder = Recorder {
+            store,
+            notifiers,
+            subject: self.subject(tenant),
+            now,
+            stop: &CancellationToken::new(),
+            pending_summary,
+        };
+        let mut outcome = recorder.analyse().await?;
+        let logs = LogRecorder {
+            store,
+            notifiers,
+            tenant,
+            name: &self.name,
+            now,
+            pending_summary,
+        };
+        let from = span.map(|span| span.from);
+        outcome.add(logs.record_deeds(&self.detect, from).await?);
+        if let Some(span) = span {
+            let walk = History::Import;
+            summarise(store, tenant, &self.name, notifiers, walk, span, now).await?;
+        }
+        Ok(outcome)
+    }
+
     /// What is to be analysed, by which rules.
     fn subject(&self, tenant: TenantId) -> Subject<'_> {
         Subject {
