@@ -4,6 +4,7 @@
 //! cycles (see [`Analyst`]) or read anew, so whatever comes up to `settle` late gives the same findings. What comes later
 //! still makes the analysis begin anew.
 
+mod cache;
 mod feed;
 mod lookup;
 mod resident;
@@ -14,6 +15,7 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 
+pub use self::cache::Cache;
 use self::feed::Feed;
 use self::lookup::Lookup;
 pub use self::resident::Analyst;

@@ -1,10 +1,13 @@
 //! The engine in memory between cycles: the settled state, and the tail behind it as far as it was read.
 
+use std::sync::Arc;
+
+use super::cache::Cache;
 use super::feed::Feed;
 use super::lookup::{Lookup, Memory};
 use super::rules::Context;
 use super::{Analysis, Subject};
-use crate::storage::{Arrived, EngineState, Store, StoreError};
+use crate::storage::{Arrived, EngineState, Store, StoreError, TenantId};
 use pagewarden_core::engine::{Draft, Engine, State};
 
 /// How far apart the newest snapshots are, in seconds of event time; older ones are about as far apart as they are old.
@@ -17,30 +20,29 @@ const SNAPSHOT_EVENTS: usize = if cfg!(test) { 20 } else { 2_000 };
 /// By how much the settled line lags before it is moved and stored, in seconds of event time.
 const SETTLE_EVERY: i64 = 3_600;
 
-/// Analyses one tenant again and again, and keeps in memory what it has learnt.
+/// Analyses one tenant, once or again and again.
 #[derive(Debug)]
 pub struct Analyst {
-    once: bool,
-    resident: Option<Box<Resident>>,
+    /// Where it keeps what it has learnt; none where it analyses once.
+    cache: Option<Arc<Cache>>,
     /// What the last analysis left, until it is recorded.
-    unrecorded: Option<Box<Resident>>,
+    unrecorded: Option<(TenantId, Box<Resident>)>,
 }
 
 impl Analyst {
     /// For one analysis: its settled state is stored at once.
     pub const fn once() -> Self {
         Self {
-            once: true,
-            resident: None,
+            cache: None,
             unrecorded: None,
         }
     }
 
-    /// For many: the settled state is stored about once in an hour of event time.
-    pub const fn resident() -> Self {
+    /// For many: the settled state is stored about once in an hour of event time, and what was learnt since is kept in memory,
+    /// as long as there is room for it.
+    pub const fn resident(cache: Arc<Cache>) -> Self {
         Self {
-            once: false,
-            resident: None,
+            cache: Some(cache),
             unrecorded: None,
         }
     }
@@ -53,7 +55,9 @@ impl Analyst {
         subject: &Subject<'_>,
     ) -> Result<Analysis, StoreError> {
         self.unrecorded = None;
-        let resident = self.resident.take();
+        let tenant = subject.tenant;
+        let once = self.cache.is_none();
+        let resident = self.cache.as_ref().and_then(|cache| cache.take(tenant));
         // Asked before anything is read: what comes in from now on is asked for next time.
         let arrived = store.take_arrived(subject.tenant);
         let feed = Feed::of(store, subject.tenant).await?;
@@ -71,14 +75,14 @@ impl Analyst {
                 Box::pin(resident.refresh(&lookup, arrived.renamed)).await?;
                 resident
             }
-            None => Box::new(Box::pin(Resident::load(&lookup, self.once)).await?),
+            None => Box::new(Box::pin(Resident::load(&lookup, once)).await?),
         };
         let analysis = Box::pin(resident.analyse(&lookup, arrived, extent)).await?;
-        if !self.once {
+        if let Some(cache) = &self.cache {
             if analysis.state.is_none() {
-                self.resident = Some(resident);
+                cache.keep(tenant, resident);
             } else {
-                self.unrecorded = Some(resident);
+                self.unrecorded = Some((tenant, resident));
             }
         }
         Ok(analysis)
@@ -86,8 +90,8 @@ impl Analyst {
 
     /// Tells that the last analysis is recorded, its state and findings: the next one goes on from it.
     pub fn recorded(&mut self) {
-        if let Some(resident) = self.unrecorded.take() {
-            self.resident = Some(resident);
+        if let Some((cache, (tenant, resident))) = self.cache.as_ref().zip(self.unrecorded.take()) {
+            cache.keep(tenant, resident);
         }
     }
 }
@@ -101,7 +105,7 @@ struct At {
 
 /// What is kept of a tenant.
 #[derive(Debug)]
-struct Resident {
+pub(super) struct Resident {
     once: bool,
     context: Context,
     memory: Memory,
@@ -121,6 +125,11 @@ struct Resident {
 }
 
 impl Resident {
+    /// How many accounts it knows.
+    pub(super) fn accounts(&self) -> u64 {
+        self.tail.engine.accounts()
+    }
+
     /// From the stored state, or before the first event.
     async fn load(lookup: &Lookup<'_>, once: bool) -> Result<Self, StoreError> {
         let Lookup { store, subject, .. } = *lookup;

@@ -1,9 +1,9 @@
 //! What an analyst promises: after every cycle the store holds what an analysis from the first event on gives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -141,11 +141,13 @@ async fn checked(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Findi
         let place = usize::try_from(number).unwrap() % jitter.len();
         event.at.timestamp() + jitter[place]
     });
-    let mut analyst = Analyst::resident();
+    let cache = Arc::new(Cache::new(1));
+    let mut analyst = Analyst::resident(Arc::clone(&cache));
     let mut found = Vec::new();
     for (cycle, part) in events.chunks(events.len().div_ceil(cycles)).enumerate() {
         if restarts.contains(&cycle) {
-            analyst = Analyst::resident();
+            cache.forget(tenant);
+            analyst = Analyst::resident(Arc::clone(&cache));
         }
         let batch = Batch {
             events: part.to_vec(),
@@ -172,6 +174,63 @@ async fn checked(jitter: &[i64], cycles: usize, restarts: &[usize]) -> Vec<Findi
         found = whole;
     }
     found
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_forgotten_least_recently_used_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("state.db")).unwrap();
+    let (admins, detect) = (Admins::default(), Detect::default());
+    // Room for two tenants of one account.
+    let cache = Arc::new(Cache::of_bytes(40_000));
+    let stop = CancellationToken::new();
+    let mut at = 0;
+    let mut kept = async |name: &'static str| {
+        let tenant = store.tenant(name, None, moment(0)).await.unwrap();
+        let stream = Stream {
+            tenant: name.to_owned(),
+            name: StreamName::Access,
+            site: None,
+        };
+        let stream = store.stream(tenant, &stream).await.unwrap();
+        at += 1;
+        let batch = Batch {
+            events: vec![view(at, 0, i64::from(at), 0)],
+            received: 1,
+            ..Batch::default()
+        };
+        let late = Duration::from_mins(10);
+        store.commit(stream, batch, None, late).await.unwrap();
+        let recorder = Recorder {
+            store: &store,
+            notifiers: &[],
+            subject: Subject {
+                tenant,
+                name,
+                admins: &admins,
+                sites: &[],
+                detect: &detect,
+            },
+            now: moment(0),
+            pending_summary: &PendingSummary::default(),
+            stop: &stop,
+        };
+        let mut analyst = Analyst::resident(Arc::clone(&cache));
+        recorder.analyse_with(&mut analyst).await.unwrap();
+        cache.tenants().len()
+    };
+    let mut counts = Vec::new();
+    for name in ["one", "two", "one", "three", "one"] {
+        counts.push(kept(name).await);
+    }
+    assert_eq!(counts, [1, 2, 2, 2, 2]);
+    let names = ["one", "two", "three"];
+    let mut numbers = Vec::new();
+    for name in names {
+        numbers.push(store.tenant(name, None, moment(0)).await.unwrap());
+    }
+    // The second was used least recently when the third came.
+    assert_eq!(cache.tenants(), [numbers[2], numbers[0]]);
 }
 
 /// What a person can compare: a line for each field of each finding, without the lists of evidence but for a digest.

@@ -20,6 +20,7 @@ pub fn show(config: &Config) -> String {
     page.header("[state]");
     page.set("path", &text(&state.path.to_string_lossy()));
     page.set("retention", &text(&spelt(state.retention)));
+    page.set("cache_mib", &state.cache_mib.to_string());
     for each in tenants {
         tenant(each, detect, &mut page);
     }

@@ -134,7 +134,12 @@ async fn watch(
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(state)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut outcome = Outcome::default();
-    let resources = Resources::new(Arc::clone(&store), Arc::clone(&clock), stop.clone());
+    let resources = Resources::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        stop.clone(),
+        &config.state,
+    );
     for tenant in &config.tenants {
         let watch = Watch::open(&resources, &config, tenant).await?;
         outcome.add(watch.refresh_admins().await?);

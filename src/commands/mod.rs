@@ -315,7 +315,12 @@ async fn watches(
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
 ) -> Result<Vec<Watch>, OpenError> {
-    let resources = Resources::new(Arc::clone(store), Arc::clone(clock), stop.clone());
+    let resources = Resources::new(
+        Arc::clone(store),
+        Arc::clone(clock),
+        stop.clone(),
+        &config.state,
+    );
     let mut watches = Vec::with_capacity(config.tenants.len());
     for tenant in &config.tenants {
         watches.push(Watch::open(&resources, config, tenant).await?);

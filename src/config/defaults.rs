@@ -11,6 +11,7 @@ impl Default for State {
         Self {
             path: PathBuf::from("pagewarden.db"),
             retention: Duration::from_hours(180 * 24),
+            cache_mib: 1_024,
         }
     }
 }

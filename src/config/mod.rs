@@ -130,6 +130,8 @@ pub struct State {
     pub path: PathBuf,
     /// How long events are kept, counted from the newest event of the stream.
     pub retention: Duration,
+    /// How much memory the analyses of all tenants may keep between cycles, in MiB.
+    pub cache_mib: u32,
 }
 
 /// One Atlassian organisation with its Confluence sites; at least one of the two is there.

@@ -186,6 +186,11 @@ const TABLES: &[Table] = &[
                 "`180d`",
                 "how long events are to be kept. Checked, but **not applied yet**: this version removes nothing",
             ),
+            key(
+                "cache_mib",
+                "1024",
+                "how much memory the service keeps of all tenants between polls, in MiB, about 16 KiB for an account; what does not fit is read from the state file again at the next poll",
+            ),
         ],
     ),
     once(

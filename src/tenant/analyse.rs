@@ -49,8 +49,8 @@ impl Watch {
         };
         let mut analyst = self.analyst.lock().await;
         if policies.is_some() {
-            // The analyst in memory has not seen the findings of these rules.
-            *analyst = analysis::Analyst::resident();
+            // What is in memory has not seen the findings of these rules.
+            self.cache.forget(self.tenant);
             recorder.analyse_policies().await
         } else {
             recorder.analyse_with(&mut analyst).await

@@ -75,12 +75,20 @@ pub struct Resources {
     pub transport: Transport,
     /// How many more analyses there may be at a time.
     pub analyses: Arc<Semaphore>,
+    /// What analyses keep in memory.
+    pub cache: Arc<analysis::Cache>,
 }
 
 impl Resources {
     /// With requests over the network.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+        state: &config::State,
+    ) -> Self {
         Self {
+            cache: Arc::new(analysis::Cache::new(state.cache_mib)),
             store,
             clock,
             stop,
@@ -105,7 +113,9 @@ pub struct Watch {
     pulse: Pulse,
     /// How many analyses there may be at a time, over all tenants.
     analyses: Arc<Semaphore>,
-    /// What is known from the last analysis.
+    /// What analyses keep in memory, of all tenants.
+    cache: Arc<analysis::Cache>,
+    /// Analyses it.
     analyst: Arc<Mutex<analysis::Analyst>>,
     /// Whether failures are logged; false where the caller shows them.
     logs_failures: bool,
@@ -124,6 +134,7 @@ impl Watch {
             stop,
             transport,
             analyses,
+            cache,
         } = resources.clone();
         // Secrets first, so that nothing is written where one is missing.
         let sources = sources(config.retry, settings, &stop, &transport)?;
@@ -139,6 +150,8 @@ impl Watch {
             });
         }
         let (actions, _) = store.actions(tenant).await?;
+        // Made by another config, or by a worker that failed.
+        cache.forget(tenant);
         Ok(Self {
             mapper: Arc::new(RwLock::new(Arc::new(Mapper::new(
                 &settings.actions,
@@ -154,7 +167,8 @@ impl Watch {
             streams: streams.into(),
             stop,
             analyses,
-            analyst: Arc::new(Mutex::new(analysis::Analyst::resident())),
+            analyst: Arc::new(Mutex::new(analysis::Analyst::resident(Arc::clone(&cache)))),
+            cache,
             logs_failures: true,
         })
     }

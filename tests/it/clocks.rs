@@ -55,7 +55,7 @@ impl Watching {
         let stop = CancellationToken::new();
         let threads = threads();
         threads.block_on(async {
-            let resources = Resources::new(store, clock, stop);
+            let resources = Resources::new(store, clock, stop, &config.state);
             let watch = Watch::open(&resources, &config, &config.tenants[0]).await;
             let watch = watch.unwrap();
             watch.request_lookback().await.unwrap();

@@ -94,6 +94,11 @@ fn state(section: &Section<'_>, report: &mut Report<'_>) -> State {
                 values::duration(value, DAY..=LONGEST)
             })
             .unwrap_or(default.retention),
+        cache_mib: section
+            .take("cache_mib", report, |value| {
+                values::whole(value, 16..=1 << 20)
+            })
+            .unwrap_or(default.cache_mib),
     }
 }
 

@@ -132,7 +132,7 @@ impl Scene {
         let clock: Arc<dyn Clock> = Arc::new(self.network.clock);
         let resources = Resources {
             transport: self.transport(),
-            ..Resources::new(Arc::clone(store), clock, stop.clone())
+            ..Resources::new(Arc::clone(store), clock, stop.clone(), &self.config.state)
         };
         let mut watches = Vec::new();
         for tenant in &self.config.tenants {

@@ -292,6 +292,11 @@ impl Engine {
         Some(engine)
     }
 
+    /// How many accounts it knows.
+    pub fn accounts(&self) -> u64 {
+        u64::try_from(self.accounts.iter().count()).unwrap_or(u64::MAX)
+    }
+
     /// The whole state, to be stored.
     pub fn state(&self) -> Option<State> {
         Some(State {
