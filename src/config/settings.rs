@@ -358,6 +358,7 @@ mod tests {
     use super::*;
 
     const DOCUMENT: &str = include_str!("../../docs/configuration.md");
+    const EXAMPLE: &str = include_str!("../../config.example.toml");
 
     /// The rows of some tables, as the document has them.
     fn rows(tables: &[&Table], with_default: bool) -> String {
@@ -401,5 +402,52 @@ mod tests {
                 "docs/configuration.md must have these rows, one after the other:\n{expected}"
             );
         }
+    }
+
+    /// The settings of the example, in force or left at their defaults: the header they are under, the key, the value.
+    fn of_example() -> Vec<(String, String, String)> {
+        let mut header = String::new();
+        let mut found = Vec::new();
+        for line in EXAMPLE.lines() {
+            let line = line.strip_prefix('#').unwrap_or(line);
+            if line.starts_with('[') {
+                line.split(']').next().unwrap().clone_into(&mut header);
+                let brackets = line.matches(']').count();
+                header.push_str(&"]".repeat(brackets.min(2)));
+            } else if let Some((key, value)) = line.split_once(" = ")
+                && !key.contains([' ', '"'])
+            {
+                let value = value.split("  ").next().unwrap_or_default();
+                found.push((header.clone(), key.to_owned(), value.to_owned()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_example_has_every_setting_with_its_default() {
+        let example = of_example();
+        let mut wrong = Vec::new();
+        for table in TABLES.iter().chain(DETECT) {
+            let header = header(table.path);
+            for key in table.keys {
+                let here = |one: &&(String, String, String)| one.0 == header && one.1 == key.name;
+                // `actions` is a table of its own.
+                if EXAMPLE.contains(&format!("[{}.{}]", table.path, key.name)) {
+                    continue;
+                }
+                let Some((_, _, value)) = example.iter().find(here) else {
+                    wrong.push(format!("{header} {}: missing", key.name));
+                    continue;
+                };
+                let default = key.default.trim_matches('`').trim_matches('"');
+                let is_value =
+                    !default.is_empty() && !default.contains([' ', ',']) && default != "none";
+                if is_value && value.trim_matches('"') != default {
+                    wrong.push(format!("{header} {} = {value}, not {default}", key.name));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

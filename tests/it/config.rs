@@ -125,7 +125,7 @@ fn what_the_example_calls_a_default_is_one() {
         (config.state.clone(), config.retry),
         (State::default(), Retry::default())
     );
-    assert_eq!(config.detect.suppress.len(), 2);
+    assert_eq!(config.detect.suppress.len(), 4);
     assert_eq!(
         Detect {
             suppress: Vec::new(),
