@@ -182,7 +182,7 @@ async fn what_does_not_fit_is_forgotten_least_recently_used_first() {
     let store = Sqlite::open(&folder.path().join("state.db")).unwrap();
     let (admins, detect) = (Admins::default(), Detect::default());
     // Room for two tenants of one account.
-    let cache = Arc::new(Cache::of_bytes(40_000));
+    let cache = Arc::new(Cache::of_bytes(25_000));
     let stop = CancellationToken::new();
     let mut at = 0;
     let mut kept = async |name: &'static str| {

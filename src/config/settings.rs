@@ -189,7 +189,7 @@ const TABLES: &[Table] = &[
             key(
                 "cache_mib",
                 "1024",
-                "how much memory the service keeps of all tenants between polls, in MiB, about 16 KiB for an account; what does not fit is read from the state file again at the next poll",
+                "how much memory the service keeps of all tenants between polls, in MiB, about 10 KiB for an account; what does not fit is read from the state file again at the next poll",
             ),
         ],
     ),
