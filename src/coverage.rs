@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::storage::{CanaryView, StreamStatus};
+use pagewarden_core::detect::blind_spot::names_no_pages;
 use pagewarden_core::model::{EventAction, StreamName};
 
 /// How many events without a page view among them are no accident.
@@ -39,7 +40,13 @@ pub fn coverage(
     }
     if let Some(access) = access {
         views(access, actions, &mut coverage);
-        if access.unresolved > 0 {
+        if names_no_pages(access.unresolved, access.reading) {
+            coverage.notes.push(format!(
+                "page names are switched off, or were until lately: {} of {} views name no page, so nobody can be seen to open many. \
+                 An organisation admin can switch them on: admin.atlassian.com, audit log settings, in-app activity data",
+                access.unresolved, access.reading
+            ));
+        } else if access.unresolved > 0 {
             coverage.notes.push(format!(
                 "{} of the views and downloads named no page that could be resolved; they count as views, but not as pages",
                 access.unresolved

@@ -71,9 +71,21 @@ pub struct Directories<'a> {
     pub sites: Vec<&'a Site>,
 }
 
+/// What a refresh came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refreshed {
+    /// How many accounts are privileged.
+    pub accounts: usize,
+    /// Whether the answer differs from the last one.
+    pub changed: bool,
+    /// Why the organisation's directory cannot be asked, where the sites alone were.
+    pub no_directory: Option<String>,
+}
+
 /// What was gathered so far.
 #[derive(Debug, Default)]
 struct Gathered {
+    no_directory: Option<String>,
     privileges: BTreeSet<Privilege>,
     groups: BTreeSet<Group>,
     as_of: Option<DateTime<Utc>>,
@@ -129,15 +141,15 @@ impl Gathered {
 /// Asks the directories who is privileged, and keeps the answer. A failed refresh keeps the old roster; an empty answer
 /// never empties it. Where one directory answered and another did not, what it said is added to the old roster.
 ///
-/// Gives how many accounts are privileged, and whether the answer differs from the last one.
 pub async fn refresh(
     store: &dyn Store,
     tenant: TenantId,
     directories: &Directories<'_>,
     admins: &Admins,
     now: DateTime<Utc>,
-) -> Result<(usize, bool), RosterError> {
+) -> Result<Refreshed, RosterError> {
     let (mut gathered, mut failures) = gather(directories, admins).await;
+    let no_directory = gathered.no_directory.take();
     let previous = store.rosters(tenant).await?.pop();
     if previous
         .as_ref()
@@ -174,7 +186,11 @@ pub async fn refresh(
     let changed = store
         .keep_roster(tenant, &gathered.snapshot(now), Some(now))
         .await?;
-    Ok((count, changed))
+    Ok(Refreshed {
+        accounts: count,
+        changed,
+        no_directory,
+    })
 }
 
 async fn fail<T>(store: &dyn Store, tenant: TenantId, why: RosterError) -> Result<T, RosterError> {
@@ -192,10 +208,16 @@ async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Ve
     let privileging = Privileging::new(admins);
     let mut gathered = Gathered::default();
     let mut failures = Vec::new();
-    if let Some(organization) = directories.organization
-        && let Err(error) = from_organization(organization, &privileging, &mut gathered).await
-    {
-        failures.push(error);
+    if let Some(organization) = directories.organization {
+        match from_organization(organization, &privileging, &mut gathered).await {
+            Ok(()) => {}
+            Err(RosterError::Api(error))
+                if error.is_no_directory() && !directories.sites.is_empty() =>
+            {
+                gathered.no_directory = Some(error.to_string());
+            }
+            Err(error) => failures.push(error),
+        }
     }
     for site in &directories.sites {
         if let Err(error) = from_site(site, &privileging, &mut gathered).await {

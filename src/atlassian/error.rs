@@ -60,6 +60,11 @@ impl Error {
         matches!(self, Self::Http(http::Error::Stopped))
     }
 
+    /// Whether the organisation's directory cannot be asked, for reasons that are nobody's mistake.
+    pub fn is_no_directory(&self) -> bool {
+        matches!(self, Self::Denied { advice, .. } if *advice == OLD_USER_MANAGEMENT)
+    }
+
     /// An error of HTTP, explained.
     pub(super) fn explained(api: Api, error: http::Error) -> Self {
         let http::Error::Denied {
@@ -70,12 +75,10 @@ impl Error {
         else {
             return Self::Http(error);
         };
-        let captcha =
-            login_reason.is_some_and(|reason| reason.eq_ignore_ascii_case("AUTHENTICATION_DENIED"));
-        let advice = if captcha {
-            CAPTCHA
-        } else {
-            advice(api, status, &message)
+        let advice = match login_reason {
+            Some(reason) if reason.eq_ignore_ascii_case("AUTHENTICATION_DENIED") => CAPTCHA,
+            Some(_) => advice(api, 401, &message),
+            None => advice(api, status, &message),
         };
         Self::Denied {
             status,
@@ -101,7 +104,7 @@ const CAPTCHA: &str = "Confluence asks this account to solve a CAPTCHA after fai
 /// What a refusal probably means and what to do.
 fn advice(api: Api, status: u16, message: &str) -> &'static str {
     match api {
-        Api::Events | Api::Directory => organization_advice(api, status),
+        Api::Events | Api::Directory => organization_advice(api, status, message),
         Api::Audit | Api::Groups | Api::Analytics => site_advice(api, status, message),
         Api::TenantInfo => {
             "the site does not give its cloud id: check the site's url, and that it is a Confluence Cloud site"
@@ -110,8 +113,9 @@ fn advice(api: Api, status: u16, message: &str) -> &'static str {
 }
 
 /// What a refusal of the admin API probably means and what to do.
-fn organization_advice(api: Api, status: u16) -> &'static str {
+fn organization_advice(api: Api, status: u16, message: &str) -> &'static str {
     match (api, status) {
+        (Api::Directory, 400 | 403) if is_on_old_user_management(message) => OLD_USER_MANAGEMENT,
         (Api::Events, 401) => {
             "the organisation's API key is refused: it has expired (a key lives a year at most), is wrong, or lacks a \
              scope; a key with scopes needs `read:events:admin`, a key without scopes may do everything, and an API \
@@ -139,10 +143,23 @@ fn organization_advice(api: Api, status: u16) -> &'static str {
     }
 }
 
+/// What to know of an organisation whose directory cannot be asked.
+const OLD_USER_MANAGEMENT: &str = "this organisation is not on Atlassian's new user management, so its directory cannot be asked: who is \
+    privileged is read from the groups of its sites ([[tenant.site]]), and from `accounts` of [tenant.admins]";
+
+/// Whether a refusal of the directory says that the organisation is on the old user management.
+fn is_on_old_user_management(message: &str) -> bool {
+    message.starts_with("ADMIN-400-4") || message.contains("new user management")
+}
+
 /// What a refusal of a site probably means and what to do.
 fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
     let scope = message.to_ascii_lowercase().contains("scope");
     match (api, status) {
+        (_, 503) => {
+            "the site is suspended: Atlassian suspends sites that nobody uses or pays for; an organisation admin can reactivate \
+             it at admin.atlassian.com"
+        }
         (Api::Audit, 401 | 403) if scope => {
             "the token's scopes do not match: a scoped token works through the gateway only (`via = \"gateway\"`) and \
              needs `read:audit-log:confluence`; or use a token without scopes on the site"
@@ -157,7 +174,7 @@ fn site_advice(api: Api, status: u16, message: &str) -> &'static str {
         (_, 401) => {
             "the site refuses e-mail and API token: the token has expired (tokens live a year at most), belongs to \
              another account, or has scopes, and then works only with `via = \"gateway\"`; make a new one at \
-             id.atlassian.com under Security, API tokens"
+             id.atlassian.com under Security, API tokens. Or the site was renamed: requests to its old address get 401"
         }
         (Api::Audit, 403) => {
             "the account may not read the audit log: it needs the global permission Confluence Administrator, and the \

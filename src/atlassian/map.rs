@@ -95,6 +95,15 @@ impl Mapper {
         })
     }
 
+    /// Whether nothing says what an event of the site audit log is, and its summary is not in English.
+    pub fn is_foreign(&self, event: &Event) -> bool {
+        let summary = &event.action;
+        let foreign = summary
+            .chars()
+            .any(|letter| letter.is_alphabetic() && !letter.is_ascii());
+        foreign && event.class == Class::Other && self.class_by(summary, true).is_none()
+    }
+
     /// What is known of an action, found out at most once per page.
     pub(super) fn known<'m>(&self, action: &str, memo: &'m mut Memo) -> &'m Known {
         let at = memo
@@ -126,7 +135,11 @@ impl Mapper {
     pub(crate) fn event_with(&self, json: &str, memo: &mut Memo) -> Result<Event, Unusable> {
         let unusable = |reason| unusable(reason, json);
         if let Ok(wire::Part(event)) = serde_json::from_str::<wire::Part<wire::Event<'_>>>(json) {
-            return self.map(&event, memo).map_err(unusable);
+            let mapped = self.map(&event, memo).map_err(unusable)?;
+            if mapped.actor.kind == ActorKind::Unknown && is_flattened(json) {
+                return Err(unusable(FLATTENED));
+            }
+            return Ok(mapped);
         }
         let value = mended(json).ok_or_else(|| unusable("not JSON"))?;
         match wire::Part::<wire::Event<'_>>::deserialize(&value) {
@@ -173,6 +186,15 @@ impl Mapper {
     }
 }
 
+/// Why a record cannot be used whose objects are text.
+pub const FLATTENED: &str =
+    "objects written as text, as PowerShell's ConvertTo-Json does at its -Depth";
+
+/// Whether a tool has written the objects of a record as text.
+fn is_flattened(json: &str) -> bool {
+    json.contains("\"@{") || json.contains("\"System.Object[]\"")
+}
+
 /// Whether an event is of reading, and names nothing that was read.
 pub fn is_unresolved(event: &Event) -> bool {
     match event.class {
@@ -194,6 +216,7 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
     let id = actor.id.get().map(find::account);
     let email = actor.email.get();
     let atlassian_app = email.is_some_and(|email| email.eq_ignore_ascii_case("Atlassian app"));
+    let by_address = email.is_some_and(is_address_of_app);
     let scripted = matches!(
         actor.auth.0.kind.get(),
         Some("auth-token-for-2LO" | "connect-token" | "container-token")
@@ -201,7 +224,9 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
     let kind = match id {
         None => ActorKind::Unknown,
         Some(id) if is_product(id, atlassian_app) => ActorKind::System,
-        Some(_) if atlassian_app || scripted || actor.app.0.id.get().is_some() => ActorKind::App,
+        Some(_) if atlassian_app || by_address || scripted || actor.app.0.id.get().is_some() => {
+            ActorKind::App
+        }
         Some(_) => ActorKind::Person,
     };
     Actor {
@@ -210,6 +235,14 @@ fn actor(actor: &wire::Actor<'_>) -> Actor {
         name: actor.name.get().map(clip),
         email: email.map(clip),
     }
+}
+
+/// Whether an e-mail address is one of those that Atlassian gives to the accounts of apps.
+fn is_address_of_app(email: &str) -> bool {
+    let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+    ["connect.atlassian.com", "bots.prod.atl-paas.net"]
+        .iter()
+        .any(|of_apps| domain.trim().eq_ignore_ascii_case(of_apps))
 }
 
 /// Whether an actor is a product of Atlassian's, which acts for itself: its id is a plain word.

@@ -19,7 +19,7 @@ mod wire;
 
 pub use audit::AuditRecord;
 pub use error::Error;
-pub use map::{Mapper, is_unresolved};
+pub use map::{FLATTENED, Mapper, is_unresolved};
 pub use organization::{EventsAsk, EventsPage, Organization, UsersPage, UsersWalk};
 pub use site::{AccessType, AuditPage, Listed, Site};
 pub use users::UserRecord;

@@ -64,6 +64,14 @@ impl End {
         }
     }
 
+    /// From which number on the next page begins, where the link to it says.
+    pub(super) fn next_start(&self) -> Option<usize> {
+        let anywhere = Url::parse("https://localhost").ok()?;
+        let next = anywhere.join(self.next.as_deref()?).ok()?;
+        let (_, start) = next.query_pairs().find(|(name, _)| name == "start")?;
+        start.parse().ok()
+    }
+
     /// Whether so many results were the last: none, or fewer than the limit that the server names and no link to more.
     pub fn is_last(&self, received: usize) -> bool {
         received == 0 || (self.next.is_none() && self.limit.is_some_and(|limit| received < limit))

@@ -25,6 +25,9 @@ const RECORDS: &str = "1000";
 /// How many groups or members to ask for; more than 200 members are refused.
 const ENTRIES: &str = "200";
 
+/// How many pages in a row may be empty, with a link to more: all of their members are hidden.
+const EMPTY_PAGES: u32 = 100;
+
 /// A Confluence site. Clones share connections and pace.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -262,6 +265,7 @@ impl Site {
         };
         let mut seen = HashSet::new();
         let mut start = 0;
+        let mut empty = 0_u32;
         loop {
             let skip = start.to_string();
             let mut query = vec![("start", skip.as_str()), ("limit", ENTRIES)];
@@ -284,14 +288,18 @@ impl Site {
                 .extend(rows.into_iter().filter(|row| seen.insert(row.clone())));
             listed.unusable += unusable;
             listed.as_of = listed.as_of.or(server_time);
-            if end.is_last(received) {
+            // Pages are cut before members who are hidden are left out: a page may be short, or empty, with more behind it.
+            let further = end.next_start().filter(|next| *next > start);
+            if further.is_none() && end.is_last(received) {
                 return Ok(listed);
             }
             // A server that ignores `start` gives the same page for ever.
-            if listed.items.len() == before {
+            let nothing_new = listed.items.len() == before;
+            empty = if received == 0 { empty + 1 } else { 0 };
+            if (nothing_new && received > 0) || empty > EMPTY_PAGES {
                 return Err(Malformed::Repeats.into());
             }
-            start += received;
+            start = further.unwrap_or(start + received);
         }
     }
 

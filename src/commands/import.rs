@@ -1,5 +1,6 @@
 //! `pagewarden import`: the same pipeline over files, without the network.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,8 +12,7 @@ use url::Url;
 use super::scan::show_news;
 use super::{Trouble, chain, exit_of, load_if_any, runtime, say, state_path};
 use crate::analysis::Subject;
-use crate::atlassian::Mapper;
-use crate::atlassian::is_unresolved;
+use crate::atlassian::{FLATTENED, Mapper, is_unresolved};
 use crate::cli::{Global, ImportFormat};
 use crate::config::{self, Config, Detect};
 use crate::exit::Exit;
@@ -86,8 +86,16 @@ pub fn import(global: &Global, from: &Files, fail_on: Severity) -> Result<Exit, 
             .failures
             .extend(reader.file(path, format(from.format), &mapper)?);
     }
-    let Reader { span, counts, .. } = reader;
+    let Reader {
+        span,
+        counts,
+        foreign,
+        ..
+    } = reader;
     say(&counts.words());
+    if let Some(note) = foreign.note() {
+        say(&note);
+    }
     let notifiers = config.as_ref().map_or(&[][..], |config| &config.notifiers);
     runtime.block_on(async {
         outcome.add(whose.found(&store, tenant, notifiers, span, now).await?);
@@ -237,6 +245,49 @@ struct Reader<'a> {
     /// The latest time that is believed.
     latest: DateTime<Utc>,
     counts: Counts,
+    foreign: Foreign,
+}
+
+/// Site audit records whose summary is in a language of which nothing is known.
+#[derive(Debug, Default)]
+struct Foreign {
+    records: u64,
+    /// The first few, to show.
+    summaries: BTreeSet<String>,
+}
+
+impl Foreign {
+    /// How many summaries are shown.
+    const SHOWN: usize = 3;
+
+    fn add(&mut self, summary: &str) {
+        self.records += 1;
+        if self.summaries.len() <= Self::SHOWN {
+            self.summaries.insert(summary.to_owned());
+        }
+    }
+
+    /// What to know of them, if there are any.
+    fn note(&self) -> Option<String> {
+        let shown = self.summaries.iter().take(Self::SHOWN);
+        let shown: Vec<String> = shown
+            .map(|one| format!("\"{}\"", text::plain(one, 60)))
+            .collect();
+        let more = if self.summaries.len() > Self::SHOWN {
+            ", …"
+        } else {
+            ""
+        };
+        (self.records > 0).then(|| {
+            format!(
+                "{} of the site audit log: the summary is in a language that is unknown here ({}{more}), so they count as `other`, \
+                 and an export among them is not seen; name the summaries in [tenant.actions], or set the language of the site to \
+                 English and export the log again",
+                text::count(self.records, "record"),
+                shown.join(", "),
+            )
+        })
+    }
 }
 
 /// What was read.
@@ -245,6 +296,8 @@ struct Counts {
     fresh: u64,
     repeated: u64,
     unusable: u64,
+    /// Those of the unusable whose objects a tool has written as text.
+    flattened: u64,
 }
 
 impl Counts {
@@ -284,6 +337,7 @@ impl<'a> Reader<'a> {
             span: None,
             latest: now + AHEAD,
             counts: Counts::default(),
+            foreign: Foreign::default(),
         }
     }
 
@@ -295,10 +349,15 @@ impl<'a> Reader<'a> {
         mapper: &Mapper,
     ) -> Result<Option<String>, Trouble> {
         let before = self.counts;
-        let read = files::read(path, format, mapper, &mut |batch| self.take(batch));
+        let read = files::read(path, format, mapper, &mut |batch| self.take(batch, mapper));
         self.equals.clear();
         self.flush()?;
         match read {
+            Ok(_) if self.counts.flattened > before.flattened => Ok(Some(format!(
+                "{} of {} have {FLATTENED}; write the file again with a larger -Depth (20), and import it again",
+                text::count(self.counts.flattened - before.flattened, "record"),
+                path.display()
+            ))),
             Ok(_) if self.counts.only_unusable(before) => Ok(Some(format!(
                 "{} holds nothing that can be used: is it a file of organisation events or site audit records?",
                 path.display()
@@ -309,7 +368,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take(&mut self, batch: ImportBatch) -> Result<(), Trouble> {
+    fn take(&mut self, batch: ImportBatch, mapper: &Mapper) -> Result<(), Trouble> {
         let ImportBatch {
             events,
             audit,
@@ -322,6 +381,9 @@ impl<'a> Reader<'a> {
         self.access.unusable.extend(unusable_access);
         self.audit.received += audit.len() + unusable_audit.len();
         for record in audit {
+            if mapper.is_foreign(&record.event) {
+                self.foreign.add(&record.event.action);
+            }
             let seen = self.equals.entry(record.digest).or_default();
             self.audit.events.push(record.event_for(*seen));
             *seen += 1;
@@ -365,7 +427,10 @@ impl<'a> Reader<'a> {
             name,
             site,
         };
-        self.counts.unusable += u64::try_from(batch.unusable.len()).unwrap_or(u64::MAX);
+        for unusable in &batch.unusable {
+            self.counts.unusable += 1;
+            self.counts.flattened += u64::from(unusable.reason == FLATTENED);
+        }
         for event in &batch.events {
             let after = event.at + TimeDelta::seconds(1);
             let span = self.span.get_or_insert(Window {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -169,7 +169,7 @@ impl Client {
         };
         let by = self.credential.in_use();
         match ask(Arc::clone(&by)).await {
-            Err(Error::Denied { status: 401, .. }) if self.credential.replace(&by) => {
+            Err(error) if error.is_about_credential() && self.credential.replace(&by) => {
                 ask(self.credential.in_use()).await
             }
             answer => answer,
@@ -186,6 +186,14 @@ impl Client {
             _ => return Err(self.refusal(response, by).await),
         }
         let kind = content_type(&response);
+        if let Some(reason) = login_reason(response.headers(), by) {
+            // What is shown is what nobody in particular may see.
+            return Err(Error::Denied {
+                status,
+                message: String::new(),
+                login_reason: Some(reason),
+            });
+        }
         let server_time = server_time(response.headers());
         let bytes = self.body(response).await?;
         believable(kind.as_deref(), &bytes)?;
@@ -231,7 +239,9 @@ impl Client {
     async fn refusal(&self, mut response: Response, by: &InUse) -> Error {
         let status = response.status().as_u16();
         if response.status().is_redirection() {
-            return Malformed::Redirect.into();
+            return Error::Redirected {
+                to: redirected_to(&response),
+            };
         }
         let headers = response.headers().clone();
         let now = server_time(&headers).unwrap_or_else(|| self.clock.now());
@@ -250,21 +260,19 @@ impl Client {
             }
         }
         let message = trimmed(&by.authorization.scrub(message(&body)));
-        if matches!(status, 408 | 425) || status >= 500 {
+        // Atlassian suspends a site with 503, and that does not pass by itself.
+        let suspended = message.starts_with("SUSPENDED");
+        if (matches!(status, 408 | 425) || status >= 500) && !suspended {
             return Error::Failed {
                 status,
                 message,
                 wait,
             };
         }
-        let login_reason = headers
-            .get("x-seraph-loginreason")
-            .and_then(|reason| reason.to_str().ok())
-            .map(|reason| trimmed(&by.authorization.scrub(reason.into())));
         Error::Denied {
             status,
             message,
-            login_reason,
+            login_reason: login_reason(&headers, by),
         }
     }
 
@@ -289,6 +297,28 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
         None => false,
     }
+}
+
+/// Where a redirect leads: the host, or words where it is the same or none.
+fn redirected_to(response: &Response) -> String {
+    let location = response.headers().get(LOCATION);
+    let target = location
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| response.url().join(location).ok());
+    match target.as_ref().and_then(Url::host_str) {
+        Some(host) if response.url().host_str() != Some(host) => trimmed(host),
+        Some(_) => "another page of the same host".to_owned(),
+        None => "nowhere".to_owned(),
+    }
+}
+
+/// Why Atlassian's sign-in layer took the request for nobody's, where it says so in its header; it may answer all the same.
+fn login_reason(headers: &HeaderMap, by: &InUse) -> Option<String> {
+    let reason = headers.get("x-seraph-loginreason")?.to_str().ok()?;
+    let failed = ["AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED"]
+        .iter()
+        .any(|failed| reason.trim().eq_ignore_ascii_case(failed));
+    failed.then(|| trimmed(&by.authorization.scrub(reason.into())))
 }
 
 /// The content type without its parameters, lower case.
@@ -337,6 +367,10 @@ struct Refusal {
     errors: Vec<RefusalPart>,
     message: Option<String>,
     error: Option<serde_json::Value>,
+    #[serde(rename = "errorCode")]
+    error_code: Option<String>,
+    #[serde(rename = "errorMessage")]
+    error_message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -374,16 +408,10 @@ fn message(body: &[u8]) -> String {
         let parts: Vec<String> = [code, title, detail].into_iter().flatten().collect();
         return parts.join(": ");
     }
-    refusal
-        .message
-        .or_else(|| {
-            refusal
-                .error
-                .as_ref()
-                .and_then(|error| error.as_str())
-                .map(Into::into)
-        })
-        .unwrap_or_default()
+    let error = refusal.error.as_ref().and_then(|error| error.as_str());
+    let message = refusal.message.or(refusal.error_message);
+    let parts = [refusal.error_code, message.or(error.map(Into::into))];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
 /// What a refusal of an unknown shape says, where it says it in the usual place.

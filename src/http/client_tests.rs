@@ -132,8 +132,9 @@ async fn json_is_known_by_its_type_or_where_there_is_none_by_its_looks() {
 async fn no_redirect_is_followed_and_the_credential_stays() {
     let elsewhere = Server::start(|_, _| json(200, "{}")).await;
     let target = elsewhere.url.to_string();
-    let word = malformed(move |_, _| reply(302, &[("location", &target)], "")).await;
-    assert_eq!(word, Malformed::Redirect);
+    let (result, _) = ask(move |_, _| reply(302, &[("location", &target)], "")).await;
+    let to = "another page of the same host".to_owned();
+    assert_eq!(result.unwrap_err(), Error::Redirected { to });
     assert_eq!(elsewhere.seen().len(), 0);
 }
 

@@ -30,9 +30,6 @@ pub enum SetupError {
 /// Why an answer was not believed. Each of these passes: the request is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A redirect, often to a sign-in page; never followed.
-    #[error("a redirect, which is never followed (a sign-in page?)")]
-    Redirect,
     /// An HTML page.
     #[error("an HTML page in place of JSON")]
     Html,
@@ -113,6 +110,14 @@ pub enum Error {
     /// The answer was not what was asked for.
     #[error("unexpected answer: {0}")]
     Malformed(#[from] Malformed),
+    /// A redirect; never followed.
+    #[error(
+        "unexpected answer: a redirect to {to}, which is never followed: a renamed site needs its new address in `url`, and a sign-in page means that nobody was signed in"
+    )]
+    Redirected {
+        /// Where to: a host, or words for what is no other host. Untrusted.
+        to: String,
+    },
     /// The server refuses, and will refuse again.
     #[error("the request was refused with status {status}{}", said(message))]
     Denied {
@@ -152,9 +157,22 @@ impl Error {
             Self::Throttled { wait: None, .. }
             | Self::Failed { wait: None, .. }
             | Self::Unreachable { .. }
+            | Self::Redirected { .. }
             | Self::Malformed(_) => Reaction::Backoff,
             Self::Denied { .. } | Self::Stopped => Reaction::Never,
         }
+    }
+
+    /// Whether the server does not take the credential.
+    pub const fn is_about_credential(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied { status: 401, .. }
+                | Self::Denied {
+                    login_reason: Some(_),
+                    ..
+                }
+        )
     }
 
     /// The error for what reqwest reports, without the address.
@@ -165,9 +183,18 @@ impl Error {
 
 impl From<Broken> for Error {
     fn from(broken: Broken) -> Self {
-        let word = match broken {
+        let word = match &broken {
             Broken::TimedOut => "no answer came in time",
+            Broken::Unreachable(detail) | Broken::Cut(detail)
+                if detail.contains("UnknownIssuer") =>
+            {
+                UNKNOWN_ISSUER
+            }
+            Broken::Unreachable(detail) if detail.contains("lookup address") => {
+                "the name of the server is not known: check the address, and DNS"
+            }
             Broken::Unreachable(_) => "the server could not be reached",
+            Broken::Proxy(_) => "no connection came about",
             Broken::Cut(_) => "the connection broke",
         };
         Self::Unreachable {
@@ -176,6 +203,10 @@ impl From<Broken> for Error {
         }
     }
 }
+
+/// What to do about a certificate that this machine does not trust.
+const UNKNOWN_ISSUER: &str = "the server's certificate is not trusted: nobody whom this machine knows has issued it; where a \
+    proxy inspects TLS, add its CA to the system's store, or name the file in SSL_CERT_FILE";
 
 /// How long and until when, for a sentence.
 fn rest(wait: Option<Duration>, until: Option<DateTime<Utc>>) -> String {

@@ -9,6 +9,7 @@ mod error;
 pub mod hint;
 mod pace;
 pub mod post;
+mod proxy;
 mod retry;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -157,10 +157,12 @@ impl Sender {
     fn no_answer(&self, broken: Broken) -> NoAnswer {
         match broken {
             Broken::TimedOut => NoAnswer::TimedOut(self.timeouts.total),
-            Broken::Unreachable(detail) | Broken::Cut(detail) if detail.is_empty() => {
+            Broken::Unreachable(detail) | Broken::Proxy(detail) | Broken::Cut(detail)
+                if detail.is_empty() =>
+            {
                 NoAnswer::Unreachable("the request could not be sent".to_owned())
             }
-            Broken::Unreachable(detail) | Broken::Cut(detail) => {
+            Broken::Unreachable(detail) | Broken::Proxy(detail) | Broken::Cut(detail) => {
                 NoAnswer::Unreachable(self.without_address(&detail))
             }
         }

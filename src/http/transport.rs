@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Request, Response, redirect};
+use url::Url;
 
-use super::SetupError;
+use super::{SetupError, proxy};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ pub enum Broken {
     TimedOut,
     /// There was no connection.
     Unreachable(String),
+    /// A proxy made no connection; says which, and what it said. Untrusted in part.
+    Proxy(String),
     /// The connection ended before the answer did.
     Cut(String),
 }
@@ -32,7 +35,24 @@ impl Broken {
     pub(super) fn detail(self) -> String {
         match self {
             Self::TimedOut => String::new(),
-            Self::Unreachable(detail) | Self::Cut(detail) => detail,
+            Self::Unreachable(detail) | Self::Proxy(detail) | Self::Cut(detail) => detail,
+        }
+    }
+}
+
+impl Broken {
+    /// The same; where a proxy was to be used for the address, says what the proxy has to do with it.
+    async fn by_proxy(self, url: &Url) -> Self {
+        let Self::Unreachable(detail) = &self else {
+            return self;
+        };
+        // What TLS refuses came through.
+        if detail.contains("certificate") {
+            return self;
+        }
+        match proxy::explained(url, detail).await {
+            Some(words) => Self::Proxy(words),
+            None => self,
         }
     }
 }
@@ -112,12 +132,13 @@ impl Transport {
 
     /// Sends one request; over the network, by this client.
     pub(super) async fn send(&self, client: &Client, request: Request) -> Result<Response, Broken> {
-        match &self.carrier {
-            Some(carrier) => carrier.carry(request).await,
-            None => Ok(client
-                .execute(request)
-                .await
-                .map_err(|error| Broken::from(&error))?),
+        if let Some(carrier) = &self.carrier {
+            return carrier.carry(request).await;
+        }
+        let url = request.url().clone();
+        match client.execute(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(Broken::from(&error).by_proxy(&url).await),
         }
     }
 }

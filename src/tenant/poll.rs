@@ -64,8 +64,15 @@ impl Watch {
         let refreshed =
             roster::refresh(self.store.as_ref(), self.tenant, &directories, admins, now).await;
         match refreshed {
-            Ok((accounts, changed)) => {
+            Ok(roster::Refreshed {
+                accounts,
+                changed,
+                no_directory,
+            }) => {
                 let tenant = self.name();
+                if let Some(what) = no_directory.as_deref().filter(|_| changed) {
+                    CoverageMissing { tenant, what }.emit();
+                }
                 RosterRead {
                     tenant,
                     accounts,

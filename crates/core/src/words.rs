@@ -22,13 +22,18 @@ pub const CHANGED: &[&str] = &[
 /// Reading in the past tense only: `view` alone may be what a restriction is about.
 pub const SEEN_BEFORE: &[&str] = &["viewed", "opened", "visited"];
 
+/// How a summary of the site audit log begins where the site has no text for it.
+const UNTRANSLATED: &str = "audit.logging.summary.";
+
 /// The words of an id or a name, lower case: parted at anything that is no letter or digit, and at capitals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words(Vec<String>);
 
 impl Words {
-    /// The words of a text.
+    /// The words of a text; of the untranslated key of a summary, without what all of them begin with, which would say that
+    /// they are about the audit log.
     pub fn of(text: &str) -> Self {
+        let text = text.strip_prefix(UNTRANSLATED).unwrap_or(text);
         let mut words = vec![String::new()];
         let mut lower_before = false;
         for letter in text.chars() {
@@ -72,5 +77,11 @@ mod tests {
         assert_eq!(Words::of("API token created"), words);
         assert_eq!(Words::of("apiTokenCreated"), words);
         assert!(words.row(&["api", "token"]) && !words.row(&["token", "api"]));
+    }
+
+    #[test]
+    fn an_untranslated_summary_has_the_words_of_what_was_done() {
+        let words = Words::of("audit.logging.summary.space.pdf.export");
+        assert_eq!(words, Words::of("space PDF export"));
     }
 }

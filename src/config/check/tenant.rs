@@ -17,6 +17,29 @@ use pagewarden_core::model::{AccountId, Class};
 /// Where Atlassian's admin API and gateway are.
 const ATLASSIAN: &str = "https://api.atlassian.com";
 
+/// Where they are for the government cloud.
+const GOVERNMENT: &str = "https://api.atlassian-us-gov-mod.com";
+
+/// Which of Atlassian's clouds a site is in; each has a gateway of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cloud {
+    Commercial,
+    Government,
+    Isolated,
+}
+
+/// The cloud of a site, by its address.
+fn cloud_of(url: &Url) -> Cloud {
+    let host = url.host_str().unwrap_or_default();
+    if host.ends_with(".atlassian-us-gov-mod.net") {
+        Cloud::Government
+    } else if host.ends_with(".atlassian-isolated.net") {
+        Cloud::Isolated
+    } else {
+        Cloud::Commercial
+    }
+}
+
 /// What no two tenants may share.
 #[derive(Default)]
 struct Shared {
@@ -73,10 +96,13 @@ fn one(
         Some(Some(organization)) => Some(organization.url.clone()),
         Some(None) | None => Url::parse(ATLASSIAN).ok(),
     };
+    let named = gateway
+        .as_ref()
+        .is_some_and(|gateway| Url::parse(ATLASSIAN).is_ok_and(|usual| *gateway != usual));
     let tables = section.tables("site", "tenant.site", report);
     let sites: Vec<Option<Site>> = tables
         .iter()
-        .map(|table| site(table, gateway.as_ref(), folder, shared, report))
+        .map(|table| site(table, (gateway.as_ref(), named), folder, shared, report))
         .collect();
     if section.get("organization").is_none() && sites.is_empty() {
         let what = "has neither `[tenant.organization]` (page views, roles) nor `[[tenant.site]]` (site audit log, groups); \
@@ -157,10 +183,10 @@ fn organization(
     })
 }
 
-/// One `[[tenant.site]]`.
+/// One `[[tenant.site]]`. `gateway` is the organisation's, and whether the config names it.
 fn site(
     section: &Section<'_>,
-    gateway: Option<&Url>,
+    (gateway, named): (Option<&Url>, bool),
     folder: &Path,
     shared: &mut Shared,
     report: &mut Report<'_>,
@@ -187,13 +213,23 @@ fn site(
     let via = section
         .take("via", report, |value| values::one_of(value, &routes))
         .unwrap_or(SiteRoute::Site);
+    let gateway = match url.as_ref().map(cloud_of) {
+        Some(Cloud::Government) if !named => Url::parse(GOVERNMENT).ok(),
+        Some(Cloud::Isolated) if !named && via == SiteRoute::Gateway => {
+            let what = "the gateway of an isolated cloud is not known; set `url` of [tenant.organization] to its address, or use a \
+                        token without scopes and `via = \"site\"`";
+            report.push(section.at, "tenant.site.via", what.to_owned());
+            None
+        }
+        _ => gateway.cloned(),
+    };
     Some(Site {
         url: url?,
         email: email?,
         api_token: api_token?,
         expires,
         via,
-        gateway: gateway?.clone(),
+        gateway: gateway?,
     })
 }
 

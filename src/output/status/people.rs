@@ -223,6 +223,10 @@ fn admins_lines(admins: &Admins) -> Vec<Line> {
             count(*accounts, "account"),
             text_moment(*as_of)
         )),
+        None if *accounts > 0 => Line::warning(format!(
+            "{}, known in part only: not every directory has answered yet",
+            count(*accounts, "account")
+        )),
         None => Line::warning("not known yet: nobody counts as privileged".to_owned()),
     }];
     if let Some(error) = last_error {

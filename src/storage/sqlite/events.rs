@@ -285,7 +285,7 @@ fn membership_changes(
 fn hours(database: &Connection, stream: StreamId, from: i64) -> rusqlite::Result<Vec<Hour>> {
     let person = position(&ActorKind::ALL, &ActorKind::Person);
     let mut list = database.prepare_cached(
-        "select at, class <= 1, account from event
+        "select at, class <= 1, account, page is null from event
                  where stream = ?1 and at >= ?2 and (class <= 1 or actor = ?3) order by at, key",
     )?;
     let mut rows = list.query(params![stream.0, from, person])?;
@@ -307,6 +307,8 @@ fn hours(database: &Connection, stream: StreamId, from: i64) -> rusqlite::Result
         if view {
             let (first, _) = hour.viewed.unwrap_or((at, at));
             hour.viewed = Some((first, at));
+            hour.views += 1;
+            hour.nameless += u64::from(row.get::<_, bool>(3)?);
         } else {
             hour.others += 1;
             hour.people += u64::from(people.insert(row.get(2)?));

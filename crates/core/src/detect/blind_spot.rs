@@ -16,7 +16,7 @@ pub const META: Meta = Meta {
     id: "blind-spot",
     family: Family::Blind,
     summary: "The logs show less than before.",
-    looks_for: "Page views that stop while people go on doing other things, or that never came in. A key that expires within \
+    looks_for: "Page views that stop while people go on doing other things, that never came in, or that name no page. A key that expires within \
                 30 days or has expired. A stream that has not been read for a day, or not for longer than Atlassian keeps its \
                 events. The severity is fixed: high where reading is not seen any more, a key has expired or events are lost; \
                 medium for a key in its last 7 days; low for a key in its last 30 days, and for a plan that keeps no page \
@@ -88,6 +88,10 @@ pub struct Hour {
     pub at: i64,
     /// The seconds of its first and last page view.
     pub viewed: Option<(i64, i64)>,
+    /// Its page views.
+    pub views: u64,
+    /// Those of them that name no page.
+    pub nameless: u64,
     /// What people did beside viewing.
     pub others: u64,
     /// How many people did that.
@@ -140,6 +144,7 @@ pub fn inspect(log_health: &LogHealth) -> Vec<Blindness> {
     let mut all = Vec::new();
     if let Some(views) = &log_health.views {
         all.extend(never(log_health, views));
+        all.extend(nameless(log_health, views));
         all.extend(silences(&views.hours).iter().map(|one| stopped(one, views)));
     }
     all.extend(
@@ -200,6 +205,49 @@ fn never(log_health: &LogHealth, views: &Views) -> Option<Blindness> {
         over: false,
         reasons: vec![format!(
             "No page view has ever come in, among {among}; {why}. Reading is not seen, so bulk collection cannot be found."
+        )],
+        events: Vec::new(),
+    })
+}
+
+/// Whether so many views name no page that the organisation keeps no page names.
+pub fn names_no_pages(nameless: u64, views: u64) -> bool {
+    views >= ENOUGH && nameless >= views - views / 10
+}
+
+/// Page views that name no page, of late.
+fn nameless(log_health: &LogHealth, views: &Views) -> Option<Blindness> {
+    let (mut seen, mut without) = (0, 0);
+    let mut run = None;
+    for hour in views.hours.iter().rev() {
+        seen += hour.views;
+        without += hour.nameless;
+        if names_no_pages(without, seen) {
+            run = Some((hour.at, seen, without));
+        } else if seen >= ENOUGH && run.is_none() {
+            return None;
+        }
+    }
+    let (from, seen, without) = run?;
+    let ever = views.hours.first().is_some_and(|first| first.at == from);
+    Some(Blindness {
+        detector: META.id,
+        kind: "no-page-names".to_owned(),
+        severity: Severity::High,
+        since: if ever {
+            log_health.installed
+        } else {
+            moment(from)
+        },
+        seen: log_health.now,
+        over: false,
+        reasons: vec![format!(
+            "Since {} UTC, {} of {} name no page: the organisation keeps no page names. How many different pages somebody opens \
+             is not seen, so bulk collection cannot be found. An organisation admin can switch them on: admin.atlassian.com, \
+             audit log settings, in-app activity data.",
+            words(moment(from)),
+            number(without),
+            count(seen, "page view")
         )],
         events: Vec::new(),
     })

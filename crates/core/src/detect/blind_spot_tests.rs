@@ -16,6 +16,8 @@ fn days(days: i64, views: impl Fn(i64, i64) -> bool) -> Vec<Hour> {
                 hours.push(Hour {
                     at,
                     viewed,
+                    views: 0,
+                    nameless: 0,
                     others: people * 3,
                     people,
                 });
@@ -106,9 +108,9 @@ fn a_script_of_one_person_at_night_is_no_blindness() {
     let mut hours = days(20, |_, _| true);
     hours.push(Hour {
         at: START + 19 * DAY_SECONDS + 23 * 3_600,
-        viewed: None,
         others: 5_000,
         people: 1,
+        ..Hour::default()
     });
     assert_eq!(seen(hours), []);
 }
@@ -117,6 +119,39 @@ fn a_script_of_one_person_at_night_is_no_blindness() {
 fn the_first_week_and_a_silence_long_ago_are_not_reported() {
     assert_eq!(seen(days(5, |day, _| day < 4)), []);
     assert_eq!(seen(days(60, |day, _| day != 16)), []);
+}
+
+#[test]
+fn views_that_name_no_page_are_reported_while_they_come() {
+    let with = |nameless: fn(i64) -> u64| {
+        let mut hours = days(20, |_, _| true);
+        for hour in hours.iter_mut().filter(|hour| hour.viewed.is_some()) {
+            hour.views = 20;
+            hour.nameless = nameless((hour.at - START) / DAY_SECONDS);
+        }
+        seen(hours)
+    };
+    let all = with(|day| if day < 10 { 1 } else { 19 });
+    let [one] = all.as_slice() else {
+        panic!("{all:#?}")
+    };
+    assert_eq!(
+        (one.kind.as_str(), one.severity),
+        ("no-page-names", Severity::High)
+    );
+    insta::assert_snapshot!(one.reasons.join("\n"));
+    let always = with(|_| 20);
+    assert_eq!(always[0].since, at("2026-06-01T00:00:00Z"));
+    assert_eq!(
+        with(|day| if day < 15 { 20 } else { 0 }),
+        [],
+        "it was switched on again"
+    );
+    assert_eq!(
+        with(|_| 17),
+        [],
+        "some pages are deleted, and that is normal"
+    );
 }
 
 fn never(stored: u64, kinds: Option<(u64, bool)>) -> Vec<Blindness> {
