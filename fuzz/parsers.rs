@@ -252,7 +252,9 @@ pub(crate) fn import(bytes: &[u8]) {
             given[2] += unusable;
             Ok::<(), Infallible>(())
         };
-        let from = unpacked(Cursor::new(bytes.to_vec())).unwrap();
+        let Ok(from) = unpacked(Cursor::new(bytes.to_vec())) else {
+            return;
+        };
         let name = Path::new("events.ndjson");
         if let Ok(summary) = read_from(from, name, format, &Mapper::default(), &mut each) {
             let shown = [summary.events, summary.audit, summary.unusable];

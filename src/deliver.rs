@@ -13,7 +13,9 @@ use crate::http::Transport;
 use crate::notify::{self, Content, Message, Notifier, SendError};
 use crate::pulse::Pulse;
 use crate::storage::{Delivery, Outbox, StoreError};
-use crate::telemetry::events::{DeliveryFailed, DeliveryGivenUp, MessageDelivered};
+use crate::telemetry::events::{
+    DeliveriesRevived, DeliveryFailed, DeliveryGivenUp, MessageDelivered,
+};
 use pagewarden_core::time::{Clock, after};
 
 /// How many messages are claimed at a time.
@@ -22,6 +24,8 @@ const AT_A_TIME: usize = 50;
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a message is tried before it is given up.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
+/// How old a message may be that is tried again at another destination.
+const REVIVED: TimeDelta = TimeDelta::days(30);
 /// How long one attempt to deliver may take.
 const LONGEST_STEP: Duration = Duration::from_mins(5);
 /// How long messages are claimed.
@@ -136,6 +140,7 @@ pub async fn send_due(
     for lane in notifiers.lanes(store.as_ref()).await? {
         let (store, clock, stop) = (Arc::clone(store), Arc::clone(clock), stop.clone());
         sending.spawn(async move {
+            lane.revive(store.as_ref(), clock.now()).await?;
             lane.send_due(store.as_ref(), base, clock.as_ref(), &stop)
                 .await
         });
@@ -163,6 +168,22 @@ impl Lane {
     /// The signs of life of whoever sends.
     pub const fn pulse(&self) -> &Pulse {
         &self.pulse
+    }
+
+    /// Lets messages wait again that were given up at another destination than the notifier has now.
+    pub async fn revive(&self, store: &dyn Outbox, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(notifier) = &self.notifier else {
+            return Ok(());
+        };
+        let destination = notifier.destination();
+        let count = store
+            .revive(&self.name, destination, now - REVIVED, now)
+            .await?;
+        if count > 0 {
+            let notifier = &self.name;
+            DeliveriesRevived { notifier, count }.emit();
+        }
+        Ok(())
     }
 
     /// Sends what is due, each message once; what is not taken is due again later, farther apart each time.
@@ -193,7 +214,8 @@ impl Lane {
                     }
                     result = self.send(&delivery, clock.now()) => result,
                 };
-                delivered.add(note(store, &delivery, result, base, clock.now()).await?);
+                let outcome = self.note(store, &delivery, result, base, clock.now());
+                delivered.add(outcome.await?);
             }
             store.release(&self.name).await?;
         }
@@ -217,38 +239,44 @@ impl Lane {
         };
         notifier.send(&message).await
     }
-}
 
-/// Notes what became of a message.
-async fn note(
-    store: &dyn Outbox,
-    delivery: &Delivery,
-    result: Result<(), SendError>,
-    base: Duration,
-    now: DateTime<Utc>,
-) -> Result<Delivered, StoreError> {
-    let mut delivered = Delivered::default();
-    let Err(error) = result else {
-        store.delivered(delivery).await?;
-        MessageDelivered {
-            notifier: &delivery.notifier,
-            message: &delivery.id,
-            attempt: delivery.attempts + 1,
+    /// Notes what became of a message.
+    async fn note(
+        &self,
+        store: &dyn Outbox,
+        delivery: &Delivery,
+        result: Result<(), SendError>,
+        base: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Delivered, StoreError> {
+        let mut delivered = Delivered::default();
+        let Err(error) = result else {
+            store.delivered(delivery).await?;
+            MessageDelivered {
+                notifier: &delivery.notifier,
+                message: &delivery.id,
+                attempt: delivery.attempts + 1,
+            }
+            .emit();
+            delivered.sent = 1;
+            return Ok(delivered);
+        };
+        let again = again(&error, delivery, base, now);
+        let why = error.to_string();
+        if let Some(again) = again {
+            store.not_delivered(delivery, &why, again).await?;
+            delivered.waiting = 1;
+        } else {
+            let destination = self
+                .notifier
+                .as_ref()
+                .map(|notifier| notifier.destination());
+            store.given_up(delivery, &why, destination).await?;
+            delivered.given_up = 1;
         }
-        .emit();
-        delivered.sent = 1;
-        return Ok(delivered);
-    };
-    let again = again(&error, delivery, base, now);
-    store
-        .not_delivered(delivery, &error.to_string(), again)
-        .await?;
-    say(delivery, &error, again, now);
-    match again {
-        Some(_) => delivered.waiting = 1,
-        None => delivered.given_up = 1,
+        say(delivery, &error, again, now);
+        Ok(delivered)
     }
-    Ok(delivered)
 }
 
 /// Logs that a message was not taken.

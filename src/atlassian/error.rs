@@ -60,6 +60,11 @@ impl Error {
         matches!(self, Self::Http(http::Error::Stopped))
     }
 
+    /// Whether the server says that it was asked wrongly.
+    pub const fn is_bad_request(&self) -> bool {
+        matches!(self, Self::Denied { status: 400, .. })
+    }
+
     /// Whether the organisation's directory cannot be asked, for reasons that are nobody's mistake.
     pub fn is_no_directory(&self) -> bool {
         matches!(self, Self::Denied { advice, .. } if *advice == OLD_USER_MANAGEMENT)

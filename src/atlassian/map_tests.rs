@@ -174,6 +174,18 @@ fn people_apps_and_the_system_are_distinguished() {
             ActorKind::App,
         ),
         (
+            json!({ "id": "557058:bot", "email": "4b2c@connect.atlassian.com" }),
+            ActorKind::App,
+        ),
+        (
+            json!({ "id": "712020:bot", "email": "x@Bots.Prod.ATL-PaaS.net" }),
+            ActorKind::App,
+        ),
+        (
+            json!({ "id": "712020:ada", "email": "connect.atlassian.com@acme.example" }),
+            ActorKind::Person,
+        ),
+        (
             json!({ "id": "confluence", "name": "Confluence", "email": "Atlassian app", "picture": null, "links": {} }),
             ActorKind::System,
         ),

@@ -184,6 +184,39 @@ async fn lists_are_walked_by_what_came_whatever_was_asked() {
 }
 
 #[tokio::test]
+async fn pages_that_hidden_members_leave_short_or_empty_do_not_end_a_list() {
+    // Sixty are hidden, among them a whole page.
+    let server = Server::start(|seen, _| {
+        let (start, limit) = (number(seen, "start"), 50);
+        let shown = (start..(start + limit).min(180)).filter(|n| !(40..100).contains(n));
+        let results: Vec<Value> =
+            shown.map(|n| json!({ "accountId": format!("712020:m{n:04}") })).collect();
+        let mut links = json!({});
+        if start + limit < 180 {
+            links["next"] = json!(format!("/rest/api/x?limit=50&start={}", start + limit));
+        }
+        json(200, json!({ "results": results, "start": start, "limit": limit, "size": results.len(), "_links": links }).to_string())
+    })
+    .await;
+    let members = site(&server).members("g-1").await.unwrap();
+    assert_eq!(members.items.len(), 120);
+}
+
+#[tokio::test]
+async fn empty_pages_with_a_link_to_more_are_not_read_for_ever() {
+    let server = Server::start(|seen, _| {
+        let next = format!("/rest/api/x?start={}", number(seen, "start") + 200);
+        json(
+            200,
+            json!({ "results": [], "limit": 200, "_links": { "next": next } }).to_string(),
+        )
+    })
+    .await;
+    let error = site(&server).members("g").await.unwrap_err();
+    assert_eq!(error, Malformed::Repeats.into());
+}
+
+#[tokio::test]
 async fn groups_come_with_id_and_name() {
     let server = list(3, 2, true, |number| json!({ "type": "group", "name": format!("g{number}"), "id": format!("id-{number}") })).await;
     let groups = site(&server).groups(None).await.unwrap().items;
@@ -230,12 +263,22 @@ async fn an_unknown_group_is_distinguished_from_an_empty_one() {
 #[tokio::test]
 async fn refusals_are_explained_and_show_no_secret() {
     let captcha = [("x-seraph-loginreason", "AUTHENTICATION_DENIED")];
+    let failed = [
+        ("content-type", "application/json"),
+        ("x-seraph-loginreason", "AUTHENTICATED_FAILED"),
+    ];
     let server = Server::start(move |_, number| match number {
         0 => json(
             401,
             format!("{{\"code\":401,\"message\":\"Unauthorized; scope does not match {SECRET}\"}}"),
         ),
         1 => reply(401, &captcha, "<html>"),
+        // What anybody may see is no answer.
+        2 => reply(200, &failed, "{\"results\":[],\"size\":0}"),
+        3 => json(
+            503,
+            "{\"errorCode\":\"SUSPENDED_INACTIVITY\",\"errorMessage\":\"The site is suspended\"}",
+        ),
         _ => json(
             403,
             "{\"message\":\"Current user not permitted to use Confluence\",\"statusCode\":403}",
@@ -243,7 +286,13 @@ async fn refusals_are_explained_and_show_no_secret() {
     })
     .await;
     let site = site(&server);
-    for says in ["via = \"gateway\"", "CAPTCHA", "Confluence Administrator"] {
+    for says in [
+        "via = \"gateway\"",
+        "CAPTCHA",
+        "refuses e-mail and API token",
+        "SUSPENDED_INACTIVITY: The site is suspended",
+        "Confluence Administrator",
+    ] {
         let error = site.audit(1, 2, 0, &Mapper::default()).await.unwrap_err();
         let shown = format!("{error} {error:?} {site:?}");
         assert!(shown.contains(says), "{shown}");

@@ -136,6 +136,26 @@ async fn no_redirect_is_followed_and_the_credential_stays() {
     let to = "another page of the same host".to_owned();
     assert_eq!(result.unwrap_err(), Error::Redirected { to });
     assert_eq!(elsewhere.seen().len(), 0);
+    for (location, to) in [
+        (
+            Some("https://acme-new.atlassian.net/wiki"),
+            "acme-new.atlassian.net",
+        ),
+        (
+            Some("https://id.atlassian.com/login?continue=x"),
+            "id.atlassian.com",
+        ),
+        (Some("/login"), "another page of the same host"),
+        (None, "nowhere"),
+    ] {
+        let (result, tries) = ask(move |_, _| {
+            let headers = location.map(|location| ("location", location));
+            reply(302, headers.as_slice(), "")
+        })
+        .await;
+        let to = to.to_owned();
+        assert_eq!((result.unwrap_err(), tries), (Error::Redirected { to }, 3));
+    }
 }
 
 #[tokio::test]
@@ -334,6 +354,10 @@ async fn every_shape_of_refusal_is_read() {
         (
             "{\"statusCode\":404,\"data\":{\"errors\":[]},\"message\":\"gone\"}",
             "gone",
+        ),
+        (
+            "{\"errorCode\":\"SOME_CODE\",\"errorMessage\":\"some words\"}",
+            "SOME_CODE: some words",
         ),
         ("plain\nwords", "plain words"),
         ("<html>no</html>", ""),

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
 use super::{Broken, Transport};
+use pagewarden_core::model::Destination;
 
 /// How much of an answer is taken in, so that the connection can be used again, before it is dropped.
 const ANSWER_CAP: usize = 64 * 1024;
@@ -115,6 +116,11 @@ impl Sender {
             transport: Transport::default(),
             timeouts,
         })
+    }
+
+    /// Where it posts to.
+    pub fn destination(&self) -> Destination {
+        Destination::of(self.url.as_str())
     }
 
     /// The same sender, whose requests are carried otherwise.

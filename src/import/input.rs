@@ -39,24 +39,34 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 
 /// Unpacks gzip where it is, and makes UTF-8 of UTF-16; says so where it is packed otherwise.
 pub fn unpacked(source: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
-    let (head, whole) = beginning(source)?;
+    let (head, whole) = beginning(source);
     if head.starts_with(GZIP) {
-        let (head, whole) = beginning(MultiGzDecoder::new(whole))?;
+        let (head, whole) = beginning(MultiGzDecoder::new(whole));
         return in_utf8(&head, whole);
     }
     in_utf8(&head, whole)
 }
 
-/// The first bytes, and everything.
-fn beginning(source: impl Read) -> io::Result<(Vec<u8>, impl BufRead)> {
+/// The first bytes, and everything; what goes wrong at the beginning goes wrong again when it is read.
+fn beginning(mut source: impl Read + 'static) -> (Vec<u8>, impl BufRead + 'static) {
     let mut head = Vec::with_capacity(LONGEST_MARK);
-    let mut source = source;
-    source
-        .by_ref()
-        .take(u64::try_from(LONGEST_MARK).unwrap_or(u64::MAX))
-        .read_to_end(&mut head)?;
-    let whole = io::Cursor::new(head.clone()).chain(source);
-    Ok((head, BufReader::with_capacity(CHUNK, whole)))
+    let longest = u64::try_from(LONGEST_MARK).unwrap_or(u64::MAX);
+    let read = source.by_ref().take(longest).read_to_end(&mut head);
+    let rest: Box<dyn Read> = match read {
+        Ok(_) => Box::new(source),
+        Err(error) => Box::new(Failing(Some(error))),
+    };
+    let whole = io::Cursor::new(head.clone()).chain(rest);
+    (head, BufReader::with_capacity(CHUNK, whole))
+}
+
+/// What cannot be read further.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Text in UTF-8, whatever its encoding; an error where it is no text.

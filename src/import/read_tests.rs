@@ -175,6 +175,33 @@ fn what_was_readable_of_a_truncated_file_is_delivered_and_the_place_named() {
 }
 
 #[test]
+fn text_in_utf_16_is_read_as_well() {
+    let lines: String = (0..300).map(|id| event(id) + "\r\n").collect();
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = format!("\u{feff}{lines}");
+    let texts: [Vec<u8>; 4] = [little(&marked), big(&marked), little(&lines), big(&lines)];
+    for text in texts {
+        let (all, _, ended) = import(&text, Format::Auto);
+        assert!(ended.is_ok() && all.events.len() == 300, "{ended:?}");
+    }
+}
+
+#[test]
+fn what_is_packed_otherwise_is_named() {
+    for (bytes, says) in [
+        (&b"PK\x03\x04\x14\x00"[..], "a zip archive"),
+        (b"\x28\xb5\x2f\xfd\x00", "zstd"),
+        (b"%PDF-1.7", "a PDF"),
+    ] {
+        let Err(error) = input::unpacked(io::Cursor::new(bytes)) else {
+            panic!("{says} was opened")
+        };
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
 fn whoever_takes_the_batches_can_end_it() {
     let lines: String = (0..2000).map(|id| event(id) + "\n").collect();
     let mut calls = 0;

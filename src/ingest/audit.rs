@@ -20,6 +20,9 @@ const SAME_PAGES: u32 = 8;
 /// How often a window that shifts is read before giving up for this time.
 const READINGS: usize = 6;
 
+/// By how much clocks may differ and count as the same, with the time that an answer takes.
+const SAME_TIME: TimeDelta = TimeDelta::minutes(1);
+
 /// How long a window of a backfill is: after each one the checkpoint moves.
 const BACKFILL_WINDOW: TimeDelta = TimeDelta::days(30);
 
@@ -54,7 +57,15 @@ pub async fn poll_audit(
     };
     let began = kept.began.unwrap_or(from);
     let mut pending = Pending::new(target, Walk::Live);
-    let read = read_window(&mut pending, site, target.mapper, window, began, progress).await;
+    let mut read = read_window(&mut pending, site, target.mapper, window, began, progress).await;
+    // Where our clock is behind, what the server wrote since is after the end of the window.
+    if let (Ok(Ended::CaughtUp), Some(until)) = (&read, pending.read.server_time)
+        && until > window.until + SAME_TIME
+    {
+        let from = window.until;
+        let rest = Window { from, until };
+        read = read_window(&mut pending, site, target.mapper, rest, began, progress).await;
+    }
     pending.flush().await?;
     read.map(|ended| (pending.read, ended))
 }
@@ -171,6 +182,10 @@ struct Reading {
     shifted: bool,
     /// When it began, by the server's clock, where the answer has it.
     began: Option<DateTime<Utc>>,
+    /// The time of the last record, and the records of that time.
+    oldest: Option<(DateTime<Utc>, Vec<[u8; 16]>)>,
+    /// Whether a record came that is newer than the one before it.
+    disordered: bool,
 }
 
 impl Reading {
@@ -178,6 +193,7 @@ impl Reading {
     fn count(&mut self, records: Vec<AuditRecord>) -> Vec<Event> {
         let mut events = Vec::with_capacity(records.len());
         for record in records {
+            self.follow(&record);
             let seen = self.counts.entry(record.digest).or_default();
             if *seen == 0 {
                 events.push(record.event_for(0));
@@ -187,6 +203,94 @@ impl Reading {
             *seen += 1;
         }
         events
+    }
+
+    /// Follows the order of the records: newest first.
+    fn follow(&mut self, record: &AuditRecord) {
+        let (at, digest) = (record.event.at, record.digest);
+        match &mut self.oldest {
+            Some((oldest, same)) if *oldest == at => same.push(digest),
+            Some((oldest, _)) if *oldest < at => self.disordered = true,
+            _ => self.oldest = Some((at, vec![digest])),
+        }
+    }
+
+    /// Forgets the records of the time that was read last, which may have been read in part, and gives that time; none
+    /// where nothing was read, or not in order.
+    fn step_back(&mut self) -> Option<DateTime<Utc>> {
+        let (at, records) = self.oldest.take().filter(|_| !self.disordered)?;
+        for digest in records {
+            self.counts.remove(&digest);
+        }
+        self.twins.retain(|(record, _)| record.event.at != at);
+        Some(at)
+    }
+}
+
+/// Where in a window a reading is.
+struct Place {
+    from: i64,
+    /// The last millisecond that is asked for; both ends are inclusive in the API, and windows are half-open here.
+    last: i64,
+    start: usize,
+    /// What the page before showed, and how many pages in a row showed that.
+    shown: Vec<[u8; 16]>,
+    same: u32,
+}
+
+impl Place {
+    const fn at_newest(window: Window) -> Self {
+        Self {
+            from: window.from.timestamp_millis(),
+            last: window.until.timestamp_millis() - 1,
+            start: 0,
+            shown: Vec::new(),
+            same: 0,
+        }
+    }
+
+    /// Asks for the page that is here. Where the server leads nobody so far, what is left is asked for as a window of its
+    /// own.
+    async fn page(
+        &mut self,
+        pending: &mut Pending<'_>,
+        site: &Site,
+        mapper: &Mapper,
+        reading: &mut Reading,
+    ) -> Result<AuditPage, IngestError> {
+        loop {
+            let page = pending
+                .during(site.audit(self.from, self.last, self.start, mapper))
+                .await?;
+            match page {
+                Err(error) if self.start > 0 && error.is_bad_request() => {
+                    let oldest = reading.step_back().map(|at| at.timestamp_millis());
+                    let Some(oldest) = oldest.filter(|oldest| *oldest < self.last) else {
+                        return Err(error.into());
+                    };
+                    (self.last, self.start) = (oldest, 0);
+                    self.shown.clear();
+                }
+                page => return Ok(page?),
+            }
+        }
+    }
+
+    /// Goes past a page.
+    fn pass(&mut self, page: &AuditPage) -> Result<(), IngestError> {
+        let read = page.records.iter().map(|record| record.digest);
+        let unusable = page.unusable.iter().map(|record| record.key.0);
+        let shown: Vec<[u8; 16]> = read.chain(unusable).collect();
+        let again = shown == self.shown;
+        self.same = if again { self.same + 1 } else { 0 };
+        if self.same > SAME_PAGES {
+            return Err(IngestError::Disorder(
+                "the site's audit log gives the same page again and again",
+            ));
+        }
+        self.shown = shown;
+        self.start += page.received;
+        Ok(())
     }
 }
 
@@ -199,33 +303,14 @@ async fn read_once(
     progress: Progress<'_>,
 ) -> Result<Option<Reading>, IngestError> {
     let mut reading = Reading::default();
-    let mut previous: Vec<[u8; 16]> = Vec::new();
-    let mut same = 0_u32;
-    let mut start = 0_usize;
-    // Both ends are inclusive in the API, and windows are half-open here.
-    let (from, last) = (
-        window.from.timestamp_millis(),
-        window.until.timestamp_millis() - 1,
-    );
+    let mut place = Place::at_newest(window);
     loop {
-        let page = pending
-            .during(site.audit(from, last, start, mapper))
-            .await??;
+        let start = place.start;
+        let page = place.page(pending, site, mapper, &mut reading).await?;
         pending.latest(page.server_time);
         reading.began = reading.began.or(page.server_time);
         report_withheld(pending, start, &page).await?;
-        let shown: Vec<[u8; 16]> = page
-            .records
-            .iter()
-            .map(|record| record.digest)
-            .chain(page.unusable.iter().map(|record| record.key.0))
-            .collect();
-        same = if shown == previous { same + 1 } else { 0 };
-        if same > SAME_PAGES {
-            return Err(IngestError::Disorder(
-                "the site's audit log gives the same page again and again",
-            ));
-        }
+        place.pass(&page)?;
         // Not only on the page before: a burst may push everything further than a page.
         reading.shifted |= page
             .records
@@ -233,17 +318,13 @@ async fn read_once(
             .any(|record| reading.counts.contains_key(&record.digest));
         let events = reading.count(page.records);
         let oldest = events.iter().map(|event| event.at).min();
-        pending
-            .add(
-                Batch {
-                    events,
-                    unusable: page.unusable,
-                    unresolved: 0,
-                    received: page.received,
-                },
-                None,
-            )
-            .await?;
+        let batch = Batch {
+            events,
+            unusable: page.unusable,
+            unresolved: 0,
+            received: page.received,
+        };
+        pending.add(batch, None).await?;
         let go_on = progress(&pending.read, oldest);
         if page.last || page.received == 0 {
             return Ok(Some(reading));
@@ -251,7 +332,5 @@ async fn read_once(
         if !go_on {
             return Ok(None);
         }
-        start += page.received;
-        previous = shown;
     }
 }

@@ -104,6 +104,8 @@ pub struct Read {
     pub received: u64,
     /// What became of the events.
     pub committed: Committed,
+    /// When the last answer was given, by the server's clock.
+    pub server_time: Option<DateTime<Utc>>,
 }
 
 /// Progress callback, called after each page: what was read so far, and how far (event or processing time) it came.
@@ -144,6 +146,7 @@ impl<'a> Pending<'a> {
 
     /// The latest time that is believed, by the server's clock and ours: one of them may be far behind.
     fn latest(&mut self, server: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        self.read.server_time = server.or(self.read.server_time);
         self.latest = server.map_or(self.latest, |server| self.latest.max(server + AHEAD));
         self.latest
     }

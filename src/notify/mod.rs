@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{self, SecretError};
 use crate::http::post::BadAddress;
-use pagewarden_core::model::{Finding, FindingId, Severity};
+use pagewarden_core::model::{Destination, Finding, FindingId, Severity};
 
 pub use content::{Content, ContentError};
 pub use registry::{build, kinds};
@@ -68,6 +68,9 @@ pub enum SendError {
 /// Sends messages to one place.
 #[async_trait]
 pub trait Notifier: Send + Sync + std::fmt::Debug {
+    /// Where it sends to: what was given up at one destination is tried again at another.
+    fn destination(&self) -> Destination;
+
     /// Makes one attempt; done when the receiver has said that it took the message.
     async fn send(&self, message: &Message) -> Result<(), SendError>;
 }

@@ -36,6 +36,7 @@ impl Worker {
         let clock = Arc::clone(&self.clock);
         // What one before this one had claimed and did not answer.
         self.store.release(self.lane.name()).await?;
+        self.lane.revive(self.store.as_ref(), clock.now()).await?;
         while !self.stop.is_cancelled() {
             self.woken.mark_unchanged();
             let sending =

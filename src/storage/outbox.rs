@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{StoreError, TenantId};
-use pagewarden_core::model::{FindingId, Severity};
+use pagewarden_core::model::{Destination, FindingId, Severity};
 
 /// A message to put into the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,13 +100,31 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// Notes that a message was taken.
     async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError>;
 
-    /// Notes that a message was not taken: to be tried again at a time, or never.
+    /// Notes that a message was not taken, and is to be tried again at a time.
     async fn not_delivered(
         &self,
         delivery: &Delivery,
         why: &str,
-        again: Option<DateTime<Utc>>,
+        again: DateTime<Utc>,
     ) -> Result<(), StoreError>;
+
+    /// Notes that a message is given up, and where it was to go; none where the notifier is gone.
+    async fn given_up(
+        &self,
+        delivery: &Delivery,
+        why: &str,
+        destination: Option<Destination>,
+    ) -> Result<(), StoreError>;
+
+    /// Lets the messages wait again that were given up at another destination than a notifier has now, put into the outbox
+    /// at or after `since`, and not overtaken by a newer message about the same subject. Gives how many.
+    async fn revive(
+        &self,
+        notifier: &str,
+        destination: Destination,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError>;
 
     /// Every message about a finding that was put into the outbox and not withdrawn.
     async fn posted(&self, finding: &FindingId) -> Result<Vec<Posted>, StoreError>;

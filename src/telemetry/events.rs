@@ -5,10 +5,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use pagewarden_core::model::{Severity, Stream};
-use pagewarden_core::text::plain;
+use pagewarden_core::text::{duration, plain};
 use pagewarden_core::time::rfc3339;
 
 /// The longest text from outside that is logged.
@@ -449,6 +449,50 @@ impl DeliveryGivenUp<'_> {
             why,
         } = self;
         tracing::error!(notifier, id = message, attempts, why = %Plain(why), "Delivery given up; the finding stays in the state file.");
+    }
+}
+
+/// Messages that were given up are tried again, since their notifier has another address.
+#[derive(Debug)]
+pub struct DeliveriesRevived<'a> {
+    /// By which notifier.
+    pub notifier: &'a str,
+    /// How many.
+    pub count: u64,
+}
+
+impl DeliveriesRevived<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { notifier, count } = self;
+        tracing::info!(
+            notifier,
+            count,
+            "Notifier has another address; messages that were given up are tried again."
+        );
+    }
+}
+
+/// A clock differs from that of a server.
+#[derive(Debug)]
+pub struct ClockDiffers<'a> {
+    /// Whose log was read.
+    pub stream: &'a Stream,
+    /// How far this machine's clock is ahead of the server's; negative where it is behind.
+    pub ahead: TimeDelta,
+}
+
+impl ClockDiffers<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { stream, ahead } = self;
+        let (tenant, name, site) = (&stream.tenant, stream.name.as_str(), site(stream));
+        let by = duration(ahead.abs().to_std().unwrap_or_default());
+        if ahead < TimeDelta::zero() {
+            tracing::warn!(%tenant, stream = name, site, by, "The clock of this machine is behind the server's; set it by NTP.");
+        } else {
+            tracing::warn!(%tenant, stream = name, site, by, "The clock of this machine is ahead of the server's; set it by NTP.");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod log_health;
 mod poll;
 mod source;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ pub struct Watch {
     cache: Arc<analysis::Cache>,
     /// Analyses it.
     analyst: Arc<Mutex<analysis::Analyst>>,
+    /// Whether it was said that the clock of this machine differs from a server's.
+    clock_differs: Arc<AtomicBool>,
     /// Whether failures are logged; false where the caller shows them.
     logs_failures: bool,
 }
@@ -169,6 +172,7 @@ impl Watch {
             analyses,
             analyst: Arc::new(Mutex::new(analysis::Analyst::resident(Arc::clone(&cache)))),
             cache,
+            clock_differs: Arc::default(),
             logs_failures: true,
         })
     }

@@ -1,8 +1,10 @@
 //! One poll of everything that a tenant has: its streams, its directories, its kinds of event.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::source::Source;
@@ -15,10 +17,14 @@ use crate::output::summary::History;
 use crate::roster::{self, Directories};
 use crate::storage::StoreError;
 use crate::telemetry::events::{
-    ActionsUnknown, CoverageMissing, PollFailed, PollRecovered, RosterKept, RosterRead, WalkEnded,
+    ActionsUnknown, ClockDiffers, CoverageMissing, PollFailed, PollRecovered, RosterKept,
+    RosterRead, WalkEnded,
 };
-use pagewarden_core::model::StreamName;
+use pagewarden_core::model::{Stream, StreamName};
 use pagewarden_core::time::{Window, before, rfc3339};
+
+/// By how much the clocks of two machines may differ, with the time that an answer takes.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 impl Watch {
     /// One cycle: every stream once until caught up, then analysed. The first one that reads all of them sums up history.
@@ -191,6 +197,7 @@ impl Watch {
                     took: began.elapsed(),
                 }
                 .emit();
+                self.compare_clocks(&followed.stream, read.server_time);
                 // Only what was caught up with is read up to now.
                 let caught_up = (ended == Ended::CaughtUp).then(|| self.clock.now());
                 if self.store.record_poll(followed.id, Ok(caught_up)).await? {
@@ -201,6 +208,19 @@ impl Watch {
             }
             Err(error) => self.not_read(followed, error).await,
         }
+    }
+
+    /// Says so where this machine's clock differs from the server's; once, until it is right again.
+    fn compare_clocks(&self, stream: &Stream, server_time: Option<DateTime<Utc>>) {
+        let Some(server_time) = server_time else {
+            return;
+        };
+        let ahead = self.clock.now() - server_time;
+        let differs = ahead.abs() > CLOCKS_DIFFER;
+        if differs && !self.clock_differs.swap(differs, Ordering::Relaxed) {
+            ClockDiffers { stream, ahead }.emit();
+        }
+        self.clock_differs.store(differs, Ordering::Relaxed);
     }
 
     /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.

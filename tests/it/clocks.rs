@@ -133,3 +133,21 @@ fn clocks_that_differ_lose_nothing() {
         );
     }
 }
+
+#[test]
+fn a_clock_that_is_behind_is_told_and_the_log_is_read_up_to_the_server_s_time() {
+    let world = small_world();
+    let end = world.until();
+    let behind = TimeDelta::hours(3);
+    let watching = Watching::new(end - behind);
+    watching.tenant.simulator.show_until(end);
+    watching.round();
+    assert_eq!(
+        watching.desk.tenant()["streams"][1]["stored"],
+        world.counts().audit
+    );
+    // The simulated time is years behind that of this machine, and a run by hand says so.
+    let said = watching.desk.run("scan").err;
+    let told = said.matches("The clock of this machine is ahead of the server's");
+    assert_eq!(told.count(), 1, "{said}");
+}

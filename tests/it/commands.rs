@@ -332,6 +332,20 @@ fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
         format!("{}\nthis is no JSON\n{}\n", lines[0], lines[1]),
     );
     desk.write("words.txt", "Dear diary\n");
+    let depth = lines[0].replace("\"id\":\"", "\"actor\":\"@{id=x}\",\"id\":\"");
+    desk.write("depth.ndjson", format!("{depth}\n"));
+    let summary = |words| {
+        format!(
+            "{{\"creationDate\":1704800000000,\"summary\":\"{words}\",\"author\":{{\"accountId\":\"712020:ada\"}}}}\n"
+        )
+    };
+    let foreign = [
+        "\u{7a7a}\u{95f4}\u{5df2}\u{5bfc}\u{51fa}",
+        "Espace export\u{e9}",
+    ]
+    .map(summary);
+    desk.write("foreign.ndjson", foreign.concat());
+    desk.write("log.zip", b"PK\x03\x04\x14\x00\x08\x00");
     desk.write("cut.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]);
     for (file, code) in [
         ("nowhere.ndjson", 1),
@@ -340,6 +354,9 @@ fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
         ("words.txt", 1),
         ("cut.gz", 1),
         ("odd.ndjson", 0),
+        ("depth.ndjson", 1),
+        ("foreign.ndjson", 0),
+        ("log.zip", 1),
         ("nowhere.ndjson good.ndjson", 1),
     ] {
         let done = desk.run(&format!("--state state.db import {file}"));

@@ -147,6 +147,31 @@ fn what_the_example_calls_a_default_is_one() {
 }
 
 #[test]
+fn a_site_of_another_cloud_has_the_gateway_of_that_cloud() {
+    let gateway = |host: &str, more: &str| {
+        let good = GOOD.replace("http://127.0.0.1:8090", host);
+        let config = parse(&good.replace("expires = 2027-05-01", more), "x.toml");
+        config.map(|config| config.tenants[0].sites[0].gateway.to_string())
+    };
+    assert_eq!(
+        gateway("https://acme.atlassian-us-gov-mod.net", "").unwrap(),
+        "https://api.atlassian-us-gov-mod.com/"
+    );
+    let named = "url = \"https://gateway.acme.example\"";
+    assert_eq!(
+        gateway("https://acme.atlassian-us-gov-mod.net", named).unwrap(),
+        "https://gateway.acme.example/"
+    );
+    let isolated = "https://acme.acme.atlassian-isolated.net";
+    let problems = gateway(isolated, "").unwrap_err().to_string();
+    assert!(problems.contains("isolated cloud"), "{problems}");
+    assert_eq!(
+        gateway(isolated, named).unwrap(),
+        "https://gateway.acme.example/"
+    );
+}
+
+#[test]
 fn what_is_shown_can_be_used_as_a_config_and_means_the_same() {
     for text in [GOOD.to_owned(), EXAMPLE.to_owned(), example_in_full()] {
         let shown = words(&parse(&text, "a.toml").unwrap());

@@ -71,6 +71,16 @@ fn backfill_and_scans_store_every_event_once_where_the_end_is_not_known() {
 }
 
 #[test]
+fn backfill_and_scans_store_every_event_once_where_no_list_is_given_far() {
+    let options = Options {
+        audit_limit: 7,
+        audit_farthest: 20,
+        ..Options::default()
+    };
+    backfill_and_scan(10, options);
+}
+
+#[test]
 fn thirty_small_scans_store_what_one_would() {
     let kit = Kit::new(small(5), Options::default());
     for part in 1..=30 {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pagewarden_core::model::AccountId;
-use pagewarden_simulator::{Fault, Faults, KeyState, Options, SiteState};
+use pagewarden_simulator::{Fault, Faults, KeyState, Options, SiteState, UserManagement};
 use serde_json::{Value, json};
 
 use crate::support::kit::{Desk, Kit, Served, small, world};
@@ -219,4 +219,23 @@ base = "10ms"
     desk.run(&["scan"]).done();
     let (accounts, _, error) = admins(&desk);
     assert_eq!((accounts, error), (1, None));
+}
+
+#[test]
+fn an_organisation_without_a_directory_is_known_by_the_groups_of_its_sites() {
+    let kit = Kit::new(
+        small(4),
+        Options {
+            users: UserManagement::Old,
+            ..Options::default()
+        },
+    );
+    let ran = kit.scan();
+    assert!(matches!(ran.code, 0 | 10..=13), "{ran:#?}");
+    assert!(
+        ran.err.contains("not on Atlassian's new user management"),
+        "{ran:#?}"
+    );
+    let (accounts, _, failed) = admins(&kit.desk);
+    assert!(accounts > 0 && failed.is_none(), "{failed:?}");
 }

@@ -142,6 +142,30 @@ fn a_proxy_learns_the_target_and_never_a_credential() {
 }
 
 #[test]
+fn a_proxy_that_is_in_the_way_is_named_with_what_it_says() {
+    let desk = elsewhere();
+    let (port, _) =
+        proxy("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = gone.local_addr().unwrap().port();
+    drop(gone);
+    let words = format!(
+        "the proxy 127.0.0.1:{port}, which the environment names, refuses to connect: HTTP/1.1 407 Proxy Authentication Required"
+    );
+    let unreached =
+        format!("the proxy 127.0.0.1:{closed}, which the environment names, could not be reached");
+    for (port, says) in [(port, words), (closed, unreached)] {
+        let output = program(&desk)
+            .arg("scan")
+            .env("HTTPS_PROXY", format!("http://127.0.0.1:{port}"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&says), "{says}: {said}");
+    }
+}
+
+#[test]
 fn what_is_on_this_machine_is_asked_without_a_proxy() {
     let kit = Kit::new(small(3), Options::default());
     let (port, heard) = proxy("HTTP/1.1 502 Bad Gateway\r\n\r\n");

@@ -313,6 +313,12 @@ fn a_receiver_that_is_gone_is_given_up_and_one_that_is_down_is_waited_for() {
     assert_eq!(deliveries(&desk), (0, 0, 1));
     desk.run("-q scan").ends(0);
     assert_eq!(receiver.received().len(), 1);
+    // It has another address now.
+    let moved = Receiver::answering(&[]);
+    desk.settle(&moved.of(&tenant));
+    desk.run("-q scan").ends(0);
+    assert_eq!(moved.received().len(), 1);
+    assert_eq!(deliveries(&desk), (0, 1, 0));
     let receiver = Receiver::answering(&[500; 200]);
     let desk_down = Desk::set_up(&receiver.of(&tenant));
     let down = desk_down.run("-q scan").ends(1);

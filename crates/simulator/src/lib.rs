@@ -30,7 +30,9 @@ use url::Url;
 
 pub use self::server::faults::{Fault, Faults, Hint};
 pub use self::server::line::End;
-pub use self::server::options::{KeyState, LastPage, NextLink, Options, SiteState, StreamTime};
+pub use self::server::options::{
+    KeyState, LastPage, NextLink, Options, SiteState, StreamTime, UserManagement,
+};
 pub use self::server::{Received, Request};
 pub use self::world::{Counts, Planted, SITE, World, WorldSettings};
 

@@ -15,6 +15,7 @@ use super::{BuildError, Message, Notifier, SendError, answer};
 use crate::config::SecretSource;
 use crate::config::notifier::NotifierSettings;
 use crate::http::post::Sender;
+use pagewarden_core::model::Destination;
 
 pub use render::body;
 pub use settings::Settings;
@@ -93,6 +94,10 @@ impl std::fmt::Debug for Webhook {
 
 #[async_trait]
 impl Notifier for Webhook {
+    fn destination(&self) -> Destination {
+        self.sender.destination()
+    }
+
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = body(&message.content);
         let headers = self.headers(message, &body);

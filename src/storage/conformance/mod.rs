@@ -12,9 +12,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use pagewarden_core::engine::State;
 use pagewarden_core::model::{
-    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Event, EventId, EventKey, Family,
-    Finding, FindingId, GrantSource, Group, Membership, PageId, Privilege, Severity, Snapshot,
-    Status, Stream, StreamName, Unusable, Verdict, Walk,
+    AccountId, Actor, ActorKind, Auth, Change, Checkpoint, Class, Destination, Event, EventId,
+    EventKey, Family, Finding, FindingId, GrantSource, Group, Membership, PageId, Privilege,
+    Severity, Snapshot, Status, Stream, StreamName, Unusable, Verdict, Walk,
 };
 use pagewarden_core::session::Read;
 use pagewarden_core::time::{Window, moment};
@@ -41,6 +41,7 @@ macro_rules! conformance {
             outbox::a_finding_and_its_messages_come_and_go_together,
             outbox::recorded_findings_are_given_in_chunks,
             outbox::what_is_claimed_is_nobody_elses_until_it_is_answered,
+            outbox::what_was_given_up_waits_again_at_another_destination,
             outbox::what_people_say_counts_and_growth_opens_again,
             outbox::the_state_and_the_findings_are_kept_together,
         }

@@ -114,15 +114,14 @@ pub(in crate::storage) async fn what_is_claimed_is_nobody_elses_until_it_is_answ
     assert_eq!(ids(&second), ["f3:1"]);
     assert_eq!(claimed(store, 100, 2).await, []);
     store.delivered(&first[0]).await.unwrap();
-    let again = Some(moment(200));
     store
-        .not_delivered(&first[1], "closed", again)
+        .not_delivered(&first[1], "closed", moment(200))
         .await
         .unwrap();
     assert_eq!(claimed(store, 150, 9).await, []);
     let later = claimed(store, 200, 9).await;
     assert_eq!((ids(&later), later[0].attempts), (vec!["f2:1"], 1));
-    store.not_delivered(&later[0], "gone", None).await.unwrap();
+    store.given_up(&later[0], "gone", None).await.unwrap();
     // The third was claimed by somebody who never answers.
     assert_eq!(claimed(store, 699, 9).await, []);
     assert_eq!(ids(&claimed(store, 700, 9).await), ["f3:1"]);
@@ -131,6 +130,41 @@ pub(in crate::storage) async fn what_is_claimed_is_nobody_elses_until_it_is_answ
     let counts = store.delivery_counts(tenant).await.unwrap();
     assert_eq!((counts.waiting, counts.sent, counts.given_up), (2, 1, 1));
     assert_eq!(store.unsent().await.unwrap(), 0);
+}
+
+pub(in crate::storage) async fn what_was_given_up_waits_again_at_another_destination(
+    store: &dyn Store,
+) {
+    let (tenant, _) = acme(store).await;
+    let (old, new) = (
+        Destination::of("https://old.example/"),
+        Destination::of("https://new.example/"),
+    );
+    for number in 1..=4 {
+        let id = format!("f{number}");
+        let changes = found(&id, 1, vec![message(&id, 1, "soc", 60)]);
+        store.record(tenant, changes, moment(50)).await.unwrap();
+    }
+    for delivery in claimed(store, 100, 9).await {
+        store.given_up(&delivery, "410", Some(old)).await.unwrap();
+    }
+    // The second has grown since, and the third is gone.
+    let changes = found("f2", 2, vec![message("f2", 2, "soc", 60)]);
+    store.record(tenant, changes, moment(70)).await.unwrap();
+    let gone = Changes {
+        gone: vec![FindingId::new("f3")],
+        ..Changes::default()
+    };
+    store.record(tenant, gone, moment(70)).await.unwrap();
+    let revive = |to, since| store.revive("soc", to, moment(since), moment(500));
+    assert_eq!(revive(old, 0).await.unwrap(), 0);
+    assert_eq!(revive(new, 51).await.unwrap(), 0);
+    let elsewhere = store.revive("other", new, moment(0), moment(500)).await;
+    assert_eq!(elsewhere.unwrap(), 0);
+    assert_eq!(revive(new, 0).await.unwrap(), 2);
+    let waiting = claimed(store, 500, 9).await;
+    assert_eq!(ids(&waiting), ["f2:2", "f1:1", "f4:1"]);
+    assert_eq!((waiting[1].attempts, waiting[1].created), (0, moment(500)));
 }
 
 pub(in crate::storage) async fn what_people_say_counts_and_growth_opens_again(store: &dyn Store) {

@@ -10,7 +10,7 @@ use super::Sqlite;
 use super::registry::millis;
 use super::terms::position;
 use crate::storage::{Delivery, DeliveryCounts, NewDelivery, Outbox, Posted, StoreError, TenantId};
-use pagewarden_core::model::{FindingId, Severity};
+use pagewarden_core::model::{Destination, FindingId, Severity};
 use pagewarden_core::time::after;
 
 #[async_trait]
@@ -53,7 +53,7 @@ impl Outbox for Sqlite {
         &self,
         delivery: &Delivery,
         why: &str,
-        again: Option<DateTime<Utc>>,
+        again: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let (id, notifier, why) = (
             delivery.id.clone(),
@@ -62,16 +62,69 @@ impl Outbox for Sqlite {
         );
         let done = self.write(move |transaction, _| {
             transaction.execute(
-                "update delivery set attempts = attempts + 1, last_error = ?3,
-                 due_ms = coalesce(?4, due_ms), state = case when ?4 is null then 'given_up' else 'waiting' end
-                 where id = ?1 and notifier = ?2",
-                params![id, notifier, why, again.map(|at| at.timestamp_millis())],
+                "update delivery set attempts = attempts + 1, last_error = ?3, due_ms = ?4 where id = ?1 and notifier = ?2",
+                params![id, notifier, why, again.timestamp_millis()],
             )?;
             Ok(())
         });
         done.await?;
         self.file.claims.give_back(delivery);
         Ok(())
+    }
+
+    async fn given_up(
+        &self,
+        delivery: &Delivery,
+        why: &str,
+        destination: Option<Destination>,
+    ) -> Result<(), StoreError> {
+        let (id, notifier, why) = (
+            delivery.id.clone(),
+            delivery.notifier.clone(),
+            why.to_owned(),
+        );
+        let done = self.write(move |transaction, _| {
+            transaction.execute(
+                "update delivery set attempts = attempts + 1, last_error = ?3, state = 'given_up', given_up_at = ?4
+                 where id = ?1 and notifier = ?2",
+                params![id, notifier, why, destination.as_ref().map(Destination::bytes)],
+            )?;
+            Ok(())
+        });
+        done.await?;
+        self.file.claims.give_back(delivery);
+        Ok(())
+    }
+
+    async fn revive(
+        &self,
+        notifier: &str,
+        destination: Destination,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let notifier = notifier.to_owned();
+        self.write(move |transaction, _| {
+            // What stands before the first colon of an id is the subject: a finding, which may be gone by now.
+            let revived = transaction.execute(
+                "update delivery set state = 'waiting', attempts = 0, created_ms = ?4, due_ms = ?4
+                 where notifier = ?1 and state = 'given_up' and given_up_at is not ?2 and created_ms >= ?3
+                 and not exists (
+                     select 1 from delivery newer where newer.notifier = delivery.notifier
+                     and substr(newer.id, 1, instr(newer.id || ':', ':')) = substr(delivery.id, 1, instr(delivery.id || ':', ':'))
+                     and (newer.created_ms, newer.id) > (delivery.created_ms, delivery.id))
+                 and (id not like '%:%' or id like '%:retracted'
+                     or exists (select 1 from finding where finding.id = substr(delivery.id, 1, instr(delivery.id, ':') - 1)))",
+                params![
+                    notifier,
+                    destination.bytes(),
+                    since.timestamp_millis(),
+                    now.timestamp_millis()
+                ],
+            )?;
+            Ok(u64::try_from(revived).unwrap_or(u64::MAX))
+        })
+        .await
     }
 
     async fn posted(&self, finding: &FindingId) -> Result<Vec<Posted>, StoreError> {

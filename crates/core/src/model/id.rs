@@ -109,6 +109,22 @@ impl fmt::Debug for EventKey {
     }
 }
 
+/// Where a notifier sends to, told from any other place by a digest: the address itself is a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination([u8; 16]);
+
+impl Destination {
+    /// The destination with this address.
+    pub fn of(address: &str) -> Self {
+        Self(digest16(&[b"destination", address.as_bytes()]))
+    }
+
+    /// The bytes that tell it from others.
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// The first sixteen bytes of a SHA-256 over length-prefixed fields.
 pub fn digest16(fields: &[&[u8]]) -> [u8; 16] {
     let mut hash = Sha256::new();

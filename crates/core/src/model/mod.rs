@@ -17,5 +17,5 @@ pub use finding::{
     Account, Evidence, Expected, Family, Finding, Matter, Observed, PageRead, Severity, Signal,
     Status, Verdict,
 };
-pub use id::{AccountId, EventId, EventKey, FindingId, PageId, SpaceKey, WordId};
+pub use id::{AccountId, Destination, EventId, EventKey, FindingId, PageId, SpaceKey, WordId};
 pub use roster::{GrantSource, Group, Privilege, RosterHistory, Snapshot};

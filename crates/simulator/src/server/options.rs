@@ -52,6 +52,16 @@ pub enum KeyState {
     Forbidden,
 }
 
+/// How an organisation's users are managed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UserManagement {
+    /// In one directory, which can be searched.
+    #[default]
+    Central,
+    /// In the old way, site by site: a search is refused with 400.
+    Old,
+}
+
 /// What becomes of the site's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SiteState {
@@ -79,12 +89,16 @@ pub struct Options {
     pub stream_limit: u32,
     /// The most records in one page of the site audit log, whatever is asked for.
     pub audit_limit: u32,
+    /// The farthest `start` of the site audit log; any farther one is refused with 400.
+    pub audit_farthest: u32,
     /// In which shape the site audit log gives its next link.
     pub audit_next: NextLink,
     /// Whether `size` of a page of the site audit log is the number of all records, not of those in the page.
     pub audit_size_is_total: bool,
     /// Whether the plan leaves out what people do: no views, no edits, no exports.
     pub plan_without_views: bool,
+    /// How the organisation's users are managed.
+    pub users: UserManagement,
     /// What becomes of the organisation's key.
     pub key: KeyState,
     /// What becomes of the site's token.
@@ -106,9 +120,11 @@ impl Default for Options {
             stream_time: StreamTime::Processing,
             stream_limit: 500,
             audit_limit: 1_000,
+            audit_farthest: u32::MAX,
             audit_next: NextLink::Rest,
             audit_size_is_total: false,
             plan_without_views: false,
+            users: UserManagement::Central,
             key: KeyState::Good,
             site: SiteState::Good,
             gzip: false,

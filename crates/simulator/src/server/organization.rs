@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::cursor::Cursor;
 use super::directory::Search;
 use super::faults::Fault;
-use super::options::{KeyState, LastPage, Options, StreamTime};
+use super::options::{KeyState, LastPage, Options, StreamTime, UserManagement};
 use super::{Asked, Shared};
 use crate::render::{Pen, put};
 use crate::words::WORDS;
@@ -266,6 +266,11 @@ impl Shared {
         fault: Option<Fault>,
     ) -> Result<Answer, Answer> {
         self.organization(asked, org, options)?;
+        if options.users == UserManagement::Old {
+            let words =
+                format!("Organization: {org} is not with the new user management experience");
+            return Err(Answer::admin(400, "ADMIN-400-4", &words));
+        }
         if fault == Some(Fault::EmptyRoster) {
             return Ok(Answer::json(200, &json!({ "data": [], "links": {} })));
         }

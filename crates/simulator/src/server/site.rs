@@ -121,6 +121,9 @@ impl Shared {
         };
         let (from, to) = (bound("startDate", i64::MIN)?, bound("endDate", i64::MAX)?);
         let mut span = span(asked, 1_000)?;
+        if span.start > options.audit_farthest {
+            return Err(Answer::site(400, "BadRequestException: start is too large"));
+        }
         span.limit = span.limit.min(options.audit_limit);
         let added = self.added();
         let items = self.items(from, to, &added);

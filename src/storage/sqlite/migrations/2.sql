@@ -170,3 +170,6 @@ update stream set last_view = (select max(at) from event where event.stream = st
 -- A message carries what it says, and its notifier renders it. Those of schema 1 were rendered when they were stored, and keep
 -- their text.
 update delivery set body = cast(json_object('version', 1, 'content', json_object('rendered', cast(body as text))) as blob);
+
+-- The destination at which a message was given up, as a digest: at another one it is tried again.
+alter table delivery add column given_up_at blob;
