@@ -118,8 +118,8 @@ pub struct Watch {
     cache: Arc<analysis::Cache>,
     /// Analyses it.
     analyst: Arc<Mutex<analysis::Analyst>>,
-    /// Whether it was said that the clock of this machine differs from a server's.
-    clock_differs: Arc<AtomicBool>,
+    /// Whether it was said that the clock of this machine is behind a server's.
+    clock_behind: Arc<AtomicBool>,
     /// Whether failures are logged; false where the caller shows them.
     logs_failures: bool,
 }
@@ -172,7 +172,7 @@ impl Watch {
             analyses,
             analyst: Arc::new(Mutex::new(analysis::Analyst::resident(Arc::clone(&cache)))),
             cache,
-            clock_differs: Arc::default(),
+            clock_behind: Arc::default(),
             logs_failures: true,
         })
     }

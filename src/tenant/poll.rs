@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::source::Source;
@@ -17,14 +17,14 @@ use crate::output::summary::History;
 use crate::roster::{self, Directories};
 use crate::storage::StoreError;
 use crate::telemetry::events::{
-    ActionsUnknown, ClockDiffers, CoverageMissing, PollFailed, PollRecovered, RosterKept,
+    ActionsUnknown, ClockBehind, CoverageMissing, PollFailed, PollRecovered, RosterKept,
     RosterRead, WalkEnded,
 };
 use pagewarden_core::model::{Stream, StreamName};
 use pagewarden_core::time::{Window, before, rfc3339};
 
-/// By how much the clocks of two machines may differ, with the time that an answer takes.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
+/// By how much the clocks of two machines may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
 
 impl Watch {
     /// One cycle: every stream once until caught up, then analysed. The first one that reads all of them sums up history.
@@ -210,17 +210,19 @@ impl Watch {
         }
     }
 
-    /// Says so where this machine's clock differs from the server's; once, until it is right again.
+    /// Says so where this machine's clock is behind the server's; once, until it is right again.
     fn compare_clocks(&self, stream: &Stream, server_time: Option<DateTime<Utc>>) {
         let Some(server_time) = server_time else {
             return;
         };
-        let ahead = self.clock.now() - server_time;
-        let differs = ahead.abs() > CLOCKS_DIFFER;
-        if differs && !self.clock_differs.swap(differs, Ordering::Relaxed) {
-            ClockDiffers { stream, ahead }.emit();
+        let by = (server_time - self.clock.now())
+            .to_std()
+            .unwrap_or_default();
+        let behind = by > CLOCKS_DIFFER;
+        if behind && !self.clock_behind.swap(behind, Ordering::Relaxed) {
+            ClockBehind { stream, by }.emit();
         }
-        self.clock_differs.store(differs, Ordering::Relaxed);
+        self.clock_behind.store(behind, Ordering::Relaxed);
     }
 
     /// Notes why a stream was not read to its end; a stop that was asked for is no failure of the stream.

@@ -332,7 +332,7 @@ fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
         format!("{}\nthis is no JSON\n{}\n", lines[0], lines[1]),
     );
     desk.write("words.txt", "Dear diary\n");
-    let depth = lines[0].replace("\"id\":\"", "\"actor\":\"@{id=x}\",\"id\":\"");
+    let depth = lines[0].replace("\"actor\":{", "\"actor\":\"@{id=x}\",\"was\":{");
     desk.write("depth.ndjson", format!("{depth}\n"));
     let summary = |words| {
         format!(

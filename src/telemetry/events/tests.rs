@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::Settings;
 use super::super::tests::logged;
 use super::*;
