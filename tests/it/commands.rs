@@ -341,7 +341,7 @@ fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
     };
     let foreign = [
         "\u{7a7a}\u{95f4}\u{5df2}\u{5bfc}\u{51fa}",
-        "Espace export\u{e9}",
+        "Espace supprim\u{e9}",
     ]
     .map(summary);
     desk.write("foreign.ndjson", foreign.concat());
