@@ -354,9 +354,9 @@ impl<'a> Reader<'a> {
         self.flush()?;
         match read {
             Ok(_) if self.counts.flattened > before.flattened => Ok(Some(format!(
-                "{} of {} have {FLATTENED}; write the file again with a larger -Depth (20), and import it again",
-                text::count(self.counts.flattened - before.flattened, "record"),
-                path.display()
+                "{} has {} with {FLATTENED}; write the file again with a larger -Depth (20), and import it again",
+                path.display(),
+                text::count(self.counts.flattened - before.flattened, "record")
             ))),
             Ok(_) if self.counts.only_unusable(before) => Ok(Some(format!(
                 "{} holds nothing that can be used: is it a file of organisation events or site audit records?",
