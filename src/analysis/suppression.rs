@@ -1,16 +1,19 @@
 //! What each suppression leaves out, counted over the stored events, so that every suppressed event is accounted for.
 //!
-//! The same rule as the analysis has, one at a time. It reads every stored event of reading, but only where there are rules.
+//! The same rule as the analysis has, one at a time. It reads every event that the analysis takes, but only where there are
+//! rules.
 
 use chrono::NaiveDate;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::feed::Feed;
 use super::rules::terms_in;
 use crate::analysis::{Subject, roster};
 use crate::config::{self, Suppressed};
 use crate::output::status::Suppression;
-use crate::storage::{Place, Store, StoreError, Stretch, Which};
-use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, StreamName, WordId};
+use crate::storage::{Place, Store, StoreError};
+use pagewarden_core::engine::Taken;
+use pagewarden_core::model::{AccountId, ActorKind, RosterHistory, WordId};
 use pagewarden_core::session::Read;
 use pagewarden_core::time::DAY_SECONDS;
 
@@ -48,28 +51,17 @@ pub async fn count(
         let here = |site| sites.is_empty() || sites.contains(&Some(site));
         actor && read.site.is_none_or(here)
     };
-    let streams = store.streams(subject.tenant).await?;
-    let access = streams.iter().find(|(_, name)| *name == StreamName::Access);
-    if let Some((stream, _)) = access {
-        let all = Stretch {
-            stream: *stream,
-            from: i64::MIN,
-            until: i64::MAX,
-        };
-        let mut after = None;
-        loop {
-            let chunk = store.events(all, Which::Reading, after).await?;
-            for event in chunk.events.iter().filter(|event| scored(&event.read)) {
-                for (pick, events) in &mut picks {
-                    *events += u64::from(pick.holds(&event.read, &people));
-                }
-            }
-            after = chunk.next;
-            if after.is_none() {
-                break;
+    let feed = Feed::of(store, subject.tenant).await?;
+    let everything = feed.read(store, (i64::MIN, i64::MAX), |taken| {
+        // Single events are counted by nothing.
+        let Taken::Reading(read) = taken else { return };
+        if scored(read) {
+            for (pick, events) in &mut picks {
+                *events += u64::from(pick.holds(read, &people));
             }
         }
-    }
+    });
+    everything.await?;
     Ok(rules
         .iter()
         .zip(picks)
