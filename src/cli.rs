@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 Examples:
   pagewarden demo                         see what it finds, without an account
   pagewarden init                         write pagewarden.toml to start from
-  pagewarden check --offline              look at the config and the secrets
+  pagewarden check                        try the config, the keys and what they open
   pagewarden scan --fail-on high          one cycle, for a scheduled job
   pagewarden findings list                findings without a verdict
 
@@ -158,11 +158,14 @@ pub enum Command {
         /// Which detector; all of them in short, if none is named.
         detector: Option<String>,
     },
-    /// Checks the config and the secrets; every line says what to do.
+    /// Checks the config, the secrets and everything that they open; every line says what to do. Sends no message.
     Check {
-        /// Looks at the config and the secrets only; this version needs it.
+        /// Looks at the config and the secrets only; asks nobody on the network.
         #[arg(long)]
         offline: bool,
+        /// How to write it.
+        #[arg(long, value_enum, default_value_t)]
+        format: StatusFormat,
     },
     /// Looks at the config.
     #[command(subcommand)]
@@ -284,7 +287,7 @@ pub enum StatusFormat {
     /// For people.
     #[default]
     Text,
-    /// For machines: `pagewarden.status.v1` or `pagewarden.replay.v1`.
+    /// For machines: `pagewarden.status.v1`, `pagewarden.replay.v1` or `pagewarden.check.v1`.
     Json,
 }
 
@@ -371,11 +374,6 @@ impl Cli {
         let cli = Self::try_parse_from(words)?;
         let refuse = |kind, what: &str| Err(Self::command().error(kind, what));
         match &cli.command {
-            Command::Check { offline: false } => refuse(
-                ErrorKind::MissingRequiredArgument,
-                "the check over the network is not in this version; `pagewarden check --offline` looks at the config and \
-                 the secrets",
-            ),
             Command::Backfill {
                 from, to: Some(to), ..
             } if to <= from => refuse(

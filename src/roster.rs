@@ -82,6 +82,32 @@ pub struct Refreshed {
     pub no_directory: Option<String>,
 }
 
+/// Who is privileged as the directories say now.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Who, and why each.
+    pub privileges: BTreeSet<Privilege>,
+    /// Why the organisation's directory cannot be asked, where the sites alone were.
+    pub no_directory: Option<String>,
+    /// Which directories could not be read, and why.
+    pub failures: Vec<(String, RosterError)>,
+}
+
+/// Asks the directories who is privileged, and keeps nothing.
+pub async fn survey(directories: &Directories<'_>, admins: &Admins) -> Survey {
+    let (gathered, failures) = gather(directories, admins).await;
+    let Gathered {
+        no_directory,
+        privileges,
+        ..
+    } = gathered;
+    Survey {
+        privileges,
+        no_directory,
+        failures,
+    }
+}
+
 /// What was gathered so far.
 #[derive(Debug, Default)]
 struct Gathered {
@@ -140,7 +166,6 @@ impl Gathered {
 
 /// Asks the directories who is privileged, and keeps the answer. A failed refresh keeps the old roster; an empty answer
 /// never empties it. Where one directory answered and another did not, what it said is added to the old roster.
-///
 pub async fn refresh(
     store: &dyn Store,
     tenant: TenantId,
@@ -156,10 +181,9 @@ pub async fn refresh(
         .is_none_or(|previous| previous.privileges.is_empty())
     {
         // Nothing to lose: a directory without anybody may be one.
-        failures.retain(|failure| !matches!(failure, RosterError::Nobody(_)));
+        failures.retain(|(_, failure)| !matches!(failure, RosterError::Nobody(_)));
     }
-    let failure = failures.into_iter().next();
-    if let Some(failure) = failure {
+    if let Some((_, failure)) = failures.into_iter().next() {
         // What one directory says is added to what was known, and taken away is nothing.
         if !gathered.privileges.is_empty() {
             if let Some(previous) = previous {
@@ -204,7 +228,11 @@ async fn fail<T>(store: &dyn Store, tenant: TenantId, why: RosterError) -> Resul
     Err(why)
 }
 
-async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Vec<RosterError>) {
+/// What the directories say, and which of them could not be read.
+async fn gather(
+    directories: &Directories<'_>,
+    admins: &Admins,
+) -> (Gathered, Vec<(String, RosterError)>) {
     let privileging = Privileging::new(admins);
     let mut gathered = Gathered::default();
     let mut failures = Vec::new();
@@ -216,12 +244,12 @@ async fn gather(directories: &Directories<'_>, admins: &Admins) -> (Gathered, Ve
             {
                 gathered.no_directory = Some(error.to_string());
             }
-            Err(error) => failures.push(error),
+            Err(error) => failures.push(("the organisation's directory".to_owned(), error)),
         }
     }
     for site in &directories.sites {
         if let Err(error) = from_site(site, &privileging, &mut gathered).await {
-            failures.push(error);
+            failures.push((format!("the groups of {}", site.host()), error));
         }
     }
     (gathered, failures)

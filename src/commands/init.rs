@@ -57,7 +57,7 @@ fn next_steps(path: &Path) -> String {
         "Wrote {}. Next:\n\
          1. Fill in the organisation and the site; the comments say where to click for the key and the token.\n\
          2. Put the key and the token where the config says they are; never into the config itself.\n\
-         3. pagewarden check --offline{option}\n\
+         3. pagewarden check{option}\n\
          4. pagewarden scan{option}\n",
         path.display()
     )
@@ -72,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
         let next = init(&path).unwrap();
-        assert!(next.contains("check --offline --config"), "{next}");
+        assert!(next.contains("check --config"), "{next}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), EXAMPLE);
         std::fs::write(&path, "mine").unwrap();
         assert!(matches!(init(&path), Err(InitError::Exists(_))));

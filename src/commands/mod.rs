@@ -140,7 +140,9 @@ pub fn run(cli: Cli) -> Exit {
             block_on(replay::replay(&global, with.as_deref(), format)).flatten()
         }
         Command::Explain { detector } => explain::explain(detector.as_deref()),
-        Command::Check { .. } => check_offline(&global),
+        Command::Check { offline, format } => {
+            block_on(check::check(&global, check::Asked { offline, format })).flatten()
+        }
         Command::Config(ConfigCommand::Show) => {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
@@ -156,13 +158,6 @@ pub fn run(cli: Cli) -> Exit {
             trouble.exit
         }
     }
-}
-
-fn check_offline(global: &Global) -> Result<Exit, Trouble> {
-    let path = cli::find_config(global.config.as_deref()).map_err(Trouble::usage)?;
-    let (text, exit) = check::offline(&path, SystemClock.now());
-    print(&text)?;
-    Ok(exit)
 }
 
 /// An error and what caused it, in one line.

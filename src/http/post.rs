@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::DateTime;
+use reqwest::RequestBuilder;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -141,7 +142,16 @@ impl Sender {
             let value = HeaderValue::from_str(value).map_err(|_| NoAnswer::BadHeader(name))?;
             map.insert(HeaderName::from_static(name), value);
         }
-        let request = self.client.post(self.url.clone()).headers(map).body(body);
+        self.send(self.client.post(self.url.clone()).headers(map).body(body))
+            .await
+    }
+
+    /// Asks whether anybody answers, with HEAD, which changes nothing.
+    pub async fn head(&self) -> Result<Answer, NoAnswer> {
+        self.send(self.client.head(self.url.clone())).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, NoAnswer> {
         let request = request.timeout(self.timeouts.total).build();
         let request = request.map_err(|error| self.no_answer(Broken::from(&error)))?;
         let sent = self.transport.send(&self.client, request).await;

@@ -19,6 +19,14 @@ pub(super) fn taken(result: Result<Answer, NoAnswer>) -> Result<(), SendError> {
     }
 }
 
+/// Whether anybody is there: what is asked without a message may be refused, and was answered all the same.
+pub(super) fn reached(result: Result<Answer, NoAnswer>) -> Result<(), SendError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) => taken(Err(error)),
+    }
+}
+
 /// What an answer means for the message.
 fn meaning(answer: Answer) -> Result<(), SendError> {
     let Answer {

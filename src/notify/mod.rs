@@ -71,6 +71,9 @@ pub trait Notifier: Send + Sync + std::fmt::Debug {
     /// Where it sends to: what was given up at one destination is tried again at another.
     fn destination(&self) -> Destination;
 
+    /// Whether the receiver answers at all; it is sent nothing.
+    async fn reach(&self) -> Result<(), SendError>;
+
     /// Makes one attempt; done when the receiver has said that it took the message.
     async fn send(&self, message: &Message) -> Result<(), SendError>;
 }

@@ -3,6 +3,7 @@
 //! A format is a frozen copy of the values it shows, written to a writer it is given. The same values make the same
 //! bytes. Whoever calls decides where the bytes go, whether to colour them and what a broken pipe means.
 
+pub mod check;
 pub mod json;
 pub mod progress;
 pub mod replay;

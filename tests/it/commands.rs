@@ -64,7 +64,7 @@ fn write_files(desk: &Desk) {
 fn init_writes_a_config_once() {
     let desk = Desk::new();
     let first = desk.run("init").ends(0);
-    assert!(first.out.contains("check --offline"), "{}", first.out);
+    assert!(first.out.contains("pagewarden check"), "{}", first.out);
     let written = desk.read("pagewarden.toml");
     assert!(written.contains("[[tenant]]"));
     desk.write("pagewarden.toml", "mine");

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
 use pagewarden::cli::Cli;
-use pagewarden::commands::{check, config as show, init::EXAMPLE};
+use pagewarden::commands::{check::offline, config as show, init::EXAMPLE};
 use pagewarden::config::{self, Admins, Config, Detect, LoadError, Retry, Schedule, State};
 use pagewarden::exit::Exit;
 use pagewarden::notify;
+use pagewarden::output::check::write_text;
 use pagewarden_core::time::moment;
 use proptest::prelude::*;
 
@@ -262,10 +263,13 @@ fn checked(text: &str, secrets: &[(&str, &str)], now: DateTime<Utc>) -> (String,
     }
     let path = folder.path().join("pagewarden.toml");
     std::fs::write(&path, text).unwrap();
-    let (shown, exit) = check::offline(&path, now);
+    let looked = offline::look(&path, None, now);
+    let mut shown = Vec::new();
+    write_text(&looked.report, &mut shown).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
     (
         shown.replace(folder.path().to_str().unwrap(), "/folder"),
-        exit,
+        looked.exit(),
     )
 }
 

@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod commands;

@@ -98,6 +98,10 @@ impl Notifier for Webhook {
         self.sender.destination()
     }
 
+    async fn reach(&self) -> Result<(), SendError> {
+        answer::reached(self.sender.head().await)
+    }
+
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = body(&message.content);
         let headers = self.headers(message, &body);
