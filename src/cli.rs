@@ -178,6 +178,9 @@ pub enum Command {
         /// How to write it.
         #[arg(long, value_enum, default_value_t)]
         format: StatusFormat,
+        /// Tells only what somebody has to see to, a line each, and ends with 1 where there is anything: for monitoring.
+        #[arg(long)]
+        check: bool,
     },
 }
 

@@ -146,7 +146,9 @@ pub fn run(cli: Cli) -> Exit {
         Command::Config(ConfigCommand::Show) => {
             load(&global).and_then(|config| print(&config::show(&config)))
         }
-        Command::Status { format } => block_on(status::status(&global, format)).flatten(),
+        Command::Status { format, check } => {
+            block_on(status::status(&global, format, check)).flatten()
+        }
         Command::State(what) => block_on(state::state(&global, &what)).flatten(),
     };
     match done {

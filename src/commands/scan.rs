@@ -11,7 +11,9 @@ use crate::cli::Global;
 use crate::config::Config;
 use crate::deliver::{self, Notifiers};
 use crate::exit::Exit;
+use crate::ingest::Read;
 use crate::outcome::Outcome;
+use crate::output::progress::Progress;
 use crate::output::terminal;
 use crate::storage::{Outbox, Store, StoreError};
 use pagewarden_core::model::Severity;
@@ -29,7 +31,13 @@ pub fn scan(global: &Global, fail_on: Severity) -> Result<Exit, Trouble> {
     let outcome = block_on(until_signal(&stop, async {
         let mut outcome = Outcome::default();
         for watch in &mut bench.watches {
-            outcome.add(watch.scan().await?);
+            let mut progress = Progress::new();
+            let mut show = |what: &str, span, read: &Read, reached| {
+                progress.show(what, span, read.received, reached);
+                true
+            };
+            outcome.add(watch.scan(&mut show).await?);
+            progress.done();
         }
         outcome.add(
             deliver_all(

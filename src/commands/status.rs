@@ -2,6 +2,9 @@
 
 use std::io::{self, Write as _};
 
+use std::path::Path;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{Trouble, known_tenant, load_if_any, look, state_path};
@@ -12,31 +15,71 @@ use crate::coverage::{canary_note, coverage, nobody_privileged};
 use crate::exit::Exit;
 use crate::output::status::{
     Admins, Backfill, Coverage, Credential, Deliveries, Findings, Reason, Status, StreamStatus,
-    Tenant, write_json, write_text,
+    Tenant, problems, write_json, write_problems, write_text,
 };
 use crate::storage::sqlite::Sqlite;
-use crate::storage::{Store, StoreError, StreamStatus as StoredStream, TenantRow};
+use crate::storage::{DeliveryCounts, Store, StoreError, StreamStatus as StoredStream, TenantRow};
 use crate::tenant::{credentials, scored_sites};
 use pagewarden_core::model::{Finding, Status as FindingStatus};
-use pagewarden_core::time::{Clock as _, SystemClock};
+use pagewarden_core::text::number;
+use pagewarden_core::time::{Clock as _, SystemClock, before};
+
+/// How many bytes have to be free on the disk of the state file, however small it is; else as many as it has.
+const LEAST_FREE: u64 = 256 << 20;
+
+/// How far back messages that were given up are a problem.
+const LATELY: Duration = Duration::from_hours(7 * 24);
 
 /// Tells it for people or machines.
-pub async fn status(global: &Global, format: StatusFormat) -> Result<Exit, Trouble> {
+///
+/// With `check`, tells in words only what a person has to see to, and ends with 1 where there is anything.
+pub async fn status(global: &Global, format: StatusFormat, check: bool) -> Result<Exit, Trouble> {
     let config = load_if_any(global)?;
-    let store = Sqlite::open_to_read(&state_path(global)?)?;
+    let path = state_path(global)?;
+    let store = Sqlite::open_to_read(&path)?;
     known_tenant(global, &store).await?;
     let now = SystemClock.now();
     let mut status = gather(&store, config.as_ref(), now).await?;
     if let Some(name) = &global.tenant {
         status.tenants.retain(|tenant| tenant.name == *name);
     }
+    status.problems.extend(disk(&path));
     let mut out = io::stdout().lock();
-    match format {
-        StatusFormat::Json => write_json(&status, &mut out)?,
-        StatusFormat::Text => write_text(&status, now, look(global), &mut out)?,
+    match (format, check) {
+        (StatusFormat::Json, _) => write_json(&status, &mut out)?,
+        (StatusFormat::Text, true) => write_problems(&status, &mut out)?,
+        (StatusFormat::Text, false) => write_text(&status, now, look(global), &mut out)?,
     }
     out.flush()?;
-    Ok(Exit::Done)
+    let well = status.problems.is_empty()
+        && status
+            .tenants
+            .iter()
+            .all(|tenant| tenant.problems.is_empty());
+    Ok(if check && !well {
+        Exit::Incomplete
+    } else {
+        Exit::Done
+    })
+}
+
+/// Whether the disk of the state file will be full soon, in a sentence.
+fn disk(state: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        let size = std::fs::metadata(state).ok()?.len();
+        let disk = rustix::fs::statvfs(state).ok()?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        (free < LEAST_FREE.max(size)).then(|| {
+            format!(
+                "the disk of the state file is nearly full: {} MiB are free, and the file has {} MiB",
+                number(free >> 20),
+                number(size >> 20)
+            )
+        })
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// Puts the status together from the state and, where there is one, the config.
@@ -49,9 +92,15 @@ pub async fn gather(
     for row in store.tenants().await? {
         let settings =
             config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
-        tenants.push(tenant(store, config, settings, &row, now).await?);
+        let mut told = tenant(store, config, settings, &row, now).await?;
+        let schedule = settings.map(|settings| &settings.schedule);
+        told.problems = problems(&told, schedule, now);
+        tenants.push(told);
     }
-    Ok(Status { tenants })
+    Ok(Status {
+        tenants,
+        problems: Vec::new(),
+    })
 }
 
 async fn tenant(
@@ -72,7 +121,7 @@ async fn tenant(
             .filter_map(canary_note),
     );
     let findings = store.findings(Some(&row.name)).await?;
-    let deliveries = store.delivery_counts(row.id).await?;
+    let deliveries = store.delivery_counts(row.id, before(now, LATELY)).await?;
     let detect = config::detect_of(config, settings);
     let admins = settings
         .map(|settings| settings.admins.clone())
@@ -105,11 +154,7 @@ async fn tenant(
             notes: seen.notes,
         },
         findings: counted(&findings),
-        deliveries: Deliveries {
-            waiting: deliveries.waiting,
-            sent: deliveries.sent,
-            given_up: deliveries.given_up,
-        },
+        deliveries: messages(deliveries),
         credentials: settings
             .map(credentials)
             .unwrap_or_default()
@@ -118,7 +163,23 @@ async fn tenant(
             .collect(),
         suppressed: store.suppressed(row.id).await?,
         suppressions: suppression::count(store, &subject, now.date_naive()).await?,
+        problems: Vec::new(),
     })
+}
+
+const fn messages(counts: DeliveryCounts) -> Deliveries {
+    let DeliveryCounts {
+        waiting,
+        sent,
+        given_up,
+        given_up_lately,
+    } = counts;
+    Deliveries {
+        waiting,
+        sent,
+        given_up,
+        given_up_lately,
+    }
 }
 
 fn counted(findings: &[Finding]) -> Findings {

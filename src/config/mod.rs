@@ -32,7 +32,7 @@ pub use secrets::{SecretError, SecretProblem};
 pub use values::{parse_origin, spelt};
 
 use notifier::NotifierKind;
-use pagewarden_core::model::{AccountId, Class};
+use pagewarden_core::model::{AccountId, Class, StreamName};
 
 /// Reads the config in a file; relative secret files begin in the file's folder. `kinds` are the kinds of notifiers that it
 /// may name: they are known above this module.
@@ -205,6 +205,16 @@ pub struct Schedule {
     pub admins: Duration,
     /// How far back the first poll begins.
     pub lookback: Duration,
+}
+
+impl Schedule {
+    /// How often a stream is polled.
+    pub const fn of(&self, stream: StreamName) -> Duration {
+        match stream {
+            StreamName::Access => self.access,
+            StreamName::Audit => self.audit,
+        }
+    }
 }
 
 /// What makes an account privileged.

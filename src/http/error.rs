@@ -100,10 +100,10 @@ pub enum Error {
         wait: Option<Duration>,
     },
     /// No answer came.
-    #[error("{word}{}", said(detail))]
+    #[error("{unreached}{}", said(detail))]
     Unreachable {
-        /// What happened, in constant words.
-        word: &'static str,
+        /// What happened.
+        unreached: Unreached,
         /// The deepest cause, as the system says it; names no address.
         detail: String,
     },
@@ -133,6 +133,68 @@ pub enum Error {
     Stopped,
 }
 
+/// How no answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// Nothing came in time.
+    #[error("no answer came in time")]
+    Late,
+    /// The name has no address.
+    #[error("the name of the server is not known: check the address, and DNS")]
+    UnknownName,
+    /// The certificate is of nobody whom this machine knows.
+    #[error(
+        "the server's certificate is not trusted: nobody whom this machine knows has issued it; where a proxy inspects TLS, add \
+         its CA to the system's store, or name the file in SSL_CERT_FILE"
+    )]
+    Untrusted,
+    /// The certificate is no good.
+    #[error(
+        "the server's certificate is not valid for it: check the address, the clock of this machine, and who answers there"
+    )]
+    BadCertificate,
+    /// A proxy let nothing through.
+    #[error("no connection came about")]
+    ByProxy,
+    /// There was no connection.
+    #[error("the server could not be reached")]
+    NoConnection,
+    /// The connection ended before the answer did.
+    #[error("the connection broke")]
+    Cut,
+}
+
+impl Unreached {
+    /// What the caller can do about it.
+    const fn retry(self) -> Reaction {
+        match self {
+            Self::Late | Self::ByProxy | Self::NoConnection | Self::Cut => Reaction::Backoff,
+            Self::UnknownName => Reaction::OnceMore,
+            Self::Untrusted | Self::BadCertificate => Reaction::Never,
+        }
+    }
+}
+
+impl From<&Broken> for Unreached {
+    fn from(broken: &Broken) -> Self {
+        match broken {
+            Broken::TimedOut => Self::Late,
+            Broken::Proxy(_) => Self::ByProxy,
+            Broken::Unreachable(detail) | Broken::Cut(detail)
+                if detail.contains("UnknownIssuer") =>
+            {
+                Self::Untrusted
+            }
+            Broken::Unreachable(detail) if detail.contains("invalid peer certificate") => {
+                Self::BadCertificate
+            }
+            Broken::Unreachable(detail) if detail.contains("lookup address") => Self::UnknownName,
+            Broken::Unreachable(_) => Self::NoConnection,
+            Broken::Cut(_) => Self::Cut,
+        }
+    }
+}
+
 /// What the caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
@@ -140,6 +202,8 @@ pub enum Reaction {
     After(Duration),
     /// Try again, after the usual wait.
     Backoff,
+    /// Try again once: it hardly ever passes, and somebody waits for the words.
+    OnceMore,
     /// Do not try again: it would be refused again, or the program stops.
     Never,
 }
@@ -156,9 +220,9 @@ impl Error {
             } => Reaction::After(*wait),
             Self::Throttled { wait: None, .. }
             | Self::Failed { wait: None, .. }
-            | Self::Unreachable { .. }
-            | Self::Redirected { .. }
             | Self::Malformed(_) => Reaction::Backoff,
+            Self::Unreachable { unreached, .. } => unreached.retry(),
+            Self::Redirected { .. } => Reaction::OnceMore,
             Self::Denied { .. } | Self::Stopped => Reaction::Never,
         }
     }
@@ -183,30 +247,12 @@ impl Error {
 
 impl From<Broken> for Error {
     fn from(broken: Broken) -> Self {
-        let word = match &broken {
-            Broken::TimedOut => "no answer came in time",
-            Broken::Unreachable(detail) | Broken::Cut(detail)
-                if detail.contains("UnknownIssuer") =>
-            {
-                UNKNOWN_ISSUER
-            }
-            Broken::Unreachable(detail) if detail.contains("lookup address") => {
-                "the name of the server is not known: check the address, and DNS"
-            }
-            Broken::Unreachable(_) => "the server could not be reached",
-            Broken::Proxy(_) => "no connection came about",
-            Broken::Cut(_) => "the connection broke",
-        };
         Self::Unreachable {
-            word,
+            unreached: Unreached::from(&broken),
             detail: trimmed(&broken.detail()),
         }
     }
 }
-
-/// What to do about a certificate that this machine does not trust.
-const UNKNOWN_ISSUER: &str = "the server's certificate is not trusted: nobody whom this machine knows has issued it; where a \
-    proxy inspects TLS, add its CA to the system's store, or name the file in SSL_CERT_FILE";
 
 /// How long and until when, for a sentence.
 fn rest(wait: Option<Duration>, until: Option<DateTime<Utc>>) -> String {

@@ -17,7 +17,7 @@ mod transport;
 
 pub use auth::Authorization;
 pub use client::{Answer, Client, words_of_refusal};
-pub use error::{Error, Malformed, Reaction, SetupError};
+pub use error::{Error, Malformed, Reaction, SetupError, Unreached};
 pub use pace::Pace;
 pub use retry::PATIENCE;
 pub use transport::{Broken, Carrier, Transport};

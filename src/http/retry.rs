@@ -67,6 +67,7 @@ where
         match error.retry() {
             Reaction::Never => return Err(error),
             Reaction::Backoff => {}
+            Reaction::OnceMore => left = left.min(2),
             Reaction::After(rest) => {
                 pace.not_before(rest);
                 if rest > PATIENCE {

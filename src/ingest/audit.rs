@@ -317,7 +317,9 @@ async fn read_once(
             .iter()
             .any(|record| reading.counts.contains_key(&record.digest));
         let events = reading.count(page.records);
+        // It comes from the newest end: what is done of the window is what lies behind the oldest record.
         let oldest = events.iter().map(|event| event.at).min();
+        let done = oldest.map(|oldest| window.from + (window.until - oldest));
         let batch = Batch {
             events,
             unusable: page.unusable,
@@ -325,7 +327,7 @@ async fn read_once(
             received: page.received,
         };
         pending.add(batch, None).await?;
-        let go_on = progress(&pending.read, oldest);
+        let go_on = progress(&pending.read, done);
         if page.last || page.received == 0 {
             return Ok(Some(reading));
         }

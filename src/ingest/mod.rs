@@ -108,7 +108,7 @@ pub struct Read {
     pub server_time: Option<DateTime<Utc>>,
 }
 
-/// Progress callback, called after each page: what was read so far, and how far (event or processing time) it came.
+/// Progress callback, called after each page: what was read so far, and up to where in the span that is, as a time.
 /// Returning `false` pauses the walk.
 pub type Progress<'a> = &'a mut (dyn FnMut(&Read, Option<DateTime<Utc>>) -> bool + Send);
 

@@ -10,7 +10,7 @@ use pagewarden_core::text;
 use pagewarden_core::time::Window;
 
 /// How far apart plain lines are.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_EVERY: Duration = Duration::from_mins(1);
 
 /// The progress of one walk after another, on standard error.
 #[derive(Debug)]

@@ -79,6 +79,8 @@ pub struct DeliveryCounts {
     pub sent: u64,
     /// Given up.
     pub given_up: u64,
+    /// Those of them that were put into the outbox at or after the moment that was asked about.
+    pub given_up_lately: u64,
 }
 
 /// The messages to notifiers.
@@ -138,6 +140,10 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// How many messages were tried and not taken, and wait to be tried again.
     async fn unsent(&self) -> Result<u64, StoreError>;
 
-    /// Deliveries of a tenant, counted.
-    async fn delivery_counts(&self, tenant: TenantId) -> Result<DeliveryCounts, StoreError>;
+    /// Deliveries of a tenant, counted; `lately` begins with that moment.
+    async fn delivery_counts(
+        &self,
+        tenant: TenantId,
+        lately: DateTime<Utc>,
+    ) -> Result<DeliveryCounts, StoreError>;
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use super::backfill::SpanProgress;
 use super::source::Source;
 use super::{Followed, Watch};
 use crate::atlassian::Mapper;
@@ -28,12 +29,14 @@ const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
 
 impl Watch {
     /// One cycle: every stream once until caught up, then analysed. The first one that reads all of them sums up history.
-    pub async fn scan(&mut self) -> Result<Outcome, StoreError> {
+    pub async fn scan(&mut self, progress: SpanProgress<'_>) -> Result<Outcome, StoreError> {
         let began = self.clock.now();
         let mut outcome = self.refresh_admins().await?;
         outcome.add(self.learn_actions().await?);
-        let mut polled = self.poll_access(None).await?.0;
-        polled.add(self.poll_audits().await?);
+        let plan = self.plan(None);
+        let mut polled = self.poll(StreamName::Access, plan, progress).await?.0;
+        let plan = self.plan(None);
+        polled.add(self.poll(StreamName::Audit, plan, progress).await?.0);
         // One that was interrupted goes on next time, and is summed up then.
         let complete = polled.failures.is_empty() && !self.stop.is_cancelled();
         outcome.add(polled);
@@ -144,24 +147,36 @@ impl Watch {
         &self,
         patience: Option<Duration>,
     ) -> Result<(Outcome, Ended), StoreError> {
-        self.poll(StreamName::Access, self.plan(patience)).await
+        let plan = self.plan(patience);
+        self.poll(StreamName::Access, plan, &mut |_, _, _, _| true)
+            .await
     }
 
     /// Polls the audit log of every site once.
     pub async fn poll_audits(&self) -> Result<Outcome, StoreError> {
-        let (outcome, _) = self.poll(StreamName::Audit, self.plan(None)).await?;
-        Ok(outcome)
+        let plan = self.plan(None);
+        let mut unseen = |_: &str, _, _: &Read, _| true;
+        let polled = self.poll(StreamName::Audit, plan, &mut unseen);
+        Ok(polled.await?.0)
     }
 
-    async fn poll(&self, name: StreamName, plan: Plan) -> Result<(Outcome, Ended), StoreError> {
+    async fn poll(
+        &self,
+        name: StreamName,
+        plan: Plan,
+        progress: SpanProgress<'_>,
+    ) -> Result<(Outcome, Ended), StoreError> {
         let (mut outcome, mut ended) = (Outcome::default(), Ended::CaughtUp);
         let named = |followed: &&Followed| followed.stream.name == name;
         for followed in self.streams.iter().filter(named) {
             outcome.add(self.look_back(followed).await?);
             let began = Instant::now();
-            let mut go_on = |_: &Read, _| {
+            let watermark = self.store.live(followed.id).await?.watermark;
+            let from = watermark.unwrap_or_else(|| before(plan.now, plan.lookback));
+            let (words, until) = (followed.words(), plan.now);
+            let mut go_on = |read: &Read, reached| {
                 self.pulse.beat();
-                true
+                progress(&words, Window { from, until }, read, reached)
             };
             self.pulse.beat();
             let mapper = self.mapper();

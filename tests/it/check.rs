@@ -224,3 +224,33 @@ fn a_living_tenant_is_told_what_comes_and_how_long_the_first_read_takes() {
     says("ok", &["notifier `soc`: its receiver answers"]);
     assert!(tenant.simulator.received().is_empty());
 }
+
+#[test]
+fn status_tells_monitoring_what_somebody_has_to_see_to() {
+    let tenant = tenant(Options::default());
+    let desk = Desk::set_up(&Setup::of(&tenant));
+    desk.run("-q scan").done();
+    let well = desk.run("status --check").ends(0);
+    assert_eq!(well.out, "");
+    tenant
+        .simulator
+        .change(|options| options.key = KeyState::Refused);
+    desk.run("-q scan").ends(1);
+    let sick = desk.run("status --check").ends(1);
+    assert!(
+        sick.out
+            .starts_with("acme: the organisation's events could not be read: ")
+            && sick
+                .out
+                .contains("\nacme: who is privileged could not be read: "),
+        "{}",
+        sick.out
+    );
+    assert_eq!(
+        desk.run("status --check --tenant acme --format json")
+            .ends(1)
+            .json()["schema"],
+        "pagewarden.status.v1"
+    );
+    desk.run("status").ends(0);
+}

@@ -3,6 +3,7 @@
 //! The structs are filled by whoever reads the state file; this module only writes them.
 
 mod people;
+mod problems;
 
 use std::io;
 
@@ -11,14 +12,21 @@ use serde::{Serialize, Serializer};
 
 use super::json::{At, pretty};
 use pagewarden_core::model::StreamName;
+use pagewarden_core::text::plain;
 
 pub use people::write_text;
+pub use problems::problems;
+
+/// The longest problem that is shown.
+const LONGEST: usize = 600;
 
 /// The state of everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Every tenant, in the order of the config.
     pub tenants: Vec<Tenant>,
+    /// What a person has to see to that is of no tenant, a sentence each.
+    pub problems: Vec<String>,
 }
 
 /// The state of one tenant.
@@ -42,6 +50,8 @@ pub struct Tenant {
     pub suppressed: u64,
     /// The suppressions, in the order of the config.
     pub suppressions: Vec<Suppression>,
+    /// What a person has to see to, a sentence each. May hold untrusted text.
+    pub problems: Vec<String>,
 }
 
 /// The state of one stream.
@@ -184,6 +194,8 @@ pub struct Deliveries {
     pub sent: u64,
     /// Never to be sent.
     pub given_up: u64,
+    /// Those of them that were put into the outbox in the last 7 days.
+    pub given_up_lately: u64,
 }
 
 /// A key or token whose end is known or not.
@@ -219,15 +231,31 @@ pub fn write_json(status: &Status, out: &mut dyn io::Write) -> io::Result<()> {
     struct V1<'a> {
         schema: &'static str,
         tenants: &'a [Tenant],
+        problems: &'a [String],
     }
-    let Status { tenants } = status;
+    let Status { tenants, problems } = status;
     pretty(
         &V1 {
             schema: "pagewarden.status.v1",
             tenants,
+            problems,
         },
         out,
     )
+}
+
+/// Writes what a person has to see to, a line each, and the tenant before it; nothing where all is well.
+pub fn write_problems(status: &Status, out: &mut dyn io::Write) -> io::Result<()> {
+    for problem in &status.problems {
+        writeln!(out, "{}", plain(problem, LONGEST))?;
+    }
+    for tenant in &status.tenants {
+        for problem in &tenant.problems {
+            let (name, problem) = (plain(&tenant.name, LONGEST), plain(problem, LONGEST));
+            writeln!(out, "{name}: {problem}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the name of a stream.
@@ -310,6 +338,7 @@ mod tests {
                 waiting: 0,
                 sent: 5,
                 given_up: 1,
+                given_up_lately: 1,
             },
             credentials: vec![
                 credential("organization", Some(after(start(), 160 * DAY))),
@@ -329,6 +358,7 @@ mod tests {
                 ),
                 rule("space", "HR", "moves house", false, 0),
             ],
+            problems: vec!["the key of old.acme.example expired".into()],
         }
     }
 
@@ -360,8 +390,14 @@ mod tests {
     fn machines_read_every_field_of_version_1() {
         let status = Status {
             tenants: vec![busy()],
+            problems: vec!["the disk is nearly full".into()],
         };
         insta::assert_snapshot!(text(|out| write_json(&status, out)));
+        let problems = text(|out| write_problems(&status, out));
+        assert_eq!(
+            problems,
+            "the disk is nearly full\nacme: the key of old.acme.example expired\n"
+        );
     }
 
     #[test]
@@ -373,6 +409,7 @@ mod tests {
         };
         let status = Status {
             tenants: vec![busy(), fresh],
+            ..Status::default()
         };
         insta::assert_snapshot!(text(|out| write_text(
             &status,

@@ -96,6 +96,7 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         credentials,
         suppressed,
         suppressions,
+        problems: _,
     } = tenant;
     let mut lines: Vec<(String, Vec<Line>)> = streams
         .iter()
@@ -120,6 +121,7 @@ fn tenant_lines(tenant: &Tenant, now: DateTime<Utc>) -> Vec<(String, Vec<Line>)>
         waiting,
         sent,
         given_up,
+        given_up_lately: _,
     } = deliveries;
     let line = format!(
         "{} sent, {} waiting, {} given up",

@@ -127,8 +127,11 @@ pub(in crate::storage) async fn what_is_claimed_is_nobody_elses_until_it_is_answ
     assert_eq!(ids(&claimed(store, 700, 9).await), ["f3:1"]);
     store.release("soc").await.unwrap();
     assert_eq!(ids(&claimed(store, 701, 9).await), ["f3:1"]);
-    let counts = store.delivery_counts(tenant).await.unwrap();
+    let counts = store.delivery_counts(tenant, moment(51)).await.unwrap();
     assert_eq!((counts.waiting, counts.sent, counts.given_up), (2, 1, 1));
+    assert_eq!(counts.given_up_lately, 0);
+    let counts = store.delivery_counts(tenant, moment(50)).await.unwrap();
+    assert_eq!(counts.given_up_lately, 1);
     assert_eq!(store.unsent().await.unwrap(), 0);
 }
 

@@ -165,18 +165,23 @@ impl Outbox for Sqlite {
         .await
     }
 
-    async fn delivery_counts(&self, tenant: TenantId) -> Result<DeliveryCounts, StoreError> {
+    async fn delivery_counts(
+        &self,
+        tenant: TenantId,
+        lately: DateTime<Utc>,
+    ) -> Result<DeliveryCounts, StoreError> {
         self.read(move |database| {
             database
                 .prepare_cached(
-                    "select coalesce(sum(state = 'waiting'), 0), coalesce(sum(state = 'sent'), 0), coalesce(sum(state = 'given_up'), 0)
-                     from delivery where tenant = ?1",
+                    "select coalesce(sum(state = 'waiting'), 0), coalesce(sum(state = 'sent'), 0), coalesce(sum(state = 'given_up'), 0),
+                     coalesce(sum(state = 'given_up' and created_ms >= ?2), 0) from delivery where tenant = ?1",
                 )?
-                .query_row([tenant.0], |row| {
+                .query_row(params![tenant.0, lately.timestamp_millis()], |row| {
                     Ok(DeliveryCounts {
                         waiting: row.get(0)?,
                         sent: row.get(1)?,
                         given_up: row.get(2)?,
+                        given_up_lately: row.get(3)?,
                     })
                 })
         })
