@@ -498,7 +498,7 @@ mod tests {
     #[test]
     fn mistakes_end_with_two_and_help_with_zero() {
         for bad in [
-            "check",
+            "check --format xml",
             "scan --fail-on dire",
             "backfill",
             "import",
@@ -508,9 +508,7 @@ mod tests {
             assert_eq!(read(bad).unwrap_err().exit_code(), 2, "{bad}");
         }
         assert_eq!(read("--help").unwrap_err().exit_code(), 0);
-        let words = read("check").unwrap_err().to_string();
-        assert!(words.contains("pagewarden check --offline"), "{words}");
-        assert!(read("check --offline").is_ok());
+        assert!(read("check").is_ok() && read("check --offline").is_ok());
     }
 
     #[test]

@@ -307,7 +307,11 @@ const DETECT: &[Table] = &[
                     "",
                     "a space key; where a tenant has several sites, the address of a space",
                 ),
-                key("network", "", "addresses, in CIDR notation"),
+                key(
+                    "network",
+                    "",
+                    "addresses, in CIDR notation; of a list, as proxies write it, every public address has to lie in it",
+                ),
                 key("reason", "", "why; required"),
                 key("until", "", "the last day (UTC); required"),
             ],
