@@ -473,11 +473,20 @@ fn the_same_seed_gives_the_same_trace() {
 fn whatever_goes_wrong_what_must_hold_holds() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let seeds: Vec<u64> = seeds().collect();
-    let next = AtomicUsize::new(0);
+    let (next, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let mut done = Vec::new();
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((*seed, run(*seed, WEEKS, true)));
+            let result = run(*seed, WEEKS, true);
+            // Of many seeds one wants to know early, and how far it is.
+            if let Err(failure) = &result {
+                println!("{}", failure.0);
+            }
+            let so_far = ended.fetch_add(1, Ordering::Relaxed) + 1;
+            if so_far % 50 == 0 {
+                println!("{so_far} of {} seeds", seeds.len());
+            }
+            done.push((*seed, result));
         }
         done
     };
