@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 
 use super::classify::{self, MembershipOf, Words};
-use super::map::{clip, mended, unusable};
+use super::map::{FLATTENED, clip, is_flattened, mended, unusable};
 use super::{Mapper, changes, find, wire};
 use pagewarden_core::detect::LogChange;
 use pagewarden_core::model::{
@@ -42,7 +42,11 @@ impl Mapper {
     pub fn audit(&self, json: &str) -> Result<AuditRecord, Unusable> {
         let unusable = |reason| unusable(reason, json);
         if let Ok(wire::Part(record)) = serde_json::from_str::<wire::Part<wire::Audit<'_>>>(json) {
-            return self.map_audit(&record).map_err(unusable);
+            let record = self.map_audit(&record).map_err(unusable)?;
+            if record.event.actor.kind == ActorKind::Unknown && is_flattened(json) {
+                return Err(unusable(FLATTENED));
+            }
+            return Ok(record);
         }
         let value = mended(json).ok_or_else(|| unusable("not JSON"))?;
         match wire::Part::<wire::Audit<'_>>::deserialize(&value) {

@@ -154,7 +154,7 @@ const OLD_USER_MANAGEMENT: &str = "this organisation is not on Atlassian's new u
 
 /// Whether a refusal of the directory says that the organisation is on the old user management.
 fn is_on_old_user_management(message: &str) -> bool {
-    message.starts_with("ADMIN-400-4") || message.contains("new user management")
+    message.starts_with("ADMIN-400-4:") || message.contains("new user management")
 }
 
 /// What a refusal of a site probably means and what to do.

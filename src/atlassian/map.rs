@@ -191,7 +191,7 @@ pub const FLATTENED: &str =
     "objects written as text, as PowerShell's ConvertTo-Json does at its -Depth";
 
 /// Whether a tool has written the objects of a record as text.
-fn is_flattened(json: &str) -> bool {
+pub(super) fn is_flattened(json: &str) -> bool {
     json.contains("\"@{") || json.contains("\"System.Object[]\"")
 }
 

@@ -389,8 +389,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
 async fn until_signal<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(work);
     tokio::select! {
-        done = &mut work => return Some(done),
+        // Listened for before the work begins: until then a signal ends the program as it ends any other.
+        biased;
         _ = signal() => stop.cancel(),
+        done = &mut work => return Some(done),
     }
     tokio::select! {
         done = work => Some(done),

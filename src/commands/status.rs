@@ -93,8 +93,11 @@ pub async fn gather(
         let settings =
             config.and_then(|config| config.tenants.iter().find(|tenant| tenant.name == row.name));
         let mut told = tenant(store, config, settings, &row, now).await?;
-        let schedule = settings.map(|settings| &settings.schedule);
-        told.problems = problems(&told, schedule, now);
+        // What a config does not name any more is nobody's concern.
+        if config.is_none() || settings.is_some() {
+            let schedule = settings.map(|settings| &settings.schedule);
+            told.problems = problems(&told, schedule, now);
+        }
         tenants.push(told);
     }
     Ok(Status {

@@ -1,6 +1,5 @@
 //! A client for one origin.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,12 +8,13 @@ use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::Url;
 
 use super::auth::{Credential, InUse};
 use super::error::trimmed;
 use super::hint::{server_time, wait_hint};
 use super::retry::persist;
+use super::transport::is_loopback;
 use super::{Authorization, Error, Malformed, Pace, SetupError, Transport};
 use crate::config::Retry;
 use pagewarden_core::time::{Clock, SystemClock};
@@ -286,16 +286,6 @@ impl Client {
             Err(()) => return Err(Malformed::Missing("a path").into()),
         }
         Ok(url)
-    }
-}
-
-/// Whether an address stays on this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
     }
 }
 

@@ -10,8 +10,9 @@ use reqwest::RequestBuilder;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::{Host, Url};
+use url::Url;
 
+use super::transport::is_loopback;
 use super::{Broken, Transport};
 use pagewarden_core::model::Destination;
 
@@ -92,7 +93,7 @@ impl Sender {
     /// A sender to an address; HTTPS only, unless it is of this machine.
     pub fn new(address: &SecretString, timeouts: Timeouts) -> Result<Self, BadAddress> {
         let url = Url::parse(address.expose_secret().trim()).map_err(|_| BadAddress::NotAUrl)?;
-        let loopback = url.host().is_some_and(|host| is_loopback(&host));
+        let loopback = is_loopback(&url);
         match url.scheme() {
             "https" => {}
             "http" if loopback => {}
@@ -204,15 +205,6 @@ impl fmt::Debug for Sender {
         f.debug_struct("Sender")
             .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
-    }
-}
-
-/// Whether a host is this machine, by its name or address alone.
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -10,12 +10,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Request, Response, redirect};
-use url::Url;
+use url::{Host, Url};
 
 use super::{SetupError, proxy};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whether an address stays on this machine, by its name or address alone: then no proxy is used.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
 
 /// Why no answer came; all of it may pass. The details name no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +48,14 @@ impl Broken {
             Self::Unreachable(detail) | Self::Proxy(detail) | Self::Cut(detail) => detail,
         }
     }
-}
 
-impl Broken {
     /// The same; where a proxy was to be used for the address, says what the proxy has to do with it.
     async fn by_proxy(self, url: &Url) -> Self {
         let Self::Unreachable(detail) = &self else {
             return self;
         };
         // What TLS refuses came through.
-        if detail.contains("certificate") {
+        if is_loopback(url) || detail.contains("certificate") {
             return self;
         }
         match proxy::explained(url, detail).await {

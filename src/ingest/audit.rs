@@ -44,6 +44,8 @@ pub async fn poll_audit(
                 .extent(target.id)
                 .await?
                 .map(|(newest, _)| moment(newest));
+            // By the server's clock it may lie ahead of ours, by more than the overlap.
+            let watermark = watermark.min(plan.now);
             before(
                 newest.map_or(watermark, |newest| newest.min(watermark)),
                 plan.overlap,

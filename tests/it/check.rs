@@ -9,7 +9,7 @@ use pagewarden_simulator::{
     Fault, Hint, KeyState, Options, SiteState, UserManagement, World, WorldSettings,
 };
 
-use crate::support::desk::{Desk, Done, Setup, Tenant, small_world};
+use crate::support::desk::{Desk, Done, Setup, Tenant, small_world, with_key, with_site};
 use crate::support::kit::small;
 
 /// A tenant whose servers' clock is right, although its time is long past.
@@ -55,20 +55,6 @@ fn check_all(sick: &[Sick<'_>]) -> String {
         writeln!(shown, "# {what}\n{}\n", said.join("\n")).unwrap();
     }
     shown
-}
-
-fn with_key(key: KeyState) -> Options {
-    Options {
-        key,
-        ..Options::default()
-    }
-}
-
-fn with_site(site: SiteState) -> Options {
-    Options {
-        site,
-        ..Options::default()
-    }
 }
 
 fn as_it_is(_: &mut Setup, _: &Tenant) {}

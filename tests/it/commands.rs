@@ -7,7 +7,7 @@ use std::process::Stdio;
 use pagewarden_simulator::{Fault, Options};
 use serde_json::Value;
 
-use crate::support::desk::{Desk, Running, Setup, Tenant, planted, small_world, until};
+use crate::support::desk::{Desk, Running, Setup, Tenant, held, planted, small_world, until};
 
 /// A desk whose state holds everything of the small world.
 fn scanned() -> (Tenant, Desk) {
@@ -29,35 +29,6 @@ fn number(value: &Value) -> u64 {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap()
-}
-
-/// What the small world's logs hold: events, and audit records.
-fn held() -> (u64, u64) {
-    let counts = small_world().counts();
-    (counts.events.into(), counts.audit.into())
-}
-
-/// What is stored of both streams.
-fn stored(desk: &Desk) -> (u64, u64) {
-    let status = desk.status();
-    let streams = status["tenants"][0]["streams"].as_array().unwrap();
-    let of = |name: &str| {
-        let stream = streams.iter().find(|stream| stream["name"] == name);
-        stream.map_or(0, |stream| number(&stream["stored"]))
-    };
-    (of("access"), of("audit"))
-}
-
-/// The small world as files: events, audit records, and who is privileged.
-fn write_files(desk: &Desk) {
-    let world = small_world();
-    let mut bytes = Vec::new();
-    world.write_access_ndjson(&mut bytes).unwrap();
-    desk.write("access.ndjson", &bytes);
-    let mut bytes = Vec::new();
-    world.write_audit_ndjson(&mut bytes).unwrap();
-    desk.write("audit.ndjson", &bytes);
-    desk.write("roster.json", world.roster_json(world.until()).to_string());
 }
 
 #[test]
@@ -263,7 +234,7 @@ fn status_shows_people_and_machines_the_same() {
     let (events, records) = held();
     let json = desk.status();
     assert_eq!(json["schema"], "pagewarden.status.v1");
-    assert_eq!(stored(&desk), (events, records));
+    assert_eq!(desk.counts(), (events, records));
     let counts = small_world().counts();
     let access = &json["tenants"][0]["streams"][0];
     assert_eq!(number(&access["repeated"]), u64::from(counts.repeats));
@@ -279,123 +250,6 @@ fn status_shows_people_and_machines_the_same() {
         .run("status --format json --tenant other --config no.toml")
         .ends(2);
     assert!(none.err.contains("no.toml"), "{}", none.err);
-}
-
-#[test]
-fn import_needs_neither_config_nor_network() {
-    let desk = Desk::new();
-    write_files(&desk);
-    let done = desk.run("--state state.db import access.ndjson audit.ndjson --roster roster.json");
-    assert!((10..=13).contains(&done.code()), "{done:?}");
-    assert!(done.err.contains("stored"), "{}", done.err);
-    assert!(!done.err.contains("no roster"), "{}", done.err);
-    let status = desk.run("--state state.db status --format json").json();
-    assert_eq!(status["tenants"][0]["name"], "imported");
-    let again = desk
-        .run("--state state.db import access.ndjson audit.ndjson")
-        .ends(0);
-    assert!(again.err.starts_with("0 events stored"), "{}", again.err);
-    let bare = Desk::new();
-    write_files(&bare);
-    let done = bare.run("--state state.db import access.ndjson --fail-on critical");
-    assert!(
-        done.err.contains("nobody counts as privileged"),
-        "{}",
-        done.err
-    );
-}
-
-#[test]
-fn import_reads_standard_input_and_belongs_to_the_config_s_tenant() {
-    let tenant = Tenant::small();
-    let desk = Desk::set_up(&Setup::of(&tenant));
-    let mut bytes = Vec::new();
-    tenant.simulator.write_access_ndjson(&mut bytes).unwrap();
-    let done = desk.feed("import -", &bytes);
-    assert!((10..=13).contains(&done.code()), "{done:?}");
-    assert_eq!(stored(&desk).0, held().0);
-    assert_eq!(desk.status()["tenants"][0]["name"], "acme");
-    assert!(tenant.simulator.requests().is_empty());
-}
-
-#[test]
-fn a_file_that_cannot_be_read_to_its_end_is_reported_and_the_rest_counts() {
-    let desk = Desk::new();
-    write_files(&desk);
-    let mut shown = String::new();
-    let whole = desk.read("access.ndjson");
-    let lines: Vec<&str> = whole.lines().take(50).collect();
-    desk.write("good.ndjson", lines.join("\n"));
-    desk.write("cut.json", format!("[{}", lines.join(",")));
-    desk.write(
-        "odd.ndjson",
-        format!("{}\nthis is no JSON\n{}\n", lines[0], lines[1]),
-    );
-    desk.write("words.txt", "Dear diary\n");
-    let depth = lines[0].replace("\"actor\":{", "\"actor\":\"@{id=x}\",\"was\":{");
-    desk.write("depth.ndjson", format!("{depth}\n"));
-    let summary = |words| {
-        format!(
-            "{{\"creationDate\":1704800000000,\"summary\":\"{words}\",\"author\":{{\"accountId\":\"712020:ada\"}}}}\n"
-        )
-    };
-    let foreign = [
-        "\u{7a7a}\u{95f4}\u{5df2}\u{5bfc}\u{51fa}",
-        "Espace supprim\u{e9}",
-    ]
-    .map(summary);
-    desk.write("foreign.ndjson", foreign.concat());
-    desk.write("log.zip", b"PK\x03\x04\x14\x00\x08\x00");
-    desk.write("cut.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]);
-    for (file, code) in [
-        ("nowhere.ndjson", 1),
-        (".", 1),
-        ("cut.json", 1),
-        ("words.txt", 1),
-        ("cut.gz", 1),
-        ("odd.ndjson", 0),
-        ("depth.ndjson", 1),
-        ("foreign.ndjson", 0),
-        ("log.zip", 1),
-        ("nowhere.ndjson good.ndjson", 1),
-    ] {
-        let done = desk.run(&format!("--state state.db import {file}"));
-        assert_eq!(done.code(), code, "{file}: {done:?}");
-        writeln!(shown, "# {file}\n{}", desk.redacted(&done.err)).unwrap();
-    }
-    insta::assert_snapshot!("files_that_cannot_be_read", shown);
-}
-
-#[test]
-fn audit_records_of_a_tenant_with_several_sites_need_to_know_whose_they_are() {
-    let tenant = Tenant::small();
-    let setup = Setup {
-        more: "[[tenant.site]]\nurl = \"https://other.atlassian.net\"\nemail = \"auditor@acme.example\"\n\
-               api_token = { file = \"site.token\" }\n",
-        ..Setup::of(&tenant)
-    };
-    let desk = Desk::set_up(&setup);
-    // Tables of a tenant stand together.
-    let config = desk.read("pagewarden.toml");
-    let (head, tail) = config.split_once("[retry]").unwrap();
-    let (retry, more) = tail.split_once("[[tenant.site]]").unwrap();
-    desk.write(
-        "pagewarden.toml",
-        format!("{head}[[tenant.site]]{more}[retry]{retry}"),
-    );
-    write_files(&desk);
-    let done = desk.run("import audit.ndjson").ends(2);
-    assert!(done.err.contains("--site URL"), "{}", done.err);
-    let done = desk
-        .run("import audit.ndjson --site https://other.atlassian.net --fail-on critical")
-        .ends(0);
-    assert!(done.err.contains("events stored"), "{}", done.err);
-    let status = desk.status();
-    let streams = status["tenants"][0]["streams"].as_array().unwrap();
-    let other = streams
-        .iter()
-        .find(|stream| stream["site"] == "other.atlassian.net");
-    assert_eq!(number(&other.unwrap()["stored"]), held().1);
 }
 
 /// Waits until so many requests for a path have come.
@@ -440,7 +294,7 @@ fn a_backfill_that_was_interrupted_goes_on_and_nothing_is_lost_or_stored_twice()
         "{}",
         done.err
     );
-    let some = stored(&desk).0;
+    let some = desk.counts().0;
     assert!(some > 0 && some < held().0, "{some}");
     assert!(desk.status()["tenants"][0]["streams"][0]["last_error"].is_null());
     tenant
@@ -449,7 +303,7 @@ fn a_backfill_that_was_interrupted_goes_on_and_nothing_is_lost_or_stored_twice()
     tenant.simulator.forget_requests();
     let done = desk.run("backfill --from 2023-12-31 --to 2024-02-01");
     assert!((10..=13).contains(&done.code()), "{done:?}");
-    assert_eq!(stored(&desk), held());
+    assert_eq!(desk.counts(), held());
     let whole = Desk::set_up(&Setup::of(&tenant));
     whole.run("backfill --from 2023-12-31 --to 2024-02-01");
     assert_eq!(desk.findings(), whole.findings());
@@ -474,7 +328,7 @@ fn a_stream_that_was_read_to_its_end_is_not_read_again_when_the_rest_goes_on() {
         .iter()
         .filter(|request| request.path.ends_with("/events-stream"));
     assert_eq!(again.count(), 0);
-    assert_eq!(stored(&desk), held());
+    assert_eq!(desk.counts(), held());
 }
 
 #[test]
@@ -495,7 +349,7 @@ fn ctrl_c_ends_a_scan_with_130_and_the_next_one_goes_on() {
     assert!(tenant.simulator.received().is_empty());
     let done = desk.run("-q scan");
     assert!((10..=13).contains(&done.code()), "{done:?}");
-    assert_eq!(stored(&desk), held());
+    assert_eq!(desk.counts(), held());
     // What was interrupted is summed up when it is done, once.
     assert_eq!(tenant.simulator.received().len(), 1);
     desk.run("-q scan").ends(0);

@@ -23,6 +23,8 @@ mod exports;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod live_walk;

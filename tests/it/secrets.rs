@@ -166,6 +166,27 @@ fn a_proxy_that_is_in_the_way_is_named_with_what_it_says() {
 }
 
 #[test]
+fn a_proxy_is_not_blamed_for_what_it_is_not_asked() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let desk = Desk::new(&ELSEWHERE.replace("https://api.acme.example", &nowhere));
+    desk.keep("org.key", KEY.as_bytes());
+    desk.keep("site.token", TOKEN.as_bytes());
+    desk.keep("soc.url", nowhere.as_bytes());
+    let output = program(&desk)
+        .arg("scan")
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("the server could not be reached") && !said.contains("the proxy"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_on_this_machine_is_asked_without_a_proxy() {
     let kit = Kit::new(small(3), Options::default());
     let (port, heard) = proxy("HTTP/1.1 502 Bad Gateway\r\n\r\n");

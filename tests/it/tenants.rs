@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pagewarden_simulator::{Fault, KeyState, Options, SiteState};
 
-use crate::support::desk::{Desk, Done, Setup, Tenant};
+use crate::support::desk::{Desk, Done, Setup, Tenant, with_key, with_site};
 
 /// One scan of a simulated tenant with these settings.
 fn scan(options: Options, change: impl FnOnce(&mut Setup, &Tenant)) -> (Desk, Done) {
@@ -19,20 +19,6 @@ fn scan(options: Options, change: impl FnOnce(&mut Setup, &Tenant)) -> (Desk, Do
 /// What a scan says on standard error.
 fn words(desk: &Desk, done: &Done) -> String {
     format!("exit code {}\n{}", done.code(), desk.redacted(&done.err))
-}
-
-fn with_key(key: KeyState) -> Options {
-    Options {
-        key,
-        ..Options::default()
-    }
-}
-
-fn with_site(site: SiteState) -> Options {
-    Options {
-        site,
-        ..Options::default()
-    }
 }
 
 #[test]

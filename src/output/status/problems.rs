@@ -14,8 +14,8 @@ const LEAST_LAG: Duration = Duration::from_hours(1);
 /// How many intervals in a row may bring no complete poll.
 const INTERVALS: u32 = 5;
 
-/// What a person has to see to, a sentence each; none where all is well. `schedule` is that of a tenant of the config: one
-/// that was only imported lags behind nothing. May hold untrusted text.
+/// What a person has to see to, a sentence each; none where all is well. `schedule` is that of a tenant of the config;
+/// without it, one that was only imported lags behind nothing. May hold untrusted text.
 pub fn problems(tenant: &Tenant, schedule: Option<&Schedule>, now: DateTime<Utc>) -> Vec<String> {
     let Tenant {
         streams,
@@ -59,11 +59,11 @@ fn of_stream(stream: &StreamStatus, schedule: Option<&Schedule>) -> Option<Strin
     if let Some(why) = &stream.last_error {
         return Some(format!("{name} could not be read: {why}"));
     }
-    let interval = schedule?.of(stream.name);
     let Some(lag) = stream.lag_seconds else {
-        return Some(format!("{name}: never read to the present yet"));
+        return schedule.map(|_| format!("{name}: never read to the present yet"));
     };
     let lag = Duration::from_secs(lag);
+    let interval = schedule.map_or(Duration::ZERO, |schedule| schedule.of(stream.name));
     (lag > LEAST_LAG.max(interval.saturating_mul(INTERVALS))).then(|| {
         format!(
             "{name}: last read to the present {} ago; is the service running?",
@@ -129,8 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_only_imported_is_not_behind() {
-        assert!(problems(&Tenant::default(), None, moment(0)).is_empty());
+    fn without_a_config_one_that_was_only_imported_is_not_behind_and_one_that_was_polled_is() {
+        let problems = |stream| problems(&tenant(stream), None, moment(0)).len();
+        assert_eq!(problems(stream(None, None)), 0);
+        assert_eq!(problems(stream(Some(3_600), None)), 0);
+        assert_eq!(problems(stream(Some(3_601), None)), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::Sqlite;
@@ -55,21 +56,8 @@ impl Outbox for Sqlite {
         why: &str,
         again: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let (id, notifier, why) = (
-            delivery.id.clone(),
-            delivery.notifier.clone(),
-            why.to_owned(),
-        );
-        let done = self.write(move |transaction, _| {
-            transaction.execute(
-                "update delivery set attempts = attempts + 1, last_error = ?3, due_ms = ?4 where id = ?1 and notifier = ?2",
-                params![id, notifier, why, again.timestamp_millis()],
-            )?;
-            Ok(())
-        });
-        done.await?;
-        self.file.claims.give_back(delivery);
-        Ok(())
+        let again = Value::Integer(again.timestamp_millis());
+        self.refused(delivery, why, "due_ms = ?4", again).await
     }
 
     async fn given_up(
@@ -78,22 +66,9 @@ impl Outbox for Sqlite {
         why: &str,
         destination: Option<Destination>,
     ) -> Result<(), StoreError> {
-        let (id, notifier, why) = (
-            delivery.id.clone(),
-            delivery.notifier.clone(),
-            why.to_owned(),
-        );
-        let done = self.write(move |transaction, _| {
-            transaction.execute(
-                "update delivery set attempts = attempts + 1, last_error = ?3, state = 'given_up', given_up_at = ?4
-                 where id = ?1 and notifier = ?2",
-                params![id, notifier, why, destination.as_ref().map(Destination::bytes)],
-            )?;
-            Ok(())
-        });
-        done.await?;
-        self.file.claims.give_back(delivery);
-        Ok(())
+        let destination = destination.map(|destination| destination.bytes().to_vec());
+        let set = "state = 'given_up', given_up_at = ?4";
+        self.refused(delivery, why, set, destination.into()).await
     }
 
     async fn revive(
@@ -186,6 +161,30 @@ impl Outbox for Sqlite {
                 })
         })
         .await
+    }
+}
+
+impl Sqlite {
+    /// Notes a try that was in vain, and what follows from it.
+    async fn refused(
+        &self,
+        delivery: &Delivery,
+        why: &str,
+        set: &'static str,
+        value: Value,
+    ) -> Result<(), StoreError> {
+        let (id, notifier) = (delivery.id.clone(), delivery.notifier.clone());
+        let why = why.to_owned();
+        let done = self.write(move |transaction, _| {
+            transaction.execute(
+                &format!("update delivery set attempts = attempts + 1, last_error = ?3, {set} where id = ?1 and notifier = ?2"),
+                params![id, notifier, why, value],
+            )?;
+            Ok(())
+        });
+        done.await?;
+        self.file.claims.give_back(delivery);
+        Ok(())
     }
 }
 

@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pagewarden_simulator::{Options, Planted, Simulator, World, WorldSettings};
+use pagewarden_simulator::{
+    KeyState, Options, Planted, Simulator, SiteState, World, WorldSettings,
+};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -76,6 +78,28 @@ pub(crate) struct Tenant {
     pub(crate) simulator: Simulator,
     /// Where it runs; ends after it.
     _threads: Runtime,
+}
+
+/// What the small world's logs hold: events, and audit records.
+pub(crate) fn held() -> (u64, u64) {
+    let counts = small_world().counts();
+    (counts.events.into(), counts.audit.into())
+}
+
+/// A tenant whose organisation's key is like this.
+pub(crate) fn with_key(key: KeyState) -> Options {
+    Options {
+        key,
+        ..Options::default()
+    }
+}
+
+/// A tenant whose site's token is like this.
+pub(crate) fn with_site(site: SiteState) -> Options {
+    Options {
+        site,
+        ..Options::default()
+    }
 }
 
 impl Tenant {
@@ -335,6 +359,17 @@ impl Desk {
     /// The status, for machines.
     pub(crate) fn status(&self) -> Value {
         self.run("status --format json").json()
+    }
+
+    /// How many events and audit records its state holds.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let tenant = self.tenant();
+        let streams = tenant["streams"].as_array().unwrap();
+        let of = |name: &str| {
+            let stream = streams.iter().find(|stream| stream["name"] == name);
+            stream.map_or(0, |stream| stream["stored"].as_u64().unwrap())
+        };
+        (of("access"), of("audit"))
     }
 
     /// The status of the only tenant.
