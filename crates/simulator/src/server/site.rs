@@ -120,6 +120,9 @@ impl Shared {
             Some(word) => epoch(word).ok_or_else(|| Answer::site(400, "Cannot parse the date.")),
         };
         let (from, to) = (bound("startDate", i64::MIN)?, bound("endDate", i64::MAX)?);
+        if from > to {
+            return Err(Answer::site(400, "The start date is after the end date."));
+        }
         let mut span = span(asked, 1_000)?;
         if span.start > options.audit_farthest {
             return Err(Answer::site(400, "BadRequestException: start is too large"));
